@@ -1,0 +1,324 @@
+//! The one narrow trait that every back-end implements, and the words it speaks.
+
+use crate::error::QueueError;
+use crate::job::{Job, JobId, NewJob};
+use crate::state::{State, Verdict};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The most items in one call of any batch-shaped method. Longer ones are the caller's to chunk.
+pub const BATCH_MAX: usize = 1_024;
+
+/// Proof of holding a job. It grows with every reservation and is never given out twice: whoever shows
+/// an older one has lost the job.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Fence {
+    /// Counts the starts of the back-end (and changes of its data set).
+    pub epoch: u64,
+    /// Counts reservations within the epoch.
+    pub counter: u64,
+}
+
+/// One incarnation of a worker: unlike its name, never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct WorkerId(pub [u8; 16]);
+
+impl WorkerId {
+    /// A new incarnation.
+    pub fn fresh() -> Self {
+        Self(*uuid::Uuid::new_v4().as_bytes())
+    }
+}
+
+/// What a worker shows to extend or settle.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lease {
+    /// The job.
+    pub id: JobId,
+    /// Proof of holding it.
+    pub fence: Fence,
+    /// Who holds it.
+    pub worker: WorkerId,
+}
+
+/// A job given to a worker.
+#[derive(Clone, Debug)]
+pub struct Reservation {
+    /// The job, its `attempt` counting this one.
+    pub job: Job,
+    /// Proof of holding it.
+    pub lease: Lease,
+    /// The lease runs out so many milliseconds after the reservation, unless extended.
+    pub lease_ms: u64,
+    /// A suspect (two crashes): run it with nothing else in the process.
+    pub alone: bool,
+}
+
+/// What became of one enqueue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Enqueued {
+    /// Stored, durably.
+    New(JobId),
+    /// A job with this id is or was here within its window, durably; nothing changed.
+    Duplicate(JobId),
+    /// Not stored.
+    Rejected(Rejection),
+}
+
+/// Why a job was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Rejection {
+    /// The queue holds as many waiting jobs as it may.
+    #[error("the queue is full: {waiting} jobs wait, {max} may")]
+    QueueFull {
+        /// Waiting now.
+        waiting: u64,
+        /// May wait.
+        max: u64,
+    },
+    /// The queue holds as many bytes as it may.
+    #[error("the queue is full: {bytes} bytes are stored, {max} may be")]
+    BytesFull {
+        /// Stored now.
+        bytes: u64,
+        /// May be stored.
+        max: u64,
+    },
+    /// Its payload is too large.
+    #[error("the payload has {bytes} bytes, {max} may be")]
+    TooLarge {
+        /// The payload's.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// Its queue name or kind is empty or too long.
+    #[error("the queue name or kind is empty or longer than 64 bytes")]
+    BadName,
+}
+
+/// A request for jobs.
+#[derive(Clone, Debug)]
+pub struct Reserve {
+    /// From which queue.
+    pub queue: String,
+    /// At most so many, at most [`BATCH_MAX`].
+    pub max: usize,
+    /// For how long, in milliseconds.
+    pub lease_ms: u64,
+    /// By whom.
+    pub worker: WorkerId,
+    /// How long to wait for the first one; zero asks and returns.
+    pub wait: Duration,
+    /// Take no suspects: the worker has others running.
+    pub no_suspects: bool,
+}
+
+/// What became of one extension.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extended {
+    /// The lease runs for the asked time from now. With `cancel`, somebody wants the job stopped.
+    Held {
+        /// Stop it.
+        cancel: bool,
+    },
+    /// The job is no longer yours: stop, whatever you do about it changes nothing.
+    Lost,
+}
+
+/// What a worker says of one job.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    /// Its proof.
+    pub lease: Lease,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Jobs that come into being together with it, whatever the verdict. Their ids must be set or unique.
+    pub follow_ups: Vec<NewJob>,
+}
+
+/// What became of one settlement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Settled {
+    /// Stored; the job is now in this state.
+    Now(State),
+    /// The lease was lost: nothing changed.
+    Lost,
+    /// A follow-up was rejected, so nothing changed; the job is still held.
+    FollowUpRejected(Rejection),
+}
+
+/// A housekeeping run's result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Swept {
+    /// Jobs it moved or removed.
+    pub moved: u64,
+    /// When to come back at the latest, in milliseconds from now, if known.
+    pub next_in_ms: Option<u64>,
+}
+
+/// A search.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only this queue.
+    pub queue: Option<String>,
+    /// Only these states; empty means all.
+    pub states: Vec<State>,
+    /// Only this kind.
+    pub kind: Option<String>,
+    /// Only those whose last failure has this error word.
+    pub error: Option<String>,
+    /// Only those with this correlation id.
+    pub correlation_id: Option<String>,
+    /// Only those finished (for final states) or enqueued before this, in milliseconds since the epoch.
+    pub before_ms: Option<i64>,
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The jobs, newest first.
+    pub jobs: Vec<Job>,
+    /// Where the next page starts; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// An operator's command.
+#[derive(Clone, Debug)]
+pub enum Control {
+    /// Hand out nothing more from this queue.
+    Pause(String),
+    /// Go on.
+    Resume(String),
+    /// Make these jobs available with a fresh set of attempts (dead, cancelled, or waiting for later).
+    Retry(Vec<JobId>),
+    /// Call these off. Running ones are told through their lease.
+    Cancel(Vec<JobId>),
+    /// Forget these dead, cancelled or completed jobs; their unique keys are free again.
+    Discard(Vec<JobId>),
+    /// Forget what matches, only final states or waiting ones, at most so many at a time. With `dry_run`
+    /// only count.
+    Purge {
+        /// What.
+        filter: Filter,
+        /// At most.
+        limit: u64,
+        /// Count only.
+        dry_run: bool,
+    },
+}
+
+/// What a command did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Controlled {
+    /// Jobs (or queues) affected.
+    pub affected: u64,
+    /// Jobs named that are unknown or in a state the command does not apply to.
+    pub skipped: u64,
+}
+
+/// What a queue holds. All counts are exact and cost nothing to ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStats {
+    /// Jobs ready or waiting for their turn in their group.
+    pub available: u64,
+    /// Jobs due later.
+    pub scheduled: u64,
+    /// Jobs under a lease.
+    pub running: u64,
+    /// Failed jobs due again later.
+    pub retryable: u64,
+    /// Completed jobs still kept.
+    pub completed: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Cancelled jobs still kept.
+    pub cancelled: u64,
+    /// Payload bytes of all unfinished jobs.
+    pub bytes: u64,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Enqueue time of the job that waits longest in ready order, in milliseconds since the epoch, if known.
+    pub oldest_ms: Option<i64>,
+    /// Since the start of this process: jobs enqueued.
+    pub enqueued_total: u64,
+    /// … duplicates recognised.
+    pub duplicates_total: u64,
+    /// … jobs completed.
+    pub completed_total: u64,
+    /// … failed attempts, final ones included.
+    pub failed_total: u64,
+    /// … jobs that died.
+    pub dead_total: u64,
+    /// … leases that ran out.
+    pub reclaimed_total: u64,
+}
+
+/// What all queues hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// By queue name; every queue ever used, and those declared.
+    pub queues: BTreeMap<String, QueueStats>,
+    /// Bytes of the store on disk; 0 for `memory`.
+    pub store_bytes: u64,
+}
+
+/// How a job ended or where it is, in brief.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Status {
+    /// Where it is; `None`: unknown here, or finished and no longer kept.
+    pub state: Option<State>,
+    /// Attempts begun.
+    pub attempt: u32,
+}
+
+/// A store of jobs.
+///
+/// All methods take batches and answer per item, in the order given. Writes are durable when they
+/// return. Every call returns within a bounded time: what waits for the store beyond its bound is turned
+/// away with [`QueueError::Overloaded`].
+///
+/// # Cancel safety
+/// Dropping a returned future leaves each item of the batch either wholly done or wholly undone, and
+/// which of the two is not known: enqueue again under the same id, or settle again with the same lease.
+/// A dropped `reserve` may have taken leases; they run out by themselves.
+#[async_trait]
+pub trait Backend: Send + Sync + std::fmt::Debug + 'static {
+    /// Stores jobs. Jobs of one group keep the order of the calls and within a call.
+    async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>, QueueError>;
+
+    /// Takes jobs under a lease, most urgent and oldest first, at most one per group.
+    async fn reserve(&self, request: Reserve) -> Result<Vec<Reservation>, QueueError>;
+
+    /// Extends leases to `lease_ms` from now.
+    async fn extend(&self, leases: Vec<Lease>, lease_ms: u64) -> Result<Vec<Extended>, QueueError>;
+
+    /// Settles jobs, each in one step with its follow-ups.
+    async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError>;
+
+    /// Makes due jobs available and buries expired ones, at most `limit`.
+    async fn promote(&self, limit: usize) -> Result<Swept, QueueError>;
+
+    /// Takes back jobs whose lease ran out, at most `limit`.
+    async fn reclaim(&self, limit: usize) -> Result<Swept, QueueError>;
+
+    /// Applies retention (completed, cancelled, unique keys), at most `limit` removals. Dead letters stay.
+    async fn prune(&self, limit: usize) -> Result<Swept, QueueError>;
+
+    /// Reads jobs whole.
+    async fn get(&self, ids: Vec<JobId>) -> Result<Vec<Option<Job>>, QueueError>;
+
+    /// Asks where jobs are.
+    async fn status(&self, ids: Vec<JobId>) -> Result<Vec<Status>, QueueError>;
+
+    /// Searches, newest first, from `cursor` on, at most `limit` per page.
+    async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError>;
+
+    /// Carries out an operator's command.
+    async fn control(&self, command: Control) -> Result<Controlled, QueueError>;
+
+    /// Counts.
+    async fn stats(&self) -> Result<Stats, QueueError>;
+}

@@ -1,0 +1,32 @@
+//! What a queue can answer instead of doing what it was asked.
+
+/// Why an operation did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueueError {
+    /// The store cannot make anything durable now: disk full, I/O error, database gone. Nothing of the
+    /// batch was stored. Try again later; do not acknowledge.
+    #[error("the queue cannot store anything durably: {what}")]
+    Unavailable {
+        /// What was being done.
+        what: String,
+        /// The cause.
+        #[source]
+        source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
+    },
+    /// Too many operations wait for the store already: the caller must back off.
+    #[error("the queue is overloaded: {waiting} operations are waiting")]
+    Overloaded {
+        /// How many.
+        waiting: usize,
+    },
+    /// The queue is shut down.
+    #[error("the queue is closed")]
+    Closed,
+    /// The store holds something that must not be: a defect, or a damaged file.
+    #[error("the queue's store is inconsistent: {what}")]
+    Inconsistent {
+        /// What was found.
+        what: String,
+    },
+}

@@ -1,0 +1,47 @@
+//! What runs a job.
+
+use crate::backend::Fence;
+use crate::job::{Job, NewJob};
+use crate::policy::Failure;
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+/// What a handler gets besides the job.
+#[derive(Clone, Debug)]
+pub struct JobContext {
+    /// Fires when the job must stop: cancelled, timed out, its lease lost, or the worker out of patience
+    /// at shutdown. A handler that heeds it ends sooner; one that does not is dropped.
+    pub cancel: CancellationToken,
+    /// Proof of holding the job, to hand on to whatever can check it.
+    pub fence: Fence,
+}
+
+/// What a handler says.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Done; these jobs follow. Each needs an id or a unique key, so that a repeat makes the same ones.
+    Complete(Vec<NewJob>),
+    /// Failed: again by the schedule, or after so many milliseconds.
+    Retry(Failure, Option<u64>),
+    /// Not now, and not the job's fault: again after so many milliseconds, no attempt spent.
+    Snooze(u64),
+    /// Failed for good.
+    Dead(Failure),
+}
+
+impl Outcome {
+    /// Done, with nothing to follow.
+    pub const fn done() -> Self {
+        Self::Complete(Vec::new())
+    }
+}
+
+/// Runs the jobs of a queue.
+///
+/// It may be called twice for one job (a crash, a lost lease): its effects must be idempotent, for
+/// instance by a step ledger. A panic counts as a failed attempt.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// Runs one attempt.
+    async fn run(&self, job: &Job, context: &JobContext) -> Outcome;
+}

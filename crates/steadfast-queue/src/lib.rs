@@ -1,0 +1,19 @@
+//! Durable jobs, with nothing to install.
+//!
+//! A job is a payload of bytes in a named queue. It is on disk before [`Backend::enqueue`] returns, it is
+//! handed to a worker under a *lease*, and the worker settles it: done, again later, or dead. Unique keys
+//! make an enqueue idempotent; group keys keep the jobs of one group in order, one at a time.
+#![warn(missing_docs)]
+
+pub mod backend;
+pub mod error;
+pub mod handler;
+pub mod job;
+pub mod policy;
+pub mod state;
+
+pub use backend::Backend;
+pub use error::QueueError;
+pub use job::{GroupKey, Job, JobId, NewJob, Priority, Unique};
+pub use policy::RetryPolicy;
+pub use state::State;
