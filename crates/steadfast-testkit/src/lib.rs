@@ -1,1 +1,9 @@
-//! 
+//! Test support: conditions with deadlines, the built binary as a process, and plain HTTP against it.
+//!
+//! Nothing here sleeps to wait: a condition is polled until it holds or its deadline passes.
+
+pub mod process;
+pub mod wait;
+
+pub use process::Node;
+pub use wait::{wait_for, wait_for_some};

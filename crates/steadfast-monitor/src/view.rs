@@ -1,0 +1,246 @@
+//! How jobs and queues look from outside. What people wrote is shown only when it is asked for.
+
+use crate::hooks::WorkerView;
+use crate::time_text::iso8601;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use steadfast_queue::backend::QueueStats;
+use steadfast_queue::job::AttemptRecord;
+use steadfast_queue::{Job, State};
+
+/// The most bytes of one payload that are shown.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
+
+/// One failed attempt.
+#[derive(Debug, Serialize)]
+pub(crate) struct AttemptView {
+    attempt: u32,
+    at: String,
+    error: String,
+    message: String,
+}
+
+impl From<&AttemptRecord> for AttemptView {
+    fn from(record: &AttemptRecord) -> Self {
+        Self {
+            attempt: record.attempt,
+            at: iso8601(record.at_ms),
+            error: record.error.clone(),
+            message: record.message.clone(),
+        }
+    }
+}
+
+/// What a job carries, as far as it is shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct PayloadView {
+    value: Value,
+    truncated: bool,
+    metadata: BTreeMap<String, String>,
+}
+
+impl PayloadView {
+    fn of(job: &Job) -> Self {
+        let metadata = job.metadata.clone();
+        if job.payload.len() > PAYLOAD_BYTES_MAX {
+            let head = String::from_utf8_lossy(&job.payload[..PAYLOAD_BYTES_MAX]).into_owned();
+            return Self { value: Value::String(head), truncated: true, metadata };
+        }
+        let value = serde_json::from_slice(&job.payload)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&job.payload).into_owned()));
+        Self { value, truncated: false, metadata }
+    }
+}
+
+/// A job.
+#[derive(Debug, Serialize)]
+pub(crate) struct JobView {
+    id: String,
+    queue: String,
+    kind: String,
+    state: State,
+    priority: steadfast_queue::Priority,
+    attempts: u32,
+    crash_count: u32,
+    /// The word of the last failure.
+    error: Option<String>,
+    /// What was said about it.
+    message: Option<String>,
+    enqueued_at: String,
+    due_at: String,
+    finished_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    died_at: Option<String>,
+    expires_at: Option<String>,
+    correlation_id: String,
+    parent: Option<String>,
+    grouped: bool,
+    timeout_ms: u64,
+    payload_bytes: usize,
+    history: Vec<AttemptView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<PayloadView>,
+}
+
+impl JobView {
+    /// `job`, with what it carries only if `with_payload`.
+    pub(crate) fn of(job: &Job, with_payload: bool) -> Self {
+        let last = job.history.last();
+        let finished_at = job.finished_ms.map(iso8601);
+        Self {
+            id: job.id.to_string(),
+            queue: job.queue.clone(),
+            kind: job.kind.clone(),
+            state: job.state,
+            priority: job.priority,
+            attempts: job.attempt,
+            crash_count: job.crash_count,
+            error: last.map(|record| record.error.clone()),
+            message: last.map(|record| record.message.clone()),
+            enqueued_at: iso8601(job.enqueued_ms),
+            due_at: iso8601(job.run_at_ms),
+            died_at: finished_at.clone().filter(|_| job.state == State::Dead),
+            finished_at,
+            expires_at: job.expires_ms.map(iso8601),
+            correlation_id: job.correlation_id.clone(),
+            parent: job.parent.map(|parent| parent.to_string()),
+            grouped: job.group.is_some(),
+            timeout_ms: job.timeout_ms,
+            payload_bytes: job.payload.len(),
+            history: job.history.iter().map(AttemptView::from).collect(),
+            payload: with_payload.then(|| PayloadView::of(job)),
+        }
+    }
+}
+
+/// Counts in our words, by state.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct StateCounts {
+    scheduled: u64,
+    available: u64,
+    running: u64,
+    retryable: u64,
+    completed: u64,
+    dead: u64,
+    cancelled: u64,
+}
+
+/// Since the process started.
+#[derive(Debug, Serialize)]
+pub(crate) struct Totals {
+    enqueued: u64,
+    duplicates: u64,
+    completed: u64,
+    failed_attempts: u64,
+    dead: u64,
+    reclaimed: u64,
+}
+
+/// How fast a queue moves, over the last minute.
+#[derive(Debug, Default, Clone, Copy, Serialize)]
+pub(crate) struct Rates {
+    pub(crate) enqueued_per_second: f64,
+    pub(crate) completed_per_second: f64,
+    pub(crate) failed_attempts_per_second: f64,
+}
+
+/// A queue. The first five counts are in the words that operators of other queues know.
+#[derive(Debug, Serialize)]
+pub(crate) struct QueueView {
+    name: String,
+    waiting: u64,
+    active: u64,
+    delayed: u64,
+    completed: u64,
+    failed: u64,
+    states: StateCounts,
+    paused: bool,
+    bytes: u64,
+    oldest_waiting_ms: Option<i64>,
+    workers: Option<WorkerView>,
+    totals: Totals,
+    rates: Rates,
+}
+
+impl QueueView {
+    pub(crate) fn of(
+        name: &str,
+        stats: &QueueStats,
+        rates: Rates,
+        workers: Option<WorkerView>,
+        now_ms: i64,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            waiting: stats.available,
+            active: stats.running,
+            delayed: stats.scheduled.saturating_add(stats.retryable),
+            completed: stats.completed,
+            failed: stats.dead,
+            states: StateCounts::from(stats),
+            paused: stats.paused,
+            bytes: stats.bytes,
+            oldest_waiting_ms: stats.oldest_ms.map(|oldest| now_ms.saturating_sub(oldest).max(0)),
+            workers,
+            totals: Totals {
+                enqueued: stats.enqueued_total,
+                duplicates: stats.duplicates_total,
+                completed: stats.completed_total,
+                failed_attempts: stats.failed_total,
+                dead: stats.dead_total,
+                reclaimed: stats.reclaimed_total,
+            },
+            rates,
+        }
+    }
+}
+
+impl From<&QueueStats> for StateCounts {
+    fn from(stats: &QueueStats) -> Self {
+        Self {
+            scheduled: stats.scheduled,
+            available: stats.available,
+            running: stats.running,
+            retryable: stats.retryable,
+            completed: stats.completed,
+            dead: stats.dead,
+            cancelled: stats.cancelled,
+        }
+    }
+}
+
+/// Failures with one error word.
+#[derive(Debug, Serialize)]
+pub(crate) struct FailureGroup {
+    error: String,
+    count: u64,
+    queues: BTreeMap<String, u64>,
+    latest_at: String,
+    /// A message of the latest.
+    message: String,
+    /// The latest one's id.
+    example: String,
+}
+
+/// Groups `jobs` (newest first) by the error word of their last failure, largest group first.
+pub(crate) fn group_failures<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<FailureGroup> {
+    let mut groups: BTreeMap<String, FailureGroup> = BTreeMap::new();
+    for job in jobs {
+        let last = job.history.last();
+        let error = last.map_or_else(|| "unknown".to_owned(), |record| record.error.clone());
+        let group = groups.entry(error.clone()).or_insert_with(|| FailureGroup {
+            error,
+            count: 0,
+            queues: BTreeMap::new(),
+            latest_at: iso8601(last.map_or(job.enqueued_ms, |record| record.at_ms)),
+            message: last.map(|record| record.message.clone()).unwrap_or_default(),
+            example: job.id.to_string(),
+        });
+        group.count += 1;
+        *group.queues.entry(job.queue.clone()).or_default() += 1;
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
+    groups
+}

@@ -1,0 +1,37 @@
+//! The names of what this crate measures, through the `metrics` facade. Without a recorder installed,
+//! nothing is kept and nothing is paid.
+//!
+//! Labels are queue names and fixed words only: never an id, a kind given from outside, or a payload.
+
+use ::metrics::Unit;
+
+/// Counter: attempts that ended, by `queue` and `outcome` (the words of
+/// [`JobOutcome`](crate::worker::JobOutcome)).
+pub const JOBS_TOTAL: &str = "steadfast_queue_jobs_total";
+/// Histogram: how long attempts ran, in seconds, by `queue`.
+pub const JOB_DURATION_SECONDS: &str = "steadfast_queue_job_duration_seconds";
+/// Histogram: from when a job was due to the start of its attempt, in seconds, by `queue`.
+pub const WAIT_SECONDS: &str = "steadfast_queue_wait_seconds";
+/// Counter: leases lost while their job ran here, by `queue`.
+pub const LEASE_LOST_TOTAL: &str = "steadfast_queue_lease_lost_total";
+/// Counter: attempts that panicked, by `queue`.
+pub const PANICS_TOTAL: &str = "steadfast_queue_panics_total";
+/// Counter: attempts that took longer than they may, by `queue`.
+pub const TIMEOUTS_TOTAL: &str = "steadfast_queue_timeouts_total";
+/// Counter: calls to the store that failed, by `queue` and `call` (reserve, extend, settle).
+pub const STORE_ERRORS_TOTAL: &str = "steadfast_queue_store_errors_total";
+/// Counter: jobs moved or removed by housekeeping, by `sweep` (promote, reclaim, prune).
+pub const SWEPT_TOTAL: &str = "steadfast_queue_swept_total";
+
+/// Tells the installed recorder what the names mean. Call it once, after installing the recorder.
+pub fn describe() {
+    use ::metrics::{describe_counter, describe_histogram};
+    describe_counter!(JOBS_TOTAL, Unit::Count, "Attempts that ended, by queue and outcome.");
+    describe_histogram!(JOB_DURATION_SECONDS, Unit::Seconds, "How long attempts ran.");
+    describe_histogram!(WAIT_SECONDS, Unit::Seconds, "From when a job was due to the start of its attempt.");
+    describe_counter!(LEASE_LOST_TOTAL, Unit::Count, "Leases lost while their job ran.");
+    describe_counter!(PANICS_TOTAL, Unit::Count, "Attempts that panicked.");
+    describe_counter!(TIMEOUTS_TOTAL, Unit::Count, "Attempts that took longer than they may.");
+    describe_counter!(STORE_ERRORS_TOTAL, Unit::Count, "Calls to the store that failed.");
+    describe_counter!(SWEPT_TOTAL, Unit::Count, "Jobs moved or removed by housekeeping.");
+}

@@ -1,0 +1,77 @@
+//! One command, one file.
+
+mod bench;
+mod config;
+mod dlq;
+mod doctor;
+mod fake_twilio;
+mod http;
+mod queues;
+mod serve;
+mod trigger;
+
+use crate::cli::{Bench, Cli, Command, Global};
+use crate::config::{Config, Problem, Values, load, sources};
+use crate::node::DataDir;
+use std::future::Future;
+use std::process::ExitCode;
+
+/// The exit code for a configuration that cannot be used.
+const EXIT_CONFIG: u8 = 2;
+
+/// Runs what the command line asks for.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let global = cli.global;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Config { command } => config::run(&command, &global),
+        Command::Doctor { command } => doctor::run(command, &global),
+        Command::Serve => with_config(&global, |config, values| on_runtime(serve::run(config, values))),
+        Command::FakeTwilio(args) => {
+            with_config(&global, |config, _| on_runtime(fake_twilio::run(config, args)))
+        }
+        Command::Bench { command: Bench::Gateway(args) } => {
+            with_config(&global, |config, _| on_runtime(bench::gateway(config, args)))
+        }
+        Command::Trigger(args) => with_config(&global, |config, _| on_runtime(trigger::run(config, args))),
+        Command::Queues { json } => with_config(&global, |config, _| on_runtime(queues::run(config, json))),
+        Command::Dlq { command } => with_config(&global, |config, _| on_runtime(dlq::run(config, command))),
+    }
+}
+
+fn with_config(
+    global: &Global,
+    run: impl FnOnce(Config, Values) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    match read_config(global) {
+        Ok((config, values)) => run(config, values),
+        Err(problems) => {
+            print_problems(&problems);
+            Ok(ExitCode::from(EXIT_CONFIG))
+        }
+    }
+}
+
+/// The checked configuration, or everything that is wrong with it.
+fn read_config(global: &Global) -> Result<(Config, Values), Vec<Problem>> {
+    let sources = sources(global.config.as_deref(), global.flags()).map_err(|problem| vec![problem])?;
+    load(&sources)
+}
+
+#[expect(clippy::print_stderr, reason = "the command's answer to a person")]
+fn print_problems(problems: &[Problem]) {
+    let plural = if problems.len() == 1 { "problem" } else { "problems" };
+    eprintln!("error: the configuration has {} {plural}:", problems.len());
+    for problem in problems {
+        eprintln!("  - {problem}");
+    }
+    eprintln!("`steadfast config show --about` explains every setting.");
+}
+
+fn on_runtime(task: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
+}
+
+/// The node's data folder.
+fn data_dir(config: &Config) -> anyhow::Result<DataDir> {
+    DataDir::open(&config.data_dir)
+}

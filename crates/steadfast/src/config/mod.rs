@@ -1,0 +1,48 @@
+//! The configuration: gathered from file, environment and flags, checked as a whole.
+
+mod check;
+mod load;
+mod settings;
+mod values;
+
+pub(crate) use check::{Config, FakeTwilio, LogFormat, NodeEnv, Roles, Twilio, check};
+pub(crate) use load::{Origin, Problem, Sources, Values, gather};
+pub(crate) use settings::{SETTINGS, env_name};
+
+use std::path::{Path, PathBuf};
+
+/// The file that is read when none is named and it exists.
+pub(crate) const DEFAULT_FILE: &str = "steadfast.toml";
+
+/// What the process was started with: the named file (or `steadfast.toml` if there is one), the
+/// environment and `key=value` flags. A named file that cannot be read is a problem, a missing default
+/// file is not.
+pub(crate) fn sources(file: Option<&Path>, flags: Vec<(String, String)>) -> Result<Sources, Problem> {
+    let path = file.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
+    let file = match std::fs::read_to_string(&path) {
+        Ok(text) => Some((path, text)),
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            let what = format!("cannot be read: {error}");
+            return Err(Problem { key: path.display().to_string(), origin: None, what });
+        }
+    };
+    // Values that are no Unicode cannot be settings of ours.
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    Ok(Sources { file, env, flags })
+}
+
+/// Gathers and checks. All problems at once.
+pub(crate) fn load(sources: &Sources) -> Result<(Config, Values), Vec<Problem>> {
+    let (values, mut problems) = gather(sources);
+    match check(&values) {
+        Ok(config) if problems.is_empty() => Ok((config, values)),
+        Ok(_) => Err(problems),
+        Err(more) => {
+            problems.extend(more);
+            Err(problems)
+        }
+    }
+}
