@@ -1,5 +1,10 @@
 //! The one narrow trait that every back-end implements, and the words it speaks.
 
+pub mod memory;
+pub mod rules;
+
+pub use memory::MemoryBackend;
+
 use crate::error::QueueError;
 use crate::job::{Job, JobId, NewJob};
 use crate::state::{State, Verdict};

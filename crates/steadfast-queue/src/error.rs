@@ -20,6 +20,14 @@ pub enum QueueError {
         /// How many.
         waiting: usize,
     },
+    /// One call held more items than [`crate::backend::BATCH_MAX`]. Nothing was done: send fewer at a time.
+    #[error("one call held {items} items, {max} may be")]
+    TooMany {
+        /// In the call.
+        items: usize,
+        /// May be.
+        max: usize,
+    },
     /// The queue is shut down.
     #[error("the queue is closed")]
     Closed,

@@ -126,7 +126,10 @@ pub struct Unique {
 impl Unique {
     /// `key` with the default window.
     pub fn new(key: impl Into<Vec<u8>>) -> Self {
-        Self { key: key.into(), window_ms: UNIQUE_WINDOW_MS }
+        Self {
+            key: key.into(),
+            window_ms: UNIQUE_WINDOW_MS,
+        }
     }
 }
 

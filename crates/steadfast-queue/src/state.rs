@@ -120,11 +120,19 @@ pub struct Transition {
 /// What follows `verdict` on a running job in its attempt number `attempt` (1 is the first).
 /// `jitter` in 0..1 spreads retries; the caller draws it.
 pub fn settle(verdict: Verdict, attempt: u32, retry: &RetryPolicy, jitter: f64) -> Transition {
-    let dead = |failure| Transition { state: State::Dead, due_in_ms: 0, attempt_back: false, failure: Some(failure) };
+    let dead = |failure| Transition {
+        state: State::Dead,
+        due_in_ms: 0,
+        attempt_back: false,
+        failure: Some(failure),
+    };
     match verdict {
-        Verdict::Complete => {
-            Transition { state: State::Completed, due_in_ms: 0, attempt_back: false, failure: None }
-        }
+        Verdict::Complete => Transition {
+            state: State::Completed,
+            due_in_ms: 0,
+            attempt_back: false,
+            failure: None,
+        },
         Verdict::Retry { failure, after_ms } => match retry.delay_ms(attempt, jitter) {
             None => dead(failure),
             Some(scheduled_ms) => Transition {
@@ -135,13 +143,25 @@ pub fn settle(verdict: Verdict, attempt: u32, retry: &RetryPolicy, jitter: f64) 
             },
         },
         Verdict::Snooze { after_ms } => {
-            let state = if after_ms == 0 { State::Available } else { State::Scheduled };
-            Transition { state, due_in_ms: after_ms, attempt_back: true, failure: None }
+            let state = if after_ms == 0 {
+                State::Available
+            } else {
+                State::Scheduled
+            };
+            Transition {
+                state,
+                due_in_ms: after_ms,
+                attempt_back: true,
+                failure: None,
+            }
         }
         Verdict::Dead { failure } => dead(failure),
-        Verdict::Release => {
-            Transition { state: State::Available, due_in_ms: 0, attempt_back: true, failure: None }
-        }
+        Verdict::Release => Transition {
+            state: State::Available,
+            due_in_ms: 0,
+            attempt_back: true,
+            failure: None,
+        },
     }
 }
 
@@ -154,15 +174,45 @@ pub const CRASHES_SUSPECT: u32 = 2;
 /// crash, not as a failed attempt; three crashes are dead. `crash_count` includes this one.
 pub fn reclaim(crash_count: u32) -> Transition {
     if crash_count >= CRASHES_MAX {
-        let failure = Failure::new("crashed", format!("its worker died {crash_count} times while running it"));
-        return Transition { state: State::Dead, due_in_ms: 0, attempt_back: false, failure: Some(failure) };
+        let failure = Failure::new(
+            "crashed",
+            format!("its worker died {crash_count} times while running it"),
+        );
+        return Transition {
+            state: State::Dead,
+            due_in_ms: 0,
+            attempt_back: false,
+            failure: Some(failure),
+        };
     }
-    Transition { state: State::Available, due_in_ms: 0, attempt_back: true, failure: None }
+    Transition {
+        state: State::Available,
+        due_in_ms: 0,
+        attempt_back: true,
+        failure: None,
+    }
+}
+
+/// What follows instead of `next` when somebody called the job off while it ran: what is final stands, all
+/// else is cancelled.
+pub fn heed_cancel(next: Transition) -> Transition {
+    if next.state.is_final() {
+        next
+    } else {
+        Transition {
+            state: State::Cancelled,
+            due_in_ms: 0,
+            ..next
+        }
+    }
 }
 
 /// Whether an operator's retry may take a job out of `state`.
 pub const fn may_be_retried(state: State) -> bool {
-    matches!(state, State::Dead | State::Cancelled | State::Retryable | State::Scheduled)
+    matches!(
+        state,
+        State::Dead | State::Cancelled | State::Retryable | State::Scheduled
+    )
 }
 
 /// Whether a cancel may take a waiting job out of `state`. A running one is cancelled through its worker.
@@ -182,10 +232,26 @@ mod tests {
     fn five_retries_then_dead() {
         let policy = RetryPolicy::default();
         for attempt in 1..=5 {
-            let next = settle(Verdict::Retry { failure: failure(), after_ms: None }, attempt, &policy, 0.5);
+            let next = settle(
+                Verdict::Retry {
+                    failure: failure(),
+                    after_ms: None,
+                },
+                attempt,
+                &policy,
+                0.5,
+            );
             assert_eq!(next.state, State::Retryable, "attempt {attempt}");
         }
-        let last = settle(Verdict::Retry { failure: failure(), after_ms: Some(1) }, 6, &policy, 0.5);
+        let last = settle(
+            Verdict::Retry {
+                failure: failure(),
+                after_ms: Some(1),
+            },
+            6,
+            &policy,
+            0.5,
+        );
         assert_eq!(last.state, State::Dead);
     }
 
@@ -203,6 +269,26 @@ mod tests {
         assert_eq!(reclaim(1).state, State::Available);
         assert_eq!(reclaim(2).state, State::Available);
         assert_eq!(reclaim(3).state, State::Dead);
+    }
+
+    #[test]
+    fn a_cancel_spares_only_what_is_final() {
+        let policy = RetryPolicy::default();
+        for (verdict, expected) in [
+            (Verdict::Complete, State::Completed),
+            (Verdict::Dead { failure: failure() }, State::Dead),
+            (
+                Verdict::Retry {
+                    failure: failure(),
+                    after_ms: None,
+                },
+                State::Cancelled,
+            ),
+            (Verdict::Snooze { after_ms: 5 }, State::Cancelled),
+            (Verdict::Release, State::Cancelled),
+        ] {
+            assert_eq!(heed_cancel(settle(verdict, 1, &policy, 0.5)).state, expected);
+        }
     }
 
     #[test]

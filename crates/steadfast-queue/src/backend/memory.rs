@@ -1,0 +1,157 @@
+//! A back-end without a disk: the reference model. Nothing here is fast or clever; everything is meant to
+//! be obviously right, so that other back-ends can be held against it. What it holds dies with it.
+
+mod control;
+mod model;
+mod ops;
+
+use crate::backend::rules::{Limits, Retention, WAIT_MAX, check_batch};
+use crate::backend::{
+    BATCH_MAX, Backend, Control, Controlled, Enqueued, Extended, Filter, Lease, Page, Reservation, Reserve,
+    Settle, Settled, Stats, Status, Swept,
+};
+use crate::error::QueueError;
+use crate::job::{Job, JobId, NewJob};
+use async_trait::async_trait;
+use model::Model;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use steadfast_clock::SharedClock;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+/// Jobs in memory. See the module.
+#[derive(Debug)]
+pub struct MemoryBackend {
+    model: Mutex<Model>,
+    changed: Notify,
+    clock: SharedClock,
+}
+
+impl MemoryBackend {
+    /// An empty store with the default bounds.
+    pub fn new(clock: SharedClock) -> Arc<Self> {
+        Self::with(clock, Limits::default(), Retention::default())
+    }
+
+    /// An empty store with these bounds.
+    pub fn with(clock: SharedClock, limits: Limits, retention: Retention) -> Arc<Self> {
+        Arc::new(Self {
+            model: Mutex::new(Model::new(limits, retention)),
+            changed: Notify::new(),
+            clock,
+        })
+    }
+
+    fn model(&self) -> MutexGuard<'_, Model> {
+        // No method of the model panics halfway through a change; a poisoned lock is as good as any.
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        model.now_ms = self.clock.now_ms();
+        model.mono_ms = self.clock.mono_ms();
+        model
+    }
+
+    /// Runs a change and wakes whoever waits for jobs.
+    fn change<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
+        let outcome = act(&mut self.model());
+        self.changed.notify_waiters();
+        outcome
+    }
+}
+
+#[async_trait]
+impl Backend for MemoryBackend {
+    async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>, QueueError> {
+        check_batch(jobs.len())?;
+        Ok(self.change(|model| jobs.into_iter().map(|job| model.enqueue(job)).collect()))
+    }
+
+    async fn reserve(&self, request: Reserve) -> Result<Vec<Reservation>, QueueError> {
+        let deadline = Instant::now() + request.wait.min(WAIT_MAX);
+        loop {
+            // Interest first, then the look: what comes in between wakes us.
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let (taken, next_in_ms) = {
+                let mut model = self.model();
+                (model.reserve(&request), model.next_sweep_in_ms())
+            };
+            if !taken.is_empty() || request.max == 0 || Instant::now() >= deadline {
+                return Ok(taken);
+            }
+            let due = next_in_ms.map(|ms| Instant::now() + Duration::from_millis(ms.clamp(1, 60_000)));
+            let wake = due.map_or(deadline, |due| due.min(deadline));
+            // Whether woken or timed out: look again.
+            let _ = timeout_at(wake, changed).await;
+        }
+    }
+
+    async fn extend(&self, leases: Vec<Lease>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
+        check_batch(leases.len())?;
+        let mut model = self.model();
+        Ok(leases.iter().map(|lease| model.extend(lease, lease_ms)).collect())
+    }
+
+    async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError> {
+        check_batch(settlements.len())?;
+        Ok(self.change(|model| settlements.into_iter().map(|one| model.settle(one)).collect()))
+    }
+
+    async fn promote(&self, limit: usize) -> Result<Swept, QueueError> {
+        Ok(self.change(|model| {
+            let moved = model.sweep(limit);
+            Swept {
+                moved,
+                next_in_ms: model.next_sweep_in_ms(),
+            }
+        }))
+    }
+
+    async fn reclaim(&self, limit: usize) -> Result<Swept, QueueError> {
+        Ok(self.change(|model| model.reclaim(limit)))
+    }
+
+    async fn prune(&self, limit: usize) -> Result<Swept, QueueError> {
+        Ok(self.change(|model| model.prune(limit)))
+    }
+
+    async fn get(&self, ids: Vec<JobId>) -> Result<Vec<Option<Job>>, QueueError> {
+        check_batch(ids.len())?;
+        let model = self.model();
+        Ok(ids.iter().map(|id| model.find(id).cloned()).collect())
+    }
+
+    async fn status(&self, ids: Vec<JobId>) -> Result<Vec<Status>, QueueError> {
+        check_batch(ids.len())?;
+        let model = self.model();
+        let status = |job: Option<&Job>| match job {
+            Some(job) => Status {
+                state: Some(job.state),
+                attempt: job.attempt,
+            },
+            None => Status {
+                state: None,
+                attempt: 0,
+            },
+        };
+        Ok(ids.iter().map(|id| status(model.find(id))).collect())
+    }
+
+    async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError> {
+        Ok(self
+            .model()
+            .list(&filter, cursor.as_deref(), limit.min(BATCH_MAX)))
+    }
+
+    async fn control(&self, command: Control) -> Result<Controlled, QueueError> {
+        if let Control::Retry(ids) | Control::Cancel(ids) | Control::Discard(ids) = &command {
+            check_batch(ids.len())?;
+        }
+        Ok(self.change(|model| model.control(command)))
+    }
+
+    async fn stats(&self) -> Result<Stats, QueueError> {
+        Ok(self.model().stats())
+    }
+}

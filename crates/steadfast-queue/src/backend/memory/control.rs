@@ -1,0 +1,204 @@
+//! What operators do, and what they see.
+
+use super::model::{Model, Row};
+use crate::backend::rules;
+use crate::backend::{Control, Controlled, Filter, Page, Stats, Swept};
+use crate::job::JobId;
+use crate::state::{State, may_be_cancelled, may_be_retried};
+
+impl Model {
+    pub(super) fn control(&mut self, command: Control) -> Controlled {
+        match command {
+            Control::Pause(name) => self.set_paused(&name, true),
+            Control::Resume(name) => self.set_paused(&name, false),
+            Control::Retry(ids) => self.each(&ids, Self::retry),
+            Control::Cancel(ids) => self.each(&ids, Self::cancel),
+            Control::Discard(ids) => self.each(&ids, Self::discard),
+            Control::Purge {
+                filter,
+                limit,
+                dry_run,
+            } => self.purge(&filter, limit, dry_run),
+        }
+    }
+
+    fn set_paused(&mut self, name: &str, paused: bool) -> Controlled {
+        if !rules::is_name(name) {
+            return Controlled {
+                affected: 0,
+                skipped: 1,
+            };
+        }
+        let was = std::mem::replace(&mut self.queue(name).stats.paused, paused);
+        Controlled {
+            affected: u64::from(was != paused),
+            skipped: u64::from(was == paused),
+        }
+    }
+
+    fn each(&mut self, ids: &[JobId], act: fn(&mut Self, u64, State) -> bool) -> Controlled {
+        let mut done = Controlled::default();
+        for id in ids {
+            let found = self.seq_of(id).zip(self.find(id).map(|job| job.state));
+            if found.is_some_and(|(seq, state)| act(self, seq, state)) {
+                done.affected += 1;
+            } else {
+                done.skipped += 1;
+            }
+        }
+        done
+    }
+
+    /// A finished job goes to the end of its queue and group; a waiting one keeps its turn.
+    fn retry(&mut self, seq: u64, state: State) -> bool {
+        if !may_be_retried(state) {
+            return false;
+        }
+        let now_ms = self.now_ms;
+        let fresh = |row: &mut Row| {
+            let job = &mut row.job;
+            (job.state, job.run_at_ms, job.finished_ms) = (State::Available, now_ms, None);
+            (job.attempt, job.crash_count, job.expires_ms) = (0, 0, None);
+        };
+        if !state.is_final() {
+            self.edit(seq, fresh);
+            self.line_up(seq);
+            return true;
+        }
+        let Some(mut row) = self.remove(seq) else {
+            return false;
+        };
+        let queue = self.queue(&row.job.queue);
+        queue.cancelled.retain(|&kept| kept != seq);
+        fresh(&mut row);
+        let again = self.next_number();
+        if let Some(known) = self.ids.get_mut(&row.job.id) {
+            known.seq = again;
+        }
+        self.insert(again, row);
+        self.line_up(again);
+        true
+    }
+
+    fn cancel(&mut self, seq: u64, state: State) -> bool {
+        if may_be_cancelled(state) {
+            self.finish(seq, State::Cancelled);
+            return true;
+        }
+        let id = self.rows.get(&seq).map(|row| row.job.id);
+        let Some(held) = id.and_then(|id| self.held.get_mut(&id)) else {
+            return false;
+        };
+        held.cancel = true;
+        true
+    }
+
+    fn discard(&mut self, seq: u64, state: State) -> bool {
+        if state.is_final() {
+            self.forget(seq, true);
+        }
+        state.is_final()
+    }
+
+    fn purge(&mut self, filter: &Filter, limit: u64, dry_run: bool) -> Controlled {
+        let meant = |row: &Row| row.job.state != State::Running && rules::matches(filter, &row.job);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let seqs: Vec<u64> = self
+            .rows
+            .iter()
+            .filter(|(_, row)| meant(row))
+            .map(|(&seq, _)| seq)
+            .take(limit)
+            .collect();
+        if !dry_run {
+            for &seq in &seqs {
+                self.forget(seq, true);
+            }
+        }
+        Controlled {
+            affected: seqs.len() as u64,
+            skipped: 0,
+        }
+    }
+
+    /// Retention by age, then ids whose window is over.
+    pub(super) fn prune(&mut self, limit: usize) -> Swept {
+        let Some(age_ms) = self.retention.age_max_ms else {
+            return self.prune_ids(limit);
+        };
+        let now_ms = self.now_ms;
+        let old = |row: &Row| {
+            let kept = matches!(row.job.state, State::Completed | State::Cancelled);
+            kept && row
+                .job
+                .finished_ms
+                .is_some_and(|at_ms| rules::later(at_ms, age_ms) <= now_ms)
+        };
+        let seqs: Vec<u64> = self
+            .rows
+            .iter()
+            .filter(|(_, row)| old(row))
+            .map(|(&seq, _)| seq)
+            .take(limit)
+            .collect();
+        for &seq in &seqs {
+            self.forget(seq, false);
+        }
+        let mut swept = self.prune_ids(limit - seqs.len());
+        swept.moved += seqs.len() as u64;
+        swept
+    }
+
+    fn prune_ids(&mut self, limit: usize) -> Swept {
+        let over = |known: &super::model::Known| {
+            known.until_ms <= self.now_ms && !self.rows.contains_key(&known.seq)
+        };
+        let ids: Vec<JobId> = self
+            .ids
+            .iter()
+            .filter(|(_, known)| over(known))
+            .map(|(&id, _)| id)
+            .take(limit)
+            .collect();
+        for id in &ids {
+            self.ids.remove(id);
+        }
+        Swept {
+            moved: ids.len() as u64,
+            next_in_ms: None,
+        }
+    }
+
+    pub(super) fn list(&self, filter: &Filter, cursor: Option<&str>, limit: usize) -> Page {
+        let end = match cursor.map(str::parse::<u64>) {
+            None => u64::MAX,
+            Some(Ok(seq)) => seq,
+            Some(Err(_)) => 0,
+        };
+        let mut found = self
+            .rows
+            .range(..end)
+            .rev()
+            .filter(|(_, row)| rules::matches(filter, &row.job));
+        let page: Vec<_> = found.by_ref().take(limit).collect();
+        let more = found.next().is_some();
+        let next = page.last().filter(|_| more).map(|(seq, _)| seq.to_string());
+        Page {
+            jobs: page.into_iter().map(|(_, row)| row.job.clone()).collect(),
+            next,
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        for (name, queue) in &self.queues {
+            let mut counts = queue.stats.clone();
+            let firsts = queue.ready.iter().filter_map(|ready| ready.first());
+            counts.oldest_ms = firsts
+                .filter_map(|(_, seq)| Some(self.rows.get(seq)?.job.enqueued_ms))
+                .min();
+            stats.queues.insert(name.clone(), counts);
+        }
+        stats
+    }
+}

@@ -1,0 +1,309 @@
+//! What workers and housekeeping do.
+
+use super::model::{Held, Known, Model, Row};
+use crate::backend::rules::{self, SWEEP_AT_RESERVE};
+use crate::backend::{
+    BATCH_MAX, Enqueued, Extended, Fence, Lease, Rejection, Reservation, Reserve, Settle, Settled, Swept,
+};
+use crate::job::{Job, JobId, NewJob};
+use crate::state::{self, State, Transition};
+use std::collections::{BTreeMap, HashSet};
+
+impl Model {
+    /// Whether a job with this id is or was here within its window. Unfinished and dead jobs hold their id
+    /// for as long as they lie here.
+    fn is_known(&self, id: &JobId) -> bool {
+        let kept = self.find(id).map(|job| job.state);
+        let holds = kept.is_some_and(|state| !matches!(state, State::Completed | State::Cancelled));
+        holds || self.ids.get(id).is_some_and(|known| known.until_ms > self.now_ms)
+    }
+
+    pub(super) fn enqueue(&mut self, new: NewJob) -> Enqueued {
+        if let Err(rejection) = rules::check_shape(&new) {
+            return Enqueued::Rejected(rejection);
+        }
+        let id = new.resolve_id();
+        if self.is_known(&id) {
+            self.queue(&new.queue).stats.duplicates_total += 1;
+            return Enqueued::Duplicate(id);
+        }
+        if let Err(rejection) = self.check_room(&new, 0, 0) {
+            return Enqueued::Rejected(rejection);
+        }
+        self.add(id, new);
+        Enqueued::New(id)
+    }
+
+    /// Whether there is room for `new` besides so many others not yet stored.
+    fn check_room(&mut self, new: &NewJob, others: u64, other_bytes: u64) -> Result<(), Rejection> {
+        let limits = self.limits;
+        let stats = &self.queue(&new.queue).stats;
+        let waiting = stats.available + stats.scheduled + stats.retryable + others;
+        rules::check_room(
+            &limits,
+            waiting,
+            stats.bytes + other_bytes,
+            new.payload.len() as u64,
+        )
+    }
+
+    fn add(&mut self, id: JobId, new: NewJob) {
+        if let Some(seq) = self.seq_of(&id) {
+            self.forget(seq, true);
+        }
+        let now_ms = self.now_ms;
+        let seq = self.next_number();
+        self.ids.insert(
+            id,
+            Known {
+                seq,
+                until_ms: rules::later(now_ms, rules::window_ms(&new)),
+            },
+        );
+        self.queue(&new.queue).stats.enqueued_total += 1;
+        let job = Job {
+            id,
+            queue: new.queue,
+            kind: new.kind,
+            payload: new.payload,
+            codec: new.codec,
+            priority: new.priority,
+            state: if new.delay_ms == 0 {
+                State::Available
+            } else {
+                State::Scheduled
+            },
+            enqueued_ms: now_ms,
+            run_at_ms: rules::later(now_ms, new.delay_ms),
+            finished_ms: None,
+            group: new.group,
+            attempt: 0,
+            crash_count: 0,
+            retry: new.retry,
+            timeout_ms: new.timeout_ms,
+            expires_ms: new.ttl_ms.map(|ttl_ms| rules::later(now_ms, ttl_ms)),
+            parent: new.parent,
+            correlation_id: new.correlation_id,
+            metadata: new.metadata,
+            history: Vec::new(),
+        };
+        self.insert(seq, Row { job, ready: None });
+        self.line_up(seq);
+    }
+
+    pub(super) fn reserve(&mut self, request: &Reserve) -> Vec<Reservation> {
+        self.sweep(SWEEP_AT_RESERVE);
+        let mut taken = Vec::new();
+        while taken.len() < request.max.min(BATCH_MAX) {
+            let suspects = !request.no_suspects && taken.is_empty();
+            let Some(seq) = self.pick(&request.queue, suspects) else {
+                break;
+            };
+            let alone = self.is_suspect(seq);
+            taken.extend(self.hold(seq, request, alone));
+            if alone {
+                break;
+            }
+        }
+        taken
+    }
+
+    /// The next row in ready order.
+    fn pick(&mut self, name: &str, suspects: bool) -> Option<u64> {
+        let queue = self.queues.get(name)?;
+        if queue.stats.paused {
+            return None;
+        }
+        let mut order = [0, 1, 2];
+        if rules::is_low_turn(queue.picks) {
+            order.reverse();
+        }
+        let mut ready = order
+            .iter()
+            .flat_map(|&priority| queue.ready[priority].iter().map(|&(_, seq)| seq));
+        let seq = ready.find(|&seq| suspects || !self.is_suspect(seq))?;
+        self.queue(name).picks += 1;
+        Some(seq)
+    }
+
+    fn hold(&mut self, seq: u64, request: &Reserve, alone: bool) -> Option<Reservation> {
+        self.edit(seq, |row| {
+            row.job.state = State::Running;
+            row.job.attempt += 1;
+        });
+        self.last_fence += 1;
+        let fence = Fence {
+            epoch: 1,
+            counter: self.last_fence,
+        };
+        let job = self.rows.get(&seq)?.job.clone();
+        let expires_mono_ms = self.mono_ms.saturating_add(request.lease_ms);
+        self.held.insert(
+            job.id,
+            Held {
+                fence,
+                worker: request.worker,
+                expires_mono_ms,
+                cancel: false,
+            },
+        );
+        let lease = Lease {
+            id: job.id,
+            fence,
+            worker: request.worker,
+        };
+        Some(Reservation {
+            job,
+            lease,
+            lease_ms: request.lease_ms,
+            alone,
+        })
+    }
+
+    /// The lease as held, if `lease` is it.
+    fn check_lease(&mut self, lease: &Lease) -> Option<&mut Held> {
+        let held = self.held.get_mut(&lease.id)?;
+        (held.fence == lease.fence && held.worker == lease.worker).then_some(held)
+    }
+
+    pub(super) fn extend(&mut self, lease: &Lease, lease_ms: u64) -> Extended {
+        let expires_mono_ms = self.mono_ms.saturating_add(lease_ms);
+        let Some(held) = self.check_lease(lease) else {
+            return Extended::Lost;
+        };
+        held.expires_mono_ms = expires_mono_ms;
+        Extended::Held { cancel: held.cancel }
+    }
+
+    pub(super) fn settle(&mut self, settle: Settle) -> Settled {
+        let id = settle.lease.id;
+        let Some(cancel) = self.check_lease(&settle.lease).map(|held| held.cancel) else {
+            return Settled::Lost;
+        };
+        let Some(seq) = self.seq_of(&id) else {
+            return Settled::Lost;
+        };
+        if let Err(rejection) = self.check_follow_ups(&settle.follow_ups) {
+            return Settled::FollowUpRejected(rejection);
+        }
+        let draw = self.dice.roll();
+        let Some(job) = self.rows.get(&seq).map(|row| &row.job) else {
+            return Settled::Lost;
+        };
+        let name = job.queue.clone();
+        let mut next = state::settle(settle.verdict, job.attempt, &job.retry, draw);
+        if cancel {
+            next = state::heed_cancel(next);
+        }
+        if next.failure.is_some() {
+            self.queue(&name).stats.failed_total += 1;
+        }
+        let state = next.state;
+        self.apply(seq, next);
+        for mut new in settle.follow_ups {
+            new.parent.get_or_insert(id);
+            self.enqueue(new);
+        }
+        Settled::Now(state)
+    }
+
+    /// Whether all of them can be stored, those that are here already left out.
+    fn check_follow_ups(&mut self, follow_ups: &[NewJob]) -> Result<(), Rejection> {
+        let mut fresh = HashSet::new();
+        let mut added: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for new in follow_ups {
+            rules::check_shape(new)?;
+            let id = new.resolve_id();
+            if self.is_known(&id) || !fresh.insert(id) {
+                continue;
+            }
+            let (others, other_bytes) = added.entry(&new.queue).or_default();
+            self.check_room(new, *others, *other_bytes)?;
+            *others += 1;
+            *other_bytes += new.payload.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Moves a running job on.
+    fn apply(&mut self, seq: u64, next: Transition) {
+        let now_ms = self.now_ms;
+        self.edit(seq, |row| {
+            if let Some(failure) = next.failure {
+                rules::remember(&mut row.job.history, row.job.attempt, now_ms, failure);
+            }
+            if next.attempt_back {
+                row.job.attempt = row.job.attempt.saturating_sub(1);
+            }
+        });
+        if let Some(id) = self.rows.get(&seq).map(|row| row.job.id) {
+            self.held.remove(&id);
+        }
+        if next.state.is_final() {
+            return self.finish(seq, next.state);
+        }
+        self.edit(seq, |row| {
+            row.job.state = next.state;
+            if next.state != State::Available {
+                row.job.run_at_ms = rules::later(now_ms, next.due_in_ms);
+                row.ready = None;
+            }
+        });
+    }
+
+    /// Buries what expired, then makes available what is due.
+    pub(super) fn sweep(&mut self, limit: usize) -> u64 {
+        let mut moved = 0;
+        let now_ms = self.now_ms;
+        while moved < limit as u64 {
+            if let Some(&(_, seq)) = self.expiring.first().filter(|&&(at_ms, _)| at_ms <= now_ms) {
+                self.edit(seq, |row| {
+                    rules::remember(&mut row.job.history, row.job.attempt, now_ms, rules::expiry());
+                });
+                self.finish(seq, State::Dead);
+            } else if let Some(&(_, seq)) = self.due.first().filter(|&&(at_ms, _)| at_ms <= now_ms) {
+                self.edit(seq, |row| row.job.state = State::Available);
+                self.line_up(seq);
+            } else {
+                break;
+            }
+            moved += 1;
+        }
+        moved
+    }
+
+    pub(super) fn reclaim(&mut self, limit: usize) -> Swept {
+        let mut expired: Vec<_> = self
+            .held
+            .iter()
+            .filter(|(_, held)| held.expires_mono_ms <= self.mono_ms)
+            .collect();
+        expired.sort_by_key(|(_, held)| (held.expires_mono_ms, held.fence));
+        let expired: Vec<_> = expired
+            .into_iter()
+            .take(limit)
+            .map(|(&id, held)| (id, held.cancel))
+            .collect();
+        let mut moved = 0;
+        for (id, cancel) in expired {
+            let Some(seq) = self.seq_of(&id) else { continue };
+            self.edit(seq, |row| row.job.crash_count += 1);
+            let Some(job) = self.rows.get(&seq).map(|row| &row.job) else {
+                continue;
+            };
+            let name = job.queue.clone();
+            let mut next = state::reclaim(job.crash_count);
+            if cancel {
+                next = state::heed_cancel(next);
+            }
+            self.queue(&name).stats.reclaimed_total += 1;
+            self.apply(seq, next);
+            moved += 1;
+        }
+        let next = self.held.values().map(|held| held.expires_mono_ms).min();
+        Swept {
+            moved,
+            next_in_ms: next.map(|at_ms| at_ms.saturating_sub(self.mono_ms)),
+        }
+    }
+}
