@@ -1,0 +1,5 @@
+//! The built binary, end to end: real processes, real HTTP, real kills.
+
+mod journeys;
+mod kill;
+mod support;
