@@ -9,8 +9,11 @@ pub mod backend;
 pub mod error;
 pub mod handler;
 pub mod job;
+pub mod maintenance;
+pub mod metrics;
 pub mod policy;
 pub mod state;
+pub mod worker;
 
 pub use backend::Backend;
 pub use error::QueueError;

@@ -17,7 +17,9 @@ pub(crate) async fn bounded<T>(
 ) -> Result<T, QueueError> {
     match tokio::time::timeout(timeout, AssertUnwindSafe(call).catch_unwind()).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_panic)) => Err(QueueError::Inconsistent { what: format!("the store panicked in {what}") }),
+        Ok(Err(_panic)) => Err(QueueError::Inconsistent {
+            what: format!("the store panicked in {what}"),
+        }),
         Err(_elapsed) => Err(QueueError::Unavailable {
             what: format!("{what}: no answer within {} ms", timeout.as_millis()),
             source: None,
@@ -27,7 +29,9 @@ pub(crate) async fn bounded<T>(
 
 /// A store that answers fewer or more items than it was asked has a defect.
 pub(crate) fn miscounted(what: &'static str, asked: usize, answered: usize) -> QueueError {
-    QueueError::Inconsistent { what: format!("{what}: {asked} asked, {answered} answered") }
+    QueueError::Inconsistent {
+        what: format!("{what}: {asked} asked, {answered} answered"),
+    }
 }
 
 /// A run of failures: backs off, and is logged once at its start and once at its end.
@@ -41,14 +45,18 @@ pub(crate) struct Trouble {
 impl Trouble {
     /// Watches calls named `what`; pauses from `first` to `cap`.
     pub(crate) fn new(what: &'static str, first: Duration, cap: Duration) -> Self {
-        Self { what, backoff: Backoff::new(first, cap), failures: 0 }
+        Self {
+            what,
+            backoff: Backoff::new(first, cap),
+            failures: 0,
+        }
     }
 
     /// Notes a failure; returns how long to pause.
     pub(crate) fn failed(&mut self, scope: &str, error: &QueueError) -> Duration {
         self.failures += 1;
         let pause = self.backoff.next_pause();
-        let cause = error.source().map(|source| chain(source)).unwrap_or_default();
+        let cause = error.source().map(chain).unwrap_or_default();
         if self.failures == 1 {
             tracing::warn!(queue.name = scope, call = self.what, %error, cause, "the queue's store fails; trying again until it answers");
         } else {
@@ -69,11 +77,6 @@ impl Trouble {
             self.failures = 0;
             self.backoff.reset();
         }
-    }
-
-    /// Whether the last call failed.
-    pub(crate) fn is_on(&self) -> bool {
-        self.failures > 0
     }
 }
 
@@ -105,8 +108,10 @@ mod tests {
         let mut trouble = Trouble::new("settle", Duration::from_millis(10), Duration::from_secs(1));
         let error = QueueError::Overloaded { waiting: 1 };
         let first = trouble.failed("q", &error);
-        assert!(trouble.is_on() && first <= Duration::from_millis(10));
+        let second = trouble.failed("q", &error);
+        assert!(first <= Duration::from_millis(10) && second >= Duration::from_millis(10));
         trouble.over("q");
-        assert!(!trouble.is_on());
+        assert_eq!(trouble.failures, 0);
+        assert!(trouble.failed("q", &error) <= Duration::from_millis(10));
     }
 }

@@ -50,10 +50,19 @@ impl Slots {
         self.changed.notify_one();
     }
 
+    /// How many places are free.
+    pub(crate) fn free_now(&self) -> usize {
+        if self.is_held() {
+            0
+        } else {
+            self.places().saturating_sub(self.taken())
+        }
+    }
+
     /// Waits for a free place; returns how many are free. For one task only.
     pub(crate) async fn free(&self) -> usize {
         loop {
-            let free = if self.is_held() { 0 } else { self.places().saturating_sub(self.taken()) };
+            let free = self.free_now();
             if free > 0 {
                 return free;
             }
