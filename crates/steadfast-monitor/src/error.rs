@@ -49,7 +49,14 @@ impl ApiError {
         why: impl Into<Text>,
         todo: impl Into<Text>,
     ) -> Self {
-        Self { status, body: Words { what: what.into(), why: why.into(), todo: todo.into() } }
+        Self {
+            status,
+            body: Words {
+                what: what.into(),
+                why: why.into(),
+                todo: todo.into(),
+            },
+        }
     }
 
     /// 400: what was asked makes no sense as it stands.
@@ -67,6 +74,7 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, what, why, todo)
     }
 
+    #[cfg(test)]
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }
@@ -78,7 +86,10 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         match self.status {
             StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"steadfast\""));
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"steadfast\""),
+                );
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -109,8 +120,14 @@ impl From<QueueError> for ApiError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Look at the disk of the data folder (space, errors) and at the log, then try again.",
             ),
-            QueueError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "It is shutting down: try again when it is back."),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "Look at the log; keep a copy of the data folder."),
+            QueueError::Closed => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "It is shutting down: try again when it is back.",
+            ),
+            _ => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Look at the log; keep a copy of the data folder.",
+            ),
         };
         Self::new(status, "The queue did not answer.", chain(&error), todo)
     }
@@ -119,10 +136,14 @@ impl From<QueueError> for ApiError {
 impl From<RecordsError> for ApiError {
     fn from(error: RecordsError) -> Self {
         let (status, todo) = match &error {
-            RecordsError::Unavailable { .. } | RecordsError::Conflict => {
-                (StatusCode::SERVICE_UNAVAILABLE, "Try again; if it stays, look at the records' disk or database.")
-            }
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "Look at the log; keep a copy of the data folder."),
+            RecordsError::Unavailable { .. } | RecordsError::Conflict => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Try again; if it stays, look at the records' disk or database.",
+            ),
+            _ => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Look at the log; keep a copy of the data folder.",
+            ),
         };
         Self::new(status, "The records did not answer.", chain(&error), todo)
     }

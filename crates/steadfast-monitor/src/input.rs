@@ -26,7 +26,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<Monitor>> for Body64k<T> {
             return Err(ApiError::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "The body did not arrive in time.",
-                format!("After {} ms it was still incomplete.", monitor.config().body_timeout.as_millis()),
+                format!(
+                    "After {} ms it was still incomplete.",
+                    monitor.config().body_timeout.as_millis()
+                ),
                 "Send the body at once, with the right Content-Length.",
             ));
         };
@@ -36,7 +39,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<Monitor>> for Body64k<T> {
 
 #[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
 fn unreadable(error: axum::Error) -> ApiError {
-    let too_long = error.source().is_some_and(|source| source.to_string().contains("length limit"));
+    let too_long = error
+        .source()
+        .is_some_and(|source| source.to_string().contains("length limit"));
     if too_long {
         return ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -45,7 +50,11 @@ fn unreadable(error: axum::Error) -> ApiError {
             "Split the call: name fewer jobs at a time.",
         );
     }
-    ApiError::bad("The body could not be read.", error.to_string(), "Send the request again.")
+    ApiError::bad(
+        "The body could not be read.",
+        error.to_string(),
+        "Send the request again.",
+    )
 }
 
 /// Reads `body` as JSON. Unknown fields are refused: a misspelt `olderThan` must not purge everything.
@@ -68,10 +77,18 @@ pub(crate) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError
 
 /// Reads the query string of `uri`.
 pub(crate) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
-    Query::try_from_uri(uri).map(|Query(value)| value).map_err(|error| {
-        let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        ApiError::bad("The query string is not what this call takes.", why, "The parameters are in docs/api.md.")
-    })
+    Query::try_from_uri(uri)
+        .map(|Query(value)| value)
+        .map_err(|error| {
+            let why = error
+                .source()
+                .map_or_else(|| error.to_string(), ToString::to_string);
+            ApiError::bad(
+                "The query string is not what this call takes.",
+                why,
+                "The parameters are in docs/api.md.",
+            )
+        })
 }
 
 /// A bound on how many things are listed: `default` if absent, refused beyond `max`.
@@ -97,9 +114,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(segment)) => Ok(Self(segment)),
-            Err(error) => {
-                Err(ApiError::bad("The path cannot be read.", error.body_text(), "Percent-encode it as UTF-8."))
-            }
+            Err(error) => Err(ApiError::bad(
+                "The path cannot be read.",
+                error.body_text(),
+                "Percent-encode it as UTF-8.",
+            )),
         }
     }
 }
@@ -114,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_misspelt_field_is_refused_and_named() {
-        let error = parse_json::<PurgeCall>(br#"{"status":"completed","olderthan":5}"#).expect_err("unknown field");
+        let error =
+            parse_json::<PurgeCall>(br#"{"status":"completed","olderthan":5}"#).expect_err("unknown field");
         assert_eq!(error.status(), StatusCode::BAD_REQUEST);
         assert!(format!("{error:?}").contains("olderthan"), "{error:?}");
     }
@@ -129,7 +149,16 @@ mod tests {
     /// JSON that is nearly what the calls take: their fields with all kinds of values.
     fn near_json() -> impl Strategy<Value = String> {
         let name = prop::sample::select(vec![
-            "status", "olderThan", "dryRun", "jobIds", "retryAll", "queue", "error", "concurrency", "limit", "x",
+            "status",
+            "olderThan",
+            "dryRun",
+            "jobIds",
+            "retryAll",
+            "queue",
+            "error",
+            "concurrency",
+            "limit",
+            "x",
         ]);
         let value = prop_oneof![
             any::<i64>().prop_map(|n| n.to_string()),
@@ -141,7 +170,10 @@ mod tests {
             Just("[".repeat(400)),
         ];
         prop::collection::vec((name, value), 0..5).prop_map(|fields| {
-            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|(name, value)| format!("\"{name}\":{value}"))
+                .collect();
             format!("{{{}}}", fields.join(","))
         })
     }

@@ -45,11 +45,19 @@ impl PayloadView {
         let metadata = job.metadata.clone();
         if job.payload.len() > PAYLOAD_BYTES_MAX {
             let head = String::from_utf8_lossy(&job.payload[..PAYLOAD_BYTES_MAX]).into_owned();
-            return Self { value: Value::String(head), truncated: true, metadata };
+            return Self {
+                value: Value::String(head),
+                truncated: true,
+                metadata,
+            };
         }
         let value = serde_json::from_slice(&job.payload)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&job.payload).into_owned()));
-        Self { value, truncated: false, metadata }
+        Self {
+            value,
+            truncated: false,
+            metadata,
+        }
     }
 }
 
@@ -223,14 +231,17 @@ pub(crate) struct FailureGroup {
     example: String,
 }
 
-/// Groups `jobs` (newest first) by the error word of their last failure, largest group first.
-pub(crate) fn group_failures<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<FailureGroup> {
-    let mut groups: BTreeMap<String, FailureGroup> = BTreeMap::new();
-    for job in jobs {
+/// Groups failed jobs by the error word of their last failure, without keeping the jobs.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(BTreeMap<String, FailureGroup>);
+
+impl Failures {
+    /// Counts `job`. The newest are to come first: the first of a group is its example.
+    pub(crate) fn add(&mut self, job: &Job) {
         let last = job.history.last();
-        let error = last.map_or_else(|| "unknown".to_owned(), |record| record.error.clone());
-        let group = groups.entry(error.clone()).or_insert_with(|| FailureGroup {
-            error,
+        let error = last.map_or("unknown", |record| record.error.as_str());
+        let group = self.0.entry(error.to_owned()).or_insert_with(|| FailureGroup {
+            error: error.to_owned(),
             count: 0,
             queues: BTreeMap::new(),
             latest_at: iso8601(last.map_or(job.enqueued_ms, |record| record.at_ms)),
@@ -240,7 +251,11 @@ pub(crate) fn group_failures<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec
         group.count += 1;
         *group.queues.entry(job.queue.clone()).or_default() += 1;
     }
-    let mut groups: Vec<_> = groups.into_values().collect();
-    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
-    groups
+
+    /// The groups, largest first.
+    pub(crate) fn largest_first(self) -> Vec<FailureGroup> {
+        let mut groups: Vec<_> = self.0.into_values().collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
+        groups
+    }
 }

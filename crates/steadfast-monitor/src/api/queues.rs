@@ -1,0 +1,263 @@
+//! `/queues`: what they hold, and pausing, resuming and scaling them.
+
+use super::{Budget, Done, check_queue, done, in_order, scan};
+use crate::Monitor;
+use crate::error::ApiError;
+use crate::hooks::{ScaleError, WorkerView};
+use crate::input::{Body64k, Segment, limit, query};
+use crate::time_text::iso8601;
+use crate::view::{FailureGroup, Failures, JobView, QueueView};
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+use futures::future::try_join_all;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use steadfast_core::queues as names;
+use steadfast_queue::State;
+use steadfast_queue::backend::{Control, Filter, QueueStats, Stats};
+
+const RECENT_DEFAULT: usize = 5;
+const RECENT_MAX: usize = 50;
+/// Failed jobs looked at to group them.
+const FAILURES_MAX: usize = 500;
+
+fn view(monitor: &Monitor, name: &str, stats: &QueueStats, workers: &[WorkerView]) -> QueueView {
+    let workers = workers.iter().find(|workers| workers.queue == name).cloned();
+    QueueView::of(
+        name,
+        stats,
+        monitor.rates_of(name),
+        workers,
+        monitor.clock().now_ms(),
+    )
+}
+
+fn workers(monitor: &Monitor) -> Vec<WorkerView> {
+    monitor
+        .deps()
+        .workers
+        .as_ref()
+        .map(|hook| hook.workers())
+        .unwrap_or_default()
+}
+
+/// Dead letters by queue, those without left out.
+pub(crate) fn dead_by_queue(stats: &Stats) -> BTreeMap<&str, u64> {
+    let dead = stats.queues.iter().filter(|(_, stats)| stats.dead > 0);
+    dead.map(|(name, stats)| (name.as_str(), stats.dead)).collect()
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Sums {
+    waiting: u64,
+    active: u64,
+    delayed: u64,
+    completed: u64,
+    failed: u64,
+}
+
+impl Sums {
+    fn of(stats: &Stats) -> Self {
+        stats.queues.values().fold(Self::default(), |sums, queue| Self {
+            waiting: sums.waiting.saturating_add(queue.available),
+            active: sums.active.saturating_add(queue.running),
+            delayed: sums
+                .delayed
+                .saturating_add(queue.scheduled)
+                .saturating_add(queue.retryable),
+            completed: sums.completed.saturating_add(queue.completed),
+            failed: sums.failed.saturating_add(queue.dead),
+        })
+    }
+}
+
+/// `GET /queues`.
+pub(crate) async fn list(Shared(monitor): Shared<Arc<Monitor>>) -> Result<Json<Value>, ApiError> {
+    let stats = monitor.stats().await?;
+    monitor.sample(&stats);
+    let workers = workers(&monitor);
+    let queues: Vec<_> = in_order(&stats)
+        .iter()
+        .map(|(name, queue)| view(&monitor, name, queue, &workers))
+        .collect();
+    let by_queue = dead_by_queue(&stats);
+    let dead: u64 = by_queue.values().copied().fold(0, u64::saturating_add);
+    let (error_rates, messages_per_second) = monitor.rates();
+    Ok(Json(json!({
+        "timestamp": iso8601(monitor.clock().now_ms()),
+        "queues": queues,
+        "totals": Sums::of(&stats),
+        "dead_letters": dead,
+        "dead_letter_queue": { "name": names::DEAD_LETTERS, "size": dead, "by_queue": by_queue },
+        "error_rates": error_rates.into_iter().collect::<BTreeMap<_, _>>(),
+        "messages_per_second": messages_per_second,
+        "store_bytes": stats.store_bytes,
+    })))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OneQuery {
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+struct OneView {
+    timestamp: String,
+    #[serde(flatten)]
+    queue: QueueView,
+    failures: Vec<FailureGroup>,
+    /// How many failed jobs were looked at; with more than these, the groups' counts are of the newest.
+    failures_of: usize,
+    failures_complete: bool,
+    recent: BTreeMap<&'static str, Vec<JobView>>,
+}
+
+/// `GET /queues/{name}`; under `dead-letter-queue`, the dead of all queues.
+pub(crate) async fn one(
+    Shared(monitor): Shared<Arc<Monitor>>,
+    Segment(name): Segment,
+    caller: axum::Extension<crate::guard::Caller>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    if name == names::DEAD_LETTERS {
+        return super::dlq::list(Shared(monitor), caller, uri)
+            .await
+            .map(IntoResponse::into_response);
+    }
+    let asked: OneQuery = query(&uri)?;
+    let per_state = limit(asked.limit, RECENT_DEFAULT, RECENT_MAX)?;
+    let stats = monitor.stats().await?;
+    check_queue(&stats, &name)?;
+    monitor.sample(&stats);
+    let mut failures = Failures::default();
+    let filter = filter(&name, vec![State::Dead, State::Retryable]);
+    let budget = Budget::of(&monitor);
+    let walked = scan::walk(&monitor, &filter, FAILURES_MAX, budget, |job| failures.add(job)).await?;
+    let queue = stats.queues.get(&name).cloned().unwrap_or_default();
+    let body = OneView {
+        timestamp: iso8601(monitor.clock().now_ms()),
+        queue: view(&monitor, &name, &queue, &workers(&monitor)),
+        failures: failures.largest_first(),
+        failures_of: walked.seen,
+        failures_complete: walked.complete,
+        recent: recent(&monitor, &name, per_state).await?,
+    };
+    Ok(Json(body).into_response())
+}
+
+fn filter(queue: &str, states: Vec<State>) -> Filter {
+    Filter {
+        queue: Some(queue.to_owned()),
+        states,
+        ..Filter::default()
+    }
+}
+
+/// The newest jobs in each state.
+async fn recent(
+    monitor: &Monitor,
+    queue: &str,
+    per_state: usize,
+) -> Result<BTreeMap<&'static str, Vec<JobView>>, ApiError> {
+    let pages = State::ALL.into_iter().map(|state| async move {
+        let page = monitor
+            .deps()
+            .backend
+            .list(filter(queue, vec![state]), None, per_state)
+            .await?;
+        let jobs = page.jobs.iter().map(|job| JobView::of(job, false)).collect();
+        Ok::<_, ApiError>((state.as_str(), jobs))
+    });
+    Ok(try_join_all(pages).await?.into_iter().collect())
+}
+
+/// Refuses the dead letters' name where a queue with workers is meant.
+fn no_dead_letters(name: &str, verb: &str) -> Result<(), ApiError> {
+    if name != names::DEAD_LETTERS {
+        return Ok(());
+    }
+    Err(ApiError::conflict(
+        format!("The dead letter queue cannot be {verb}."),
+        "It has no workers: it lists the dead jobs of all queues.",
+        "Name the queue whose jobs die, or use /dlq/retry and /dlq/discard.",
+    ))
+}
+
+/// `POST /queues/{name}/pause`.
+pub(crate) async fn pause(Shared(monitor): Shared<Arc<Monitor>>, Segment(name): Segment) -> Done<Value> {
+    no_dead_letters(&name, "paused")?;
+    check_queue(&monitor.stats().await?, &name)?;
+    let changed = monitor
+        .deps()
+        .backend
+        .control(Control::Pause(name.clone()))
+        .await?
+        .affected;
+    let note = "Nothing more is handed out; jobs that run finish, and new ones are taken and wait.";
+    done(0, changed, json!({ "queue": name, "paused": true, "note": note }))
+}
+
+/// `POST /queues/{name}/resume`.
+pub(crate) async fn resume(Shared(monitor): Shared<Arc<Monitor>>, Segment(name): Segment) -> Done<Value> {
+    no_dead_letters(&name, "resumed")?;
+    check_queue(&monitor.stats().await?, &name)?;
+    let changed = monitor
+        .deps()
+        .backend
+        .control(Control::Resume(name.clone()))
+        .await?
+        .affected;
+    done(0, changed, json!({ "queue": name, "paused": false }))
+}
+
+/// The body of a scale call.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScaleCall {
+    concurrency: usize,
+}
+
+/// `POST /queues/{name}/scale`.
+pub(crate) async fn scale(
+    Shared(monitor): Shared<Arc<Monitor>>,
+    Segment(name): Segment,
+    Body64k(call): Body64k<ScaleCall>,
+) -> Done<Value> {
+    no_dead_letters(&name, "scaled")?;
+    check_queue(&monitor.stats().await?, &name)?;
+    let max = monitor.config().concurrency_max;
+    if !(1..=max).contains(&call.concurrency) {
+        return Err(ApiError::bad(
+            "The concurrency is out of bounds.",
+            format!("{} was asked for, 1 to {max} can be.", call.concurrency),
+            "To stop a queue's work, pause it.",
+        ));
+    }
+    let scaled = match &monitor.deps().workers {
+        Some(hook) => hook.scale(&name, call.concurrency),
+        None => Err(ScaleError::NoWorkers),
+    };
+    let before = scaled.map_err(|error| match error {
+        ScaleError::NoWorkers => ApiError::conflict(
+            "There is nothing to scale.",
+            "This process runs no workers for that queue.",
+            "Ask the monitor of a node with the worker role.",
+        ),
+        ScaleError::OutOfBounds { .. } => ApiError::bad(
+            "The concurrency is out of bounds.",
+            error.to_string(),
+            "Ask for one within them.",
+        ),
+    })?;
+    let note = "It counts in this process until its next start; to keep it, set it in the configuration.";
+    done(
+        0,
+        1,
+        json!({ "queue": name, "concurrency": call.concurrency, "before": before, "note": note }),
+    )
+}
