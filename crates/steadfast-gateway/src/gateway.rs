@@ -1,0 +1,138 @@
+//! The gateway: what it holds, and where a request goes.
+
+use crate::answer::{self, Answer};
+use crate::config::{GatewayConfig, Mode};
+use crate::health::HealthSource;
+use crate::inspector::Inspector;
+use crate::limiter::{LogLimiter, PeerLimiter};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use hyper::body::Body;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use steadfast_clock::SharedClock;
+use steadfast_queue::Backend;
+
+/// The public HTTP edge.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(crate) config: GatewayConfig,
+    pub(crate) queue: Arc<dyn Backend>,
+    pub(crate) clock: SharedClock,
+    pub(crate) health: Arc<dyn HealthSource>,
+    pub(crate) bad_signatures: PeerLimiter,
+    pub(crate) refusal_logs: LogLimiter,
+    pub(crate) trouble_logs: LogLimiter,
+    pub(crate) inspector: Inspector,
+}
+
+/// Where a path leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Webhook { to_status: bool },
+    Health,
+    Live,
+    Ready,
+    Nowhere,
+}
+
+impl Gateway {
+    /// The paths of inbound messages, the first the one to configure. Status callbacks go to the same
+    /// with `/status` behind; either is understood at the other.
+    pub const WEBHOOK_PATHS: [&'static str; 3] = ["/webhook/twilio", "/webhooks/twilio", "/webhook/whatsapp"];
+
+    /// A gateway that enqueues into `queue`. It does nothing until it is [served](Self::serve).
+    pub fn new(
+        config: GatewayConfig,
+        queue: Arc<dyn Backend>,
+        clock: SharedClock,
+        health: Arc<dyn HealthSource>,
+    ) -> Arc<Self> {
+        let limits = &config.limits;
+        let bad_signatures = PeerLimiter::new(
+            limits.bad_signatures_burst,
+            limits.bad_signatures_per_second,
+            limits.bad_signature_peers_max,
+        );
+        if config.mode == Mode::Observe {
+            tracing::warn!("signatures are observed, not enforced: anybody can send messages");
+        }
+        if config.group_secret.is_empty() {
+            tracing::warn!("no group secret is set: group keys are guessable hashes of addresses");
+        }
+        Arc::new(Self {
+            bad_signatures,
+            refusal_logs: LogLimiter::new(limits.refusal_logs_per_second),
+            trouble_logs: LogLimiter::new(limits.refusal_logs_per_second),
+            inspector: Inspector::new(limits.inspector_entries_max),
+            config,
+            queue,
+            clock,
+            health,
+        })
+    }
+
+    /// The last webhooks and what became of them.
+    pub fn inspector(&self) -> Inspector {
+        self.inspector.clone()
+    }
+
+    /// Answers one request from `peer`: within the body's timeout and the request's.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the webhook either stored or not; it was not acknowledged, and sending
+    /// it again is safe.
+    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Answer
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: Send,
+    {
+        let route = self.route(request.uri().path());
+        match (route, request.method()) {
+            (Route::Webhook { to_status }, &Method::POST) => {
+                self.webhook(request, to_status, peer.ip()).await
+            }
+            (Route::Webhook { .. }, _) => answer::wrong_method("POST"),
+            (Route::Nowhere, _) => answer::not_found(),
+            (_, &Method::GET | &Method::HEAD) => self.answer_health(route),
+            _ => answer::wrong_method("GET, HEAD"),
+        }
+    }
+
+    fn route(&self, path: &str) -> Route {
+        let path = match &self.config.public_base_url {
+            Some(public) => public.without_prefix(path),
+            None => path,
+        };
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if Self::WEBHOOK_PATHS.contains(&path) {
+            return Route::Webhook { to_status: false };
+        }
+        match path {
+            "/health" => Route::Health,
+            "/livez" => Route::Live,
+            "/readyz" => Route::Ready,
+            _ => match path.strip_suffix("/status") {
+                Some(path) if Self::WEBHOOK_PATHS.contains(&path) => Route::Webhook { to_status: true },
+                _ => Route::Nowhere,
+            },
+        }
+    }
+
+    fn answer_health(&self, route: Route) -> Answer {
+        if route == Route::Live {
+            return answer::json(StatusCode::OK, &json!({"status": "alive"}));
+        }
+        let report = self.health.report();
+        let status = if report.ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        match route {
+            Route::Health => answer::json(status, &report.body),
+            _ => answer::json(status, &json!({"ready": report.ready})),
+        }
+    }
+}
