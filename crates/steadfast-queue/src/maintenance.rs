@@ -120,23 +120,13 @@ impl MaintenanceHandle {
 impl Maintenance {
     /// Housekeeping over `backend`. One per store is enough; several do no harm.
     pub fn new(backend: Arc<dyn Backend>, clock: SharedClock, config: MaintenanceConfig) -> Self {
-        let fresh = || Facts {
-            caught_up_ms: AtomicI64::new(NEVER),
-            moved_total: AtomicU64::new(0),
-        };
-        Self {
-            backend,
-            clock,
-            config,
-            facts: Arc::new([fresh(), fresh(), fresh()]),
-        }
+        let fresh = || Facts { caught_up_ms: AtomicI64::new(NEVER), moved_total: AtomicU64::new(0) };
+        Self { backend, clock, config, facts: Arc::new([fresh(), fresh(), fresh()]) }
     }
 
     /// A handle that outlives the call to [`Maintenance::run`].
     pub fn handle(&self) -> MaintenanceHandle {
-        MaintenanceHandle {
-            facts: Arc::clone(&self.facts),
-        }
+        MaintenanceHandle { facts: Arc::clone(&self.facts) }
     }
 
     /// Sweeps until `stop` fires. A call under way is dropped then: it is done or not done, never half.
@@ -145,11 +135,7 @@ impl Maintenance {
     /// Dropping the future ends the sweeps in the same way.
     pub async fn run(self, stop: CancellationToken) {
         let sweeps = async {
-            tokio::join!(
-                self.repeat(Sweep::Promote),
-                self.repeat(Sweep::Reclaim),
-                self.repeat(Sweep::Prune)
-            )
+            tokio::join!(self.repeat(Sweep::Promote), self.repeat(Sweep::Reclaim), self.repeat(Sweep::Prune))
         };
         tokio::select! {
             () = stop.cancelled() => {}
@@ -158,11 +144,8 @@ impl Maintenance {
     }
 
     async fn repeat(&self, sweep: Sweep) -> std::convert::Infallible {
-        let mut trouble = Trouble::new(
-            sweep.as_str(),
-            Duration::from_millis(100),
-            self.config.retry_wait_max,
-        );
+        let mut trouble =
+            Trouble::new(sweep.as_str(), Duration::from_millis(100), self.config.retry_wait_max);
         loop {
             let pause = match self.once(sweep).await {
                 Ok(next_in) => {

@@ -26,24 +26,12 @@ pub const SWEPT_TOTAL: &str = "steadfast_queue_swept_total";
 /// Tells the installed recorder what the names mean. Call it once, after installing the recorder.
 pub fn describe() {
     use ::metrics::{describe_counter, describe_histogram};
-    describe_counter!(
-        JOBS_TOTAL,
-        Unit::Count,
-        "Attempts that ended, by queue and outcome."
-    );
+    describe_counter!(JOBS_TOTAL, Unit::Count, "Attempts that ended, by queue and outcome.");
     describe_histogram!(JOB_DURATION_SECONDS, Unit::Seconds, "How long attempts ran.");
-    describe_histogram!(
-        WAIT_SECONDS,
-        Unit::Seconds,
-        "From when a job was due to the start of its attempt."
-    );
+    describe_histogram!(WAIT_SECONDS, Unit::Seconds, "From when a job was due to the start of its attempt.");
     describe_counter!(LEASE_LOST_TOTAL, Unit::Count, "Leases lost while their job ran.");
     describe_counter!(PANICS_TOTAL, Unit::Count, "Attempts that panicked.");
-    describe_counter!(
-        TIMEOUTS_TOTAL,
-        Unit::Count,
-        "Attempts that took longer than they may."
-    );
+    describe_counter!(TIMEOUTS_TOTAL, Unit::Count, "Attempts that took longer than they may.");
     describe_counter!(STORE_ERRORS_TOTAL, Unit::Count, "Calls to the store that failed.");
     describe_counter!(SWEPT_TOTAL, Unit::Count, "Jobs moved or removed by housekeeping.");
 }

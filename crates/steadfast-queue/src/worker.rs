@@ -57,9 +57,7 @@ pub struct Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker")
-            .field("config", &self.shared.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Worker").field("config", &self.shared.config).finish_non_exhaustive()
     }
 }
 
@@ -127,25 +125,13 @@ impl Worker {
         let drained = CancellationToken::new();
         let (sender, receiver) = mpsc::channel(shared.config.settle_waiting_max);
         let service = TaskTracker::new();
-        let settler = Settler {
-            shared: Arc::clone(&shared),
-            abort: abort.clone(),
-        };
+        let settler = Settler { shared: Arc::clone(&shared), abort: abort.clone() };
         let settled = service.spawn(settler.run(receiver));
         service.spawn(renew::run(Arc::clone(&shared), drained.clone()));
-        service.spawn(end_of_patience(
-            shared.config.drain_timeout,
-            stop.clone(),
-            drained.clone(),
-        ));
+        service.spawn(end_of_patience(shared.config.drain_timeout, stop.clone(), drained.clone()));
         let attempts = TaskTracker::new();
-        let lane = Lane {
-            shared,
-            abort,
-            drained: drained.clone(),
-            attempts: attempts.clone(),
-            finished: sender,
-        };
+        let lane =
+            Lane { shared, abort, drained: drained.clone(), attempts: attempts.clone(), finished: sender };
         // Ends at a stop, and drops its lane with it: the last attempt's end then ends the settler.
         Fetcher { lane, stop }.run().await;
         attempts.close();

@@ -20,10 +20,7 @@ pub(crate) async fn run(
     grace: Duration,
 ) -> (Option<Interrupt>, End) {
     // A child: a handler that fires its own token tells nobody but itself.
-    let context = JobContext {
-        cancel: held.stop.child_token(),
-        fence: held.lease.fence,
-    };
+    let context = JobContext { cancel: held.stop.child_token(), fence: held.lease.fence };
     let attempt = async { handler.run(job, &context).await };
     let mut attempt = Box::pin(AssertUnwindSafe(attempt).catch_unwind());
     let interrupt = tokio::select! {
@@ -44,11 +41,7 @@ pub(crate) async fn run(
         return (Some(interrupt), End::Panicked(panic_message(&*panic)));
     }
     // While it wound down, the lease may have gone as well.
-    let interrupt = if held.is_lost() {
-        Interrupt::LeaseLost
-    } else {
-        interrupt
-    };
+    let interrupt = if held.is_lost() { Interrupt::LeaseLost } else { interrupt };
     (Some(interrupt), end)
 }
 

@@ -30,10 +30,7 @@ impl Backoff {
 
     fn pause_with(&self, draw: f64) -> Duration {
         let factor = 1_u32.checked_shl(self.tries).unwrap_or(u32::MAX);
-        self.first
-            .saturating_mul(factor)
-            .min(self.cap)
-            .mul_f64(0.5 + 0.5 * draw)
+        self.first.saturating_mul(factor).min(self.cap).mul_f64(0.5 + 0.5 * draw)
     }
 }
 

@@ -17,9 +17,7 @@ pub(crate) async fn bounded<T>(
 ) -> Result<T, QueueError> {
     match tokio::time::timeout(timeout, AssertUnwindSafe(call).catch_unwind()).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_panic)) => Err(QueueError::Inconsistent {
-            what: format!("the store panicked in {what}"),
-        }),
+        Ok(Err(_panic)) => Err(QueueError::Inconsistent { what: format!("the store panicked in {what}") }),
         Err(_elapsed) => Err(QueueError::Unavailable {
             what: format!("{what}: no answer within {} ms", timeout.as_millis()),
             source: None,
@@ -29,9 +27,7 @@ pub(crate) async fn bounded<T>(
 
 /// A store that answers fewer or more items than it was asked has a defect.
 pub(crate) fn miscounted(what: &'static str, asked: usize, answered: usize) -> QueueError {
-    QueueError::Inconsistent {
-        what: format!("{what}: {asked} asked, {answered} answered"),
-    }
+    QueueError::Inconsistent { what: format!("{what}: {asked} asked, {answered} answered") }
 }
 
 /// A run of failures: backs off, and is logged once at its start and once at its end.
@@ -45,11 +41,7 @@ pub(crate) struct Trouble {
 impl Trouble {
     /// Watches calls named `what`; pauses from `first` to `cap`.
     pub(crate) fn new(what: &'static str, first: Duration, cap: Duration) -> Self {
-        Self {
-            what,
-            backoff: Backoff::new(first, cap),
-            failures: 0,
-        }
+        Self { what, backoff: Backoff::new(first, cap), failures: 0 }
     }
 
     /// Notes a failure; returns how long to pause.

@@ -118,9 +118,6 @@ mod tests {
         assert_eq!(config.concurrency, 1);
         assert_eq!(config.extend_every, Duration::from_millis(300));
         assert_eq!(config.reserve_wait, Duration::from_millis(225));
-        assert_eq!(
-            (config.reserve_batch_max, config.settle_waiting_max),
-            (BATCH_MAX, 1)
-        );
+        assert_eq!((config.reserve_batch_max, config.settle_waiting_max), (BATCH_MAX, 1));
     }
 }

@@ -49,11 +49,7 @@ impl Fetcher {
                         idle.reset();
                     }
                     self.dispatch(batch, pass).await;
-                    if empty && !waited {
-                        idle.next_pause()
-                    } else {
-                        Duration::ZERO
-                    }
+                    if empty && !waited { idle.next_pause() } else { Duration::ZERO }
                 }
                 Some(Err(error)) => {
                     metrics::store_error(&self.lane.shared.queue, "reserve");
@@ -136,19 +132,14 @@ impl Fetcher {
         for reservation in batch.reservations {
             let alone = reservation.alone;
             let taken = lane.take(reservation, batch.sent + lease);
-            if alone {
-                suspects.push(taken)
-            } else {
-                ordinary.push(taken)
-            }
+            if alone { suspects.push(taken) } else { ordinary.push(taken) }
         }
         if late {
             self.confirm(ordinary.iter().chain(&suspects)).await;
         }
         for taken in ordinary {
             if self.stop.is_cancelled() || lane.abort.is_cancelled() {
-                lane.turn_away(taken, Some(Decision::release()), Some(Arc::clone(&pass)))
-                    .await;
+                lane.turn_away(taken, Some(Decision::release()), Some(Arc::clone(&pass))).await;
             } else {
                 lane.start(taken, Arc::clone(&pass));
             }
@@ -156,8 +147,7 @@ impl Fetcher {
         let mut suspects = suspects.into_iter();
         let first = suspects.next();
         for taken in suspects {
-            lane.turn_away(taken, Some(Decision::release()), Some(Arc::clone(&pass)))
-                .await;
+            lane.turn_away(taken, Some(Decision::release()), Some(Arc::clone(&pass))).await;
         }
         drop(pass);
         if let Some(taken) = first {

@@ -24,27 +24,19 @@ impl Default for RunGate {
 impl RunGate {
     /// A gate for one process.
     pub fn new() -> Self {
-        Self {
-            running: Arc::new(RwLock::new(())),
-            seat: Arc::new(Semaphore::new(1)),
-        }
+        Self { running: Arc::new(RwLock::new(())), seat: Arc::new(Semaphore::new(1)) }
     }
 
     /// Waits until no suspect runs or waits. Whoever holds the pass keeps suspects out, so a reservation
     /// is made under one: a job that comes with it cannot meet a suspect.
     pub(crate) async fn enter(&self) -> Pass {
-        Pass::Shared {
-            _running: Arc::clone(&self.running).read_owned().await,
-        }
+        Pass::Shared { _running: Arc::clone(&self.running).read_owned().await }
     }
 
     /// The right to wait as the next suspect; `None` while there is another.
     pub(crate) fn claim_seat(&self) -> Option<Seat> {
         let permit = Arc::clone(&self.seat).try_acquire_owned().ok()?;
-        Some(Seat {
-            running: Arc::clone(&self.running),
-            permit,
-        })
+        Some(Seat { running: Arc::clone(&self.running), permit })
     }
 
     /// Whether a suspect runs or waits.
@@ -63,10 +55,7 @@ pub(crate) struct Seat {
 impl Seat {
     /// Waits until nothing else is under a lease in the process.
     pub(crate) async fn alone(self) -> Pass {
-        Pass::Alone {
-            _running: self.running.write_owned().await,
-            _seat: self.permit,
-        }
+        Pass::Alone { _running: self.running.write_owned().await, _seat: self.permit }
     }
 }
 

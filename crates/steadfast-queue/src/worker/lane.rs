@@ -113,10 +113,7 @@ impl Lane {
             tracing::debug!("job starts");
             let began = Instant::now();
             let grace = shared.config.cancel_grace;
-            (
-                Some(began),
-                attempt::run(handler.as_ref(), &job, &held, self, grace).await,
-            )
+            (Some(began), attempt::run(handler.as_ref(), &job, &held, self, grace).await)
         }
         .instrument(span)
         .await;
@@ -142,11 +139,7 @@ impl Lane {
         if let Some(earlier) = &earlier {
             earlier.stop_for(Stop::LeaseLost);
         }
-        Taken {
-            job: reservation.job,
-            held,
-            earlier,
-        }
+        Taken { job: reservation.job, held, earlier }
     }
 
     async fn hand_over(&self, finished: Finished) {
@@ -187,20 +180,8 @@ impl Lane {
             wait,
             ran,
         };
-        let Decision {
-            verdict, follow_ups, ..
-        } = decision;
-        let settle = Settle {
-            lease: held.lease,
-            verdict,
-            follow_ups,
-        };
-        Finished {
-            held,
-            settle,
-            report,
-            uncertain: false,
-            _pass: pass,
-        }
+        let Decision { verdict, follow_ups, .. } = decision;
+        let settle = Settle { lease: held.lease, verdict, follow_ups };
+        Finished { held, settle, report, uncertain: false, _pass: pass }
     }
 }

@@ -16,11 +16,8 @@ use tokio_util::sync::CancellationToken;
 /// runs out meanwhile counts as lost at once, because somebody else may hold the job from then on.
 pub(crate) async fn run(shared: Arc<Shared>, done: CancellationToken) {
     let config = &shared.config;
-    let mut trouble = Trouble::new(
-        "extend",
-        Duration::from_millis(100),
-        config.retry_wait_max.min(config.extend_every),
-    );
+    let mut trouble =
+        Trouble::new("extend", Duration::from_millis(100), config.retry_wait_max.min(config.extend_every));
     let mut pause = spread(config.extend_every, 0.1).min(config.lease() / 3);
     loop {
         tokio::select! {
@@ -65,10 +62,7 @@ fn live(shared: &Shared) -> Vec<Arc<Held>> {
 
 fn until_first_expiry(held: &[Arc<Held>]) -> Duration {
     let now = Instant::now();
-    held.iter()
-        .map(|held| held.expires() - now)
-        .min()
-        .unwrap_or(Duration::MAX)
+    held.iter().map(|held| held.expires() - now).min().unwrap_or(Duration::MAX)
 }
 
 /// Extends all of `held`; returns the last failure, if any.
@@ -88,10 +82,7 @@ pub(crate) async fn extend(shared: &Shared, held: &[Arc<Held>]) -> Result<(), Qu
     let sent = Instant::now();
     let leases: Vec<_> = held.iter().map(|held| held.lease).collect();
     // Never so long that a lease could run out unnoticed behind a silent store.
-    let timeout = config
-        .call_timeout
-        .min(until_first_expiry(held))
-        .max(Duration::from_millis(1));
+    let timeout = config.call_timeout.min(until_first_expiry(held)).max(Duration::from_millis(1));
     let answers = bounded("extend", timeout, shared.backend.extend(leases, config.lease_ms)).await?;
     if answers.len() != held.len() {
         return Err(miscounted("extend", held.len(), answers.len()));

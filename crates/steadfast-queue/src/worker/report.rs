@@ -55,6 +55,7 @@ impl JobOutcome {
             State::Completed => Self::Completed,
             State::Dead => Self::Dead,
             State::Cancelled => Self::Cancelled,
+            State::Available if matches!(self, Self::Cancelled) => Self::Released,
             State::Scheduled | State::Available | State::Running | State::Retryable => self,
         }
     }
@@ -96,10 +97,7 @@ pub(crate) fn publish(report: &JobReport, observer: Option<&dyn JobObserver>) {
     if let Some(observer) = observer {
         let told = catch_unwind(AssertUnwindSafe(|| observer.finished(report)));
         if told.is_err() {
-            tracing::error!(
-                queue.name = &*report.queue,
-                "a job observer panicked; the job is not affected"
-            );
+            tracing::error!(queue.name = &*report.queue, "a job observer panicked; the job is not affected");
         }
     }
 }
@@ -128,9 +126,7 @@ fn count(report: &JobReport) {
 /// with the job, where access is controlled.
 fn log(report: &JobReport) {
     let error = report.failure.as_ref().map(|failure| failure.error.as_str());
-    let ran_ms = report
-        .ran
-        .map(|ran| u64::try_from(ran.as_millis()).unwrap_or(u64::MAX));
+    let ran_ms = report.ran.map(|ran| u64::try_from(ran.as_millis()).unwrap_or(u64::MAX));
     macro_rules! line {
         ($level:ident, $text:literal) => {
             tracing::$level!(
@@ -156,10 +152,7 @@ fn log(report: &JobReport) {
         JobOutcome::Dead => line!(warn, "job is dead"),
         JobOutcome::Lost => line!(warn, "lease lost; what the attempt said is discarded"),
         JobOutcome::Abandoned => {
-            line!(
-                warn,
-                "the store stayed away past the lease; the job will be reclaimed and run again"
-            );
+            line!(warn, "the store stayed away past the lease; the job will be reclaimed and run again");
         }
     }
 }

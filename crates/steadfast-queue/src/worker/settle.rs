@@ -80,11 +80,8 @@ impl Settler {
 
     async fn call(&self, pending: &[Finished]) -> Result<Vec<Settled>, QueueError> {
         let settlements: Vec<Settle> = pending.iter().map(|item| item.settle.clone()).collect();
-        let call = bounded(
-            "settle",
-            self.shared.config.call_timeout,
-            self.shared.backend.settle(settlements),
-        );
+        let call =
+            bounded("settle", self.shared.config.call_timeout, self.shared.backend.settle(settlements));
         let last_call = async {
             self.abort.cancelled().await;
             tokio::time::sleep(LAST_CALL).await;
@@ -156,9 +153,5 @@ impl Settler {
 
 fn earliest(pending: &[Finished]) -> Instant {
     let now = Instant::now();
-    pending
-        .iter()
-        .map(|item| item.held.expires())
-        .min()
-        .unwrap_or(now)
+    pending.iter().map(|item| item.held.expires()).min().unwrap_or(now)
 }

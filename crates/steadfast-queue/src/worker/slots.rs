@@ -52,11 +52,7 @@ impl Slots {
 
     /// How many places are free.
     pub(crate) fn free_now(&self) -> usize {
-        if self.is_held() {
-            0
-        } else {
-            self.places().saturating_sub(self.taken())
-        }
+        if self.is_held() { 0 } else { self.places().saturating_sub(self.taken()) }
     }
 
     /// Waits for a free place; returns how many are free. For one task only.

@@ -44,11 +44,7 @@ impl Held {
             since: Instant::now(),
             stop: CancellationToken::new(),
             gone: CancellationToken::new(),
-            facts: Mutex::new(Facts {
-                expires,
-                ended: false,
-                stop: None,
-            }),
+            facts: Mutex::new(Facts { expires, ended: false, stop: None }),
         })
     }
 
@@ -110,10 +106,7 @@ impl Table {
     /// Forgets a lease, but not a newer one on the same job.
     pub(crate) fn remove(&self, lease: &Lease) {
         let mut held = lock(&self.held);
-        if held
-            .get(&lease.id)
-            .is_some_and(|newest| newest.lease.fence == lease.fence)
-        {
+        if held.get(&lease.id).is_some_and(|newest| newest.lease.fence == lease.fence) {
             held.remove(&lease.id);
         }
     }
@@ -126,11 +119,7 @@ impl Table {
     /// Leases held, and of those with an attempt under way the oldest's start.
     pub(crate) fn summary(&self) -> (usize, Option<Instant>) {
         let held = lock(&self.held);
-        let oldest = held
-            .values()
-            .filter(|held| !held.has_ended())
-            .map(|held| held.since)
-            .min();
+        let oldest = held.values().filter(|held| !held.has_ended()).map(|held| held.since).min();
         (held.len(), oldest)
     }
 }
@@ -146,11 +135,7 @@ mod tests {
     use crate::backend::{Fence, WorkerId};
 
     fn held(id: JobId, counter: u64) -> Arc<Held> {
-        let lease = Lease {
-            id,
-            fence: Fence { epoch: 1, counter },
-            worker: WorkerId::fresh(),
-        };
+        let lease = Lease { id, fence: Fence { epoch: 1, counter }, worker: WorkerId::fresh() };
         Held::new(lease, Instant::now())
     }
 

@@ -53,11 +53,7 @@ impl Decision {
             Verdict::Dead { .. } => JobOutcome::Dead,
             Verdict::Release => JobOutcome::Released,
         };
-        Self {
-            verdict,
-            follow_ups: Vec::new(),
-            outcome,
-        }
+        Self { verdict, follow_ups: Vec::new(), outcome }
     }
 
     /// Given back, no attempt spent.
@@ -74,9 +70,7 @@ impl Decision {
     /// Nobody here knows the kind. Dead at once: waiting would not teach anybody.
     pub(crate) fn unknown_kind(kind: &str) -> Self {
         let message = format!("no handler for kind {kind:?} is registered with this worker");
-        Self::plain(Verdict::Dead {
-            failure: Failure::new("unknown_kind", message),
-        })
+        Self::plain(Verdict::Dead { failure: Failure::new("unknown_kind", message) })
     }
 }
 
@@ -89,16 +83,12 @@ pub(crate) fn decide(job: &Job, interrupt: Option<Interrupt>, end: End) -> Optio
         return None;
     }
     let retry = |error: &str, message: String| {
-        Decision::plain(Verdict::Retry {
-            failure: Failure::new(error, message),
-            after_ms: None,
-        })
+        Decision::plain(Verdict::Retry { failure: Failure::new(error, message), after_ms: None })
     };
     let decision = match (end, interrupt) {
-        (End::Said(Outcome::Complete(follow_ups)), _) => Decision {
-            follow_ups: adopt(job, follow_ups),
-            ..Decision::plain(Verdict::Complete)
-        },
+        (End::Said(Outcome::Complete(follow_ups)), _) => {
+            Decision { follow_ups: adopt(job, follow_ups), ..Decision::plain(Verdict::Complete) }
+        }
         (End::Said(Outcome::Dead(failure)), None | Some(Interrupt::TimedOut)) => {
             Decision::plain(Verdict::Dead { failure })
         }
@@ -107,15 +97,11 @@ pub(crate) fn decide(job: &Job, interrupt: Option<Interrupt>, end: End) -> Optio
             Decision::plain(Verdict::Retry { failure, after_ms })
         }
         (End::Said(Outcome::Snooze(after_ms)), None) => Decision::plain(Verdict::Snooze { after_ms }),
-        (_, Some(Interrupt::TimedOut)) => retry(
-            "timeout",
-            format!("the attempt took longer than {} ms", job.timeout_ms),
-        ),
+        (_, Some(Interrupt::TimedOut)) => {
+            retry("timeout", format!("the attempt took longer than {} ms", job.timeout_ms))
+        }
         // The store knows that it was called off, and makes this its end.
-        (_, Some(Interrupt::Cancelled)) => Decision {
-            outcome: JobOutcome::Cancelled,
-            ..Decision::release()
-        },
+        (_, Some(Interrupt::Cancelled)) => Decision { outcome: JobOutcome::Cancelled, ..Decision::release() },
         (End::Said(_) | End::Panicked(_), Some(_)) | (End::Silent, _) => Decision::release(),
     };
     Some(decision)
@@ -127,10 +113,7 @@ pub(crate) fn after_rejection(rejection: Rejection, wait: Duration) -> Decision 
     match rejection {
         Rejection::QueueFull { .. } | Rejection::BytesFull { .. } => Decision::snooze(wait),
         Rejection::TooLarge { .. } | Rejection::BadName => {
-            let failure = Failure::new(
-                "follow_up_rejected",
-                format!("a job that follows it: {rejection}"),
-            );
+            let failure = Failure::new("follow_up_rejected", format!("a job that follows it: {rejection}"));
             Decision::plain(Verdict::Dead { failure })
         }
     }
@@ -157,10 +140,8 @@ const PANIC_CHARS_MAX: usize = 300;
 /// What a panic said, fit to be kept: cut, and with longer runs of digits masked, since a panic quotes
 /// whatever value surprised it.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let said = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let said =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     said.map_or_else(|| "the panic carried no text".to_owned(), mask_digits)
 }
 

@@ -61,11 +61,7 @@ fn finished_work_counts_unless_the_lease_is_lost() {
 
 #[test]
 fn a_lost_lease_silences_everything() {
-    for end in [
-        End::Silent,
-        End::Panicked("p".into()),
-        End::Said(Outcome::Dead(Failure::new("e", "m"))),
-    ] {
+    for end in [End::Silent, End::Panicked("p".into()), End::Said(Outcome::Dead(Failure::new("e", "m")))] {
         assert!(outcome_of(Some(Interrupt::LeaseLost), end).is_none());
     }
 }
@@ -82,10 +78,7 @@ fn a_failure_after_an_interrupt_is_the_interrupts() {
             assert_eq!(outcome_of(Some(stop), end()), Some((JobOutcome::Released, None)));
         }
     }
-    assert_eq!(
-        outcome_of(None, said()),
-        Some((JobOutcome::Retried, Some("echo".into())))
-    );
+    assert_eq!(outcome_of(None, said()), Some((JobOutcome::Retried, Some("echo".into()))));
 }
 
 #[test]
@@ -97,24 +90,12 @@ fn a_panic_is_a_failed_attempt() {
 #[test]
 fn follow_ups_get_the_same_ids_at_every_run() {
     let run = || {
-        let own = NewJob {
-            id: Some(JobId([9; 16])),
-            correlation_id: "own".into(),
-            ..NewJob::new("a", "k", "")
-        };
-        let unique = NewJob {
-            unique: Some(Unique::new("u")),
-            ..NewJob::new("b", "k", "")
-        };
-        let outcome = Outcome::Complete(vec![
-            NewJob::new("a", "k", ""),
-            own,
-            unique,
-            NewJob::new("a", "k", ""),
-        ]);
-        decide(&job(), None, End::Said(outcome))
-            .expect("a decision")
-            .follow_ups
+        let own =
+            NewJob { id: Some(JobId([9; 16])), correlation_id: "own".into(), ..NewJob::new("a", "k", "") };
+        let unique = NewJob { unique: Some(Unique::new("u")), ..NewJob::new("b", "k", "") };
+        let outcome =
+            Outcome::Complete(vec![NewJob::new("a", "k", ""), own, unique, NewJob::new("a", "k", "")]);
+        decide(&job(), None, End::Said(outcome)).expect("a decision").follow_ups
     };
     let (first, second) = (run(), run());
     let ids = |jobs: &[NewJob]| jobs.iter().map(NewJob::resolve_id).collect::<Vec<_>>();
@@ -123,10 +104,7 @@ fn follow_ups_get_the_same_ids_at_every_run() {
     assert_eq!(first[1].id, Some(JobId([9; 16])));
     assert_eq!(first[2].id, None, "the unique key decides");
     assert!(first.iter().all(|job| job.parent == Some(JobId([7; 16]))));
-    assert_eq!(
-        (&*first[0].correlation_id, &*first[1].correlation_id),
-        ("c-1", "own")
-    );
+    assert_eq!((&*first[0].correlation_id, &*first[1].correlation_id), ("c-1", "own"));
 }
 
 #[test]
@@ -137,10 +115,7 @@ fn a_rejected_follow_up_waits_for_room_or_is_dead() {
     let full = after_rejection(Rejection::BytesFull { bytes: 1, max: 1 }, wait);
     assert_eq!(full.verdict, Verdict::Snooze { after_ms: 5_000 });
     for hopeless in [Rejection::BadName, Rejection::TooLarge { bytes: 2, max: 1 }] {
-        assert!(matches!(
-            after_rejection(hopeless, wait).verdict,
-            Verdict::Dead { .. }
-        ));
+        assert!(matches!(after_rejection(hopeless, wait).verdict, Verdict::Dead { .. }));
     }
 }
 
@@ -148,16 +123,11 @@ fn a_rejected_follow_up_waits_for_room_or_is_dead() {
 fn panic_messages_are_cut_and_masked() {
     let of = |panic: Box<dyn Any + Send>| panic_message(&*panic);
     assert_eq!(of(Box::new("plain")), "plain");
+    assert_eq!(of(Box::new(" no number +4915112345678 here ".to_owned())), "no number +############# here");
     assert_eq!(
-        of(Box::new(" no number +4915112345678 here ".to_owned())),
-        "no number +############# here"
-    );
-    assert_eq!(
-        of(Box::new(
-            "index out of bounds: the len is 3 but the index is 1024".to_owned()
-        ))
-        .matches('#')
-        .count(),
+        of(Box::new("index out of bounds: the len is 3 but the index is 1024".to_owned()))
+            .matches('#')
+            .count(),
         0
     );
     assert_eq!(of(Box::new("x".repeat(1_000))).len(), PANIC_CHARS_MAX);
