@@ -12,6 +12,8 @@ pub struct FakeTwilioConfig {
     pub account_sid: String,
     /// The account's token: password of the API and key of every signature.
     pub auth_token: String,
+    /// Signs with this key and HMAC-SHA256 instead of the token, and says so in the settings header.
+    pub shared_key: Option<SharedKey>,
     /// The number that customers write to and that replies must come from.
     pub sender: String,
     /// Where inbound messages are POSTed; its fragment may hold connection overrides (`#rc=5&rp=all`). Without it
@@ -51,6 +53,21 @@ pub struct FakeTwilioConfig {
     /// Seed of all ids and chances. `None`: another one at each start. With a fixed one, a restarted process gives
     /// out the same ids again.
     pub seed: Option<u64>,
+}
+
+/// A shared key for signing webhooks. `Debug` hides the key.
+#[derive(Clone)]
+pub struct SharedKey {
+    /// Its id, `webhooks_sharedkey_…`.
+    pub id: String,
+    /// The key.
+    pub key: String,
+}
+
+impl fmt::Debug for SharedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedKey").field("id", &self.id).field("key", &"***").finish()
+    }
 }
 
 /// How a message's status moves on after it was accepted, and how its callbacks arrive.
@@ -103,6 +120,7 @@ impl Default for FakeTwilioConfig {
         Self {
             account_sid: "AC00000000000000000000000000000001".to_owned(),
             auth_token: "development-token".to_owned(),
+            shared_key: None,
             sender: "whatsapp:+14155238886".to_owned(),
             webhook_url: None,
             fallback_url: None,

@@ -191,37 +191,34 @@ impl Store {
 
     /// The newest messages that fit, and whether older ones would too.
     pub(crate) fn list(&self, query: &ListQuery, ours: &str) -> (Vec<Message>, bool) {
-        let everything;
-        let candidates: &VecDeque<u64> = match (query.to.as_deref(), query.from.as_deref()) {
-            (Some(address), other) | (other, Some(address)) if address != ours => {
-                let customer = if other.is_some_and(|other| other != ours) { None } else { Some(address) };
-                match customer.and_then(|customer| self.chats.get(customer)) {
-                    Some(chat) => &chat.seqs,
-                    None => return (Vec::new(), false),
-                }
-            }
-            (Some(_), Some(customer)) => match self.chats.get(customer) {
-                Some(chat) => &chat.seqs,
-                None => return (Vec::new(), false),
-            },
-            (Some(_), None) => &self.inbound,
-            (None, Some(_)) => &self.outbound,
-            (None, None) => {
-                everything = (self.first_seq..self.first_seq + self.ring.len() as u64).collect();
-                &everything
-            }
-        };
-        let end = query
-            .older_than
-            .map_or(candidates.len(), |bound| candidates.partition_point(|seq| *seq < bound));
-        let mut fitting = candidates
-            .range(..end)
-            .rev()
-            .filter_map(|seq| self.get(*seq))
+        let mut fitting = self
+            .candidates(query, ours)
+            .filter_map(|seq| self.get(seq))
             .filter(|message| query.fits(message));
         let page: Vec<Message> = fitting.by_ref().take(query.limit).cloned().collect();
         let more = fitting.next().is_some();
         (page, more)
+    }
+
+    /// The narrowest index that holds all that fits, newest first.
+    fn candidates<'a>(&'a self, query: &'a ListQuery, ours: &str) -> Box<dyn Iterator<Item = u64> + 'a> {
+        let named = [query.to.as_deref(), query.from.as_deref()];
+        let below = query.older_than.unwrap_or(u64::MAX);
+        let index = if let Some(customer) = named.into_iter().flatten().find(|address| *address != ours) {
+            match self.chats.get(customer) {
+                Some(chat) => &chat.seqs,
+                None => return Box::new(std::iter::empty()),
+            }
+        } else if query.to.is_some() {
+            &self.inbound
+        } else if query.from.is_some() {
+            &self.outbound
+        } else {
+            let end = below.min(self.first_seq + self.ring.len() as u64);
+            return Box::new((self.first_seq..end.max(self.first_seq)).rev());
+        };
+        let end = index.partition_point(|seq| *seq < below);
+        Box::new(index.range(..end).rev().copied())
     }
 
     /// Outbound messages after `after`, oldest first, at most `limit`; to one person or to all.
