@@ -19,10 +19,7 @@ pub(crate) struct Offer {
 /// Applies the offer, or returns what was applied under its step before.
 pub(crate) fn apply(tx: &Connection, offer: Offer, now_ms: i64) -> Result<Applied, Failure> {
     if let Some(decision) = ledger::find(tx, &offer.step)? {
-        return Ok(Applied {
-            decision,
-            fresh: false,
-        });
+        return Ok(Applied { decision, fresh: false });
     }
     if let Some((id, version)) = &offer.expected
         && conversation::version(tx, id)? != *version
@@ -35,11 +32,7 @@ pub(crate) fn apply(tx: &Connection, offer: Offer, now_ms: i64) -> Result<Applie
     }
     for reply in &offer.decision.outbox {
         if outbox::add(tx, reply, now_ms)? {
-            let note = Note {
-                stage: "reply_queued".to_owned(),
-                detail: String::new(),
-                once: false,
-            };
+            let note = Note { stage: "reply_queued".to_owned(), detail: String::new(), once: false };
             events::add_for_reply(tx, &reply.id, reply.in_reply_to.as_str(), now_ms, &note)?;
         }
     }
@@ -47,10 +40,7 @@ pub(crate) fn apply(tx: &Connection, offer: Offer, now_ms: i64) -> Result<Applie
         conversation::bump(tx, id, now_ms)?;
     }
     ledger::store(tx, &offer.step, &offer.json, now_ms)?;
-    Ok(Applied {
-        decision: offer.decision,
-        fresh: true,
-    })
+    Ok(Applied { decision: offer.decision, fresh: true })
 }
 
 /// The conversations whose version this decision raises, each once: the expected one, and those whose

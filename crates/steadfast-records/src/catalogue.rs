@@ -27,10 +27,7 @@ pub enum CatalogueError {
 pub(crate) fn check(catalogue: &Catalogue) -> Result<(), CatalogueError> {
     let invalid = |what: String| Err(CatalogueError::Invalid(what));
     if catalogue.products.len() > PRODUCTS_MAX {
-        return invalid(format!(
-            "it has {} products, at most {PRODUCTS_MAX} fit",
-            catalogue.products.len()
-        ));
+        return invalid(format!("it has {} products, at most {PRODUCTS_MAX} fit", catalogue.products.len()));
     }
     if catalogue.quantity_max == 0 {
         return invalid("quantity_max is 0, so nothing could be ordered; set it to 1 or more".to_owned());
@@ -39,19 +36,14 @@ pub(crate) fn check(catalogue: &Catalogue) -> Result<(), CatalogueError> {
     for product in &catalogue.products {
         let sku = &product.sku;
         if sku.trim().is_empty() || product.name.trim().is_empty() {
-            return invalid(format!(
-                "product {sku:?} ({:?}) lacks its sku or its name",
-                product.name
-            ));
+            return invalid(format!("product {sku:?} ({:?}) lacks its sku or its name", product.name));
         }
         if !skus.insert(sku.to_ascii_lowercase()) {
             return invalid(format!("sku {sku:?} occurs twice (case does not count)"));
         }
         if product.price.currency != catalogue.currency {
             let (theirs, ours) = (product.price.currency.code(), catalogue.currency.code());
-            return invalid(format!(
-                "product {sku:?} is priced in {theirs}, the catalogue in {ours}"
-            ));
+            return invalid(format!("product {sku:?} is priced in {theirs}, the catalogue in {ours}"));
         }
         if product.price.minor < 0 {
             return invalid(format!("product {sku:?} has a negative price"));
@@ -88,10 +80,7 @@ pub(crate) fn seed_demo(tx: &Connection) -> Result<bool, Failure> {
 
 /// The stored catalogue. Before one was stored it is empty, in the demonstration's currency.
 pub(crate) fn load(conn: &Connection) -> Result<Catalogue, Failure> {
-    let empty = Catalogue {
-        products: Vec::new(),
-        ..Catalogue::demo()
-    };
+    let empty = Catalogue { products: Vec::new(), ..Catalogue::demo() };
     let currency = match setting(conn, "catalogue.currency")? {
         Some(code) => Currency::parse(&code).map_err(|error| unreadable("currency", error))?,
         None => empty.currency,
@@ -103,12 +92,7 @@ pub(crate) fn load(conn: &Connection) -> Result<Catalogue, Failure> {
     let mut statement = conn.prepare("SELECT sku, name, price_minor FROM products ORDER BY position")?;
     let rows = statement.query_map([], |row| {
         let price = Money::new(row.get(2)?, currency);
-        Ok(Product {
-            sku: row.get(0)?,
-            name: row.get(1)?,
-            aliases: Vec::new(),
-            price,
-        })
+        Ok(Product { sku: row.get(0)?, name: row.get(1)?, aliases: Vec::new(), price })
     })?;
     let mut products = rows.collect::<Result<Vec<_>, _>>()?;
     let mut aliases = conn.prepare("SELECT alias FROM product_aliases WHERE sku = ?1 ORDER BY position")?;
@@ -116,11 +100,7 @@ pub(crate) fn load(conn: &Connection) -> Result<Catalogue, Failure> {
         let rows = aliases.query_map([&product.sku], |row| row.get(0))?;
         product.aliases = rows.collect::<Result<_, _>>()?;
     }
-    let catalogue = Catalogue {
-        currency,
-        products,
-        quantity_max,
-    };
+    let catalogue = Catalogue { currency, products, quantity_max };
     check(&catalogue).map_err(|error| inconsistent(error.to_string()))?;
     Ok(catalogue)
 }

@@ -19,11 +19,9 @@ pub(crate) fn make(
         None => Ok(()),
     };
     match change {
-        Change::RecordInbound {
-            message,
-            conversation,
-            correlation_id,
-        } => record_inbound(tx, message, conversation, correlation_id, now_ms),
+        Change::RecordInbound { message, conversation, correlation_id } => {
+            record_inbound(tx, message, conversation, correlation_id, now_ms)
+        }
         Change::Event { sid, stage, detail } => events::add(tx, sid.as_str(), now_ms, stage, detail),
         Change::SaveDraft { conversation, draft } => {
             conversation::set_draft(tx, conversation, Some(draft), now_ms)
@@ -33,38 +31,17 @@ pub(crate) fn make(
             true => tell("order_placed", &order.number),
             false => Ok(()),
         },
-        Change::MoveOrder {
-            id,
-            from,
-            to,
-            by,
-            reason,
-        } => {
+        Change::MoveOrder { id, from, to, by, reason } => {
             let number = orders::advance(tx, id, (*from, *to), by, reason, now_ms)?;
             tell(&format!("order_{}", to.as_str()), &format!("{number}, by {by}"))
         }
-        Change::SetOptedOut {
-            conversation,
-            opted_out,
-        } => {
+        Change::SetOptedOut { conversation, opted_out } => {
             conversation::set_opted_out(tx, conversation, *opted_out, now_ms)?;
             tell(if *opted_out { "opted_out" } else { "opted_in" }, "")
         }
-        Change::RecordCheck {
-            sid,
-            score,
-            class,
-            confidence_pct,
-            reasons,
-        } => {
+        Change::RecordCheck { sid, score, class, confidence_pct, reasons } => {
             record_check(tx, sid, (*score, class, *confidence_pct), reasons, now_ms)?;
-            events::add(
-                tx,
-                sid.as_str(),
-                now_ms,
-                "checked",
-                &format!("{class}, score {score}"),
-            )
+            events::add(tx, sid.as_str(), now_ms, "checked", &format!("{class}, score {score}"))
         }
     }
 }
@@ -92,14 +69,10 @@ fn insert_message(
     conversation: &ConversationId,
     correlation_id: &str,
 ) -> Result<bool, Failure> {
-    if let Content::Location {
-        latitude, longitude, ..
-    } = &message.content
+    if let Content::Location { latitude, longitude, .. } = &message.content
         && !(latitude.is_finite() && longitude.is_finite())
     {
-        return Err(inconsistent(
-            "a location whose degrees are no numbers cannot be stored",
-        ));
+        return Err(inconsistent("a location whose degrees are no numbers cannot be stored"));
     }
     let content = serde_json::to_string(&message.content).map_err(|error| unreadable("content", error))?;
     let extra = serde_json::to_string(&message.extra).map_err(|error| unreadable("message", error))?;
@@ -161,13 +134,6 @@ fn record_check(
              confidence_pct = excluded.confidence_pct, reasons = excluded.reasons,
              checked_ms = excluded.checked_ms",
     )?
-    .execute(params![
-        sid.as_str(),
-        score,
-        class,
-        confidence_pct,
-        reasons,
-        now_ms
-    ])?;
+    .execute(params![sid.as_str(), score, class, confidence_pct, reasons, now_ms])?;
     Ok(())
 }

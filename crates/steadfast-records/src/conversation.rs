@@ -10,12 +10,7 @@ pub(crate) fn load(conn: &Connection, id: &ConversationId) -> Result<Conversatio
     let row = conn
         .prepare_cached("SELECT version, draft, last_inbound_ms, opted_out FROM conversations WHERE id = ?1")?
         .query_row([id.as_str()], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, Option<String>>(1)?,
-                row.get(2)?,
-                row.get(3)?,
-            ))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?, row.get(3)?))
         })
         .optional()?;
     let Some((version, draft, last_inbound_ms, opted_out)) = row else {
@@ -25,13 +20,7 @@ pub(crate) fn load(conn: &Connection, id: &ConversationId) -> Result<Conversatio
         .map(|json| serde_json::from_str(&json))
         .transpose()
         .map_err(|error| unreadable("draft", error))?;
-    Ok(Conversation {
-        id: id.clone(),
-        version: count(version)?,
-        draft,
-        last_inbound_ms,
-        opted_out,
-    })
+    Ok(Conversation { id: id.clone(), version: count(version)?, draft, last_inbound_ms, opted_out })
 }
 
 /// The conversation's version, 0 if it has not begun.
@@ -60,10 +49,7 @@ pub(crate) fn set_draft(
     draft: Option<&Draft>,
     now_ms: i64,
 ) -> Result<(), Failure> {
-    let json = draft
-        .map(serde_json::to_string)
-        .transpose()
-        .map_err(|error| unreadable("draft", error))?;
+    let json = draft.map(serde_json::to_string).transpose().map_err(|error| unreadable("draft", error))?;
     tx.prepare_cached(
         "INSERT INTO conversations (id, draft, changed_ms) VALUES (?1, ?2, ?3)
          ON CONFLICT (id) DO UPDATE SET draft = excluded.draft, changed_ms = excluded.changed_ms",

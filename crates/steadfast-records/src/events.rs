@@ -32,14 +32,7 @@ pub(crate) fn add_for_reply(
             return Ok(());
         }
     }
-    insert(
-        tx,
-        in_reply_to,
-        Some(reply.as_str()),
-        at_ms,
-        &note.stage,
-        &note.detail,
-    )
+    insert(tx, in_reply_to, Some(reply.as_str()), at_ms, &note.stage, &note.detail)
 }
 
 fn insert(
@@ -61,9 +54,7 @@ fn insert(
 pub(crate) fn timeline(conn: &Connection, sid: &MessageSid) -> Result<Option<Timeline>, Failure> {
     let inbound = conn
         .prepare_cached("SELECT sender, correlation_id FROM messages WHERE sid = ?1")?
-        .query_row([sid.as_str()], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-        })
+        .query_row([sid.as_str()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
         .optional()?;
     if let Some((address, correlation_id)) = inbound {
         let events = events(conn, "sid", sid.as_str())?;
@@ -75,11 +66,7 @@ pub(crate) fn timeline(conn: &Connection, sid: &MessageSid) -> Result<Option<Tim
              FROM outbox o LEFT JOIN messages m ON m.sid = o.in_reply_to WHERE o.sid = ?1",
         )?
         .query_row([sid.as_str()], |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, String>(2)?,
-            ))
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
         })
         .optional()?;
     let Some((id, address, correlation_id)) = outbound else {
@@ -112,11 +99,7 @@ fn events(conn: &Connection, column: &str, key: &str) -> Result<Vec<TimelineEven
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params![key, EVENTS_MAX], |row| {
-        Ok(TimelineEvent {
-            at_ms: row.get(0)?,
-            stage: row.get(1)?,
-            detail: row.get(2)?,
-        })
+        Ok(TimelineEvent { at_ms: row.get(0)?, stage: row.get(1)?, detail: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

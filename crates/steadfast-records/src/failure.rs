@@ -26,19 +26,13 @@ impl From<RecordsError> for Failure {
 
 /// Something is stored, or asked for, that must not be.
 pub(crate) fn inconsistent(what: impl Into<String>) -> Failure {
-    Failure::Refused(RecordsError::Inconsistent {
-        what: what.into(),
-        source: None,
-    })
+    Failure::Refused(RecordsError::Inconsistent { what: what.into(), source: None })
 }
 
 /// A stored value cannot be read back.
 pub(crate) fn unreadable(what: &str, source: impl std::error::Error + Send + Sync + 'static) -> Failure {
     let what = format!("a stored {what} cannot be read back");
-    Failure::Refused(RecordsError::Inconsistent {
-        what,
-        source: Some(Box::new(source)),
-    })
+    Failure::Refused(RecordsError::Inconsistent { what, source: Some(Box::new(source)) })
 }
 
 /// A stored count or version, which is never negative.
@@ -48,10 +42,7 @@ pub(crate) fn count(stored: i64) -> Result<u64, Failure> {
 
 /// The store cannot do it now.
 pub(crate) fn unavailable(what: impl Into<String>) -> RecordsError {
-    RecordsError::Unavailable {
-        what: what.into(),
-        source: None,
-    }
+    RecordsError::Unavailable { what: what.into(), source: None }
 }
 
 impl Failure {
@@ -59,14 +50,12 @@ impl Failure {
     pub(crate) fn into_error(self, doing: &str) -> RecordsError {
         match self {
             Self::Refused(error) => error,
-            Self::Sql(error) if is_passing(&error) => RecordsError::Unavailable {
-                what: doing.to_owned(),
-                source: Some(Box::new(error)),
-            },
-            Self::Sql(error) => RecordsError::Inconsistent {
-                what: format!("{doing} failed"),
-                source: Some(Box::new(error)),
-            },
+            Self::Sql(error) if is_passing(&error) => {
+                RecordsError::Unavailable { what: doing.to_owned(), source: Some(Box::new(error)) }
+            }
+            Self::Sql(error) => {
+                RecordsError::Inconsistent { what: format!("{doing} failed"), source: Some(Box::new(error)) }
+            }
         }
     }
 
@@ -121,10 +110,7 @@ mod tests {
     use super::*;
 
     fn sql(code: std::ffi::c_int) -> Failure {
-        Failure::Sql(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(code),
-            None,
-        ))
+        Failure::Sql(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None))
     }
 
     #[test]
@@ -135,10 +121,7 @@ mod tests {
         assert!(matches!(corrupt, RecordsError::Inconsistent { .. }));
         let fsync = sql(rusqlite::ffi::SQLITE_IOERR_FSYNC);
         assert!(fsync.spoils_connection());
-        assert!(matches!(
-            fsync.into_error("storing"),
-            RecordsError::Unavailable { .. }
-        ));
+        assert!(matches!(fsync.into_error("storing"), RecordsError::Unavailable { .. }));
         assert!(!sql(rusqlite::ffi::SQLITE_FULL).spoils_connection());
     }
 }

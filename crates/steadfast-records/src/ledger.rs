@@ -14,9 +14,9 @@ pub(crate) fn find(conn: &Connection, step: &StepKey) -> Result<Option<Decision>
     match stored {
         None => Ok(None),
         Some(None) => Ok(Some(Decision::default())),
-        Some(Some(json)) => serde_json::from_str(&json)
-            .map(Some)
-            .map_err(|error| unreadable("decision", error)),
+        Some(Some(json)) => {
+            serde_json::from_str(&json).map(Some).map_err(|error| unreadable("decision", error))
+        }
     }
 }
 

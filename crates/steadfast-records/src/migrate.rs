@@ -25,20 +25,13 @@ pub(crate) fn version_of(conn: &Connection, path: &Path) -> Result<u32, OpenErro
     let reading = || failed("its header cannot be read; is it damaged, or no database at all?");
     let application = pragma("application_id").map_err(reading())?;
     let found = pragma("user_version").map_err(reading())?;
-    let tables: u32 = conn
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(reading())?;
+    let tables: u32 =
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(reading())?;
     if application != APPLICATION_ID && (application != 0 || found != 0 || tables != 0) {
-        return Err(OpenError::Foreign {
-            path: path.to_owned(),
-        });
+        return Err(OpenError::Foreign { path: path.to_owned() });
     }
     if found > KNOWN {
-        return Err(OpenError::Newer {
-            path: path.to_owned(),
-            found,
-            known: KNOWN,
-        });
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: KNOWN });
     }
     Ok(found)
 }

@@ -20,26 +20,17 @@ pub(crate) fn prepare_files(path: &Path) -> Result<File, OpenError> {
         move |source| OpenError::Files { path, source }
     };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(failed(folder))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
     }
     let lock_path = lock_path(path);
     let lock = private_file(&lock_path).map_err(failed(&lock_path))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            return Err(OpenError::InUse {
-                path: path.to_owned(),
-            });
+            return Err(OpenError::InUse { path: path.to_owned() });
         }
         Err(TryLockError::Error(source)) => {
-            return Err(OpenError::Files {
-                path: lock_path,
-                source,
-            });
+            return Err(OpenError::Files { path: lock_path, source });
         }
     }
     // SQLite gives its log and index files the mode of the database file.
@@ -55,13 +46,8 @@ fn lock_path(path: &Path) -> PathBuf {
 
 /// Opens or makes a file that its owner alone may read.
 fn private_file(path: &Path) -> std::io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
@@ -83,9 +69,7 @@ pub(crate) fn first_connection(options: &RecordsOptions) -> Result<Connection, O
         .pragma_query_value(None, "journal_mode", |row| row.get(0))
         .map_err(failed("SQLite cannot set up"))?;
     if !mode.eq_ignore_ascii_case("wal") {
-        return Err(OpenError::NoLog {
-            path: options.path.clone(),
-        });
+        return Err(OpenError::NoLog { path: options.path.clone() });
     }
     migrate::migrate(&mut conn, found)?;
     // After an fsync that failed, log frames can sit in the page cache, readable but never on disk, and

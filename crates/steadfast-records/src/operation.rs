@@ -58,15 +58,7 @@ where
         work: W,
     ) -> (Box<Self>, oneshot::Receiver<Result<T, RecordsError>>) {
         let (reply, answer) = oneshot::channel();
-        (
-            Box::new(Self {
-                doing,
-                work: Some(work),
-                outcome: None,
-                reply,
-            }),
-            answer,
-        )
+        (Box::new(Self { doing, work: Some(work), outcome: None, reply }), answer)
     }
 }
 
@@ -86,10 +78,7 @@ where
         // A defect in one operation must not take the writer, and with it every other, down.
         let result = catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|_| {
             let what = format!("{} panicked; it was undone", self.doing);
-            Err(Failure::Refused(RecordsError::Inconsistent {
-                what,
-                source: None,
-            }))
+            Err(Failure::Refused(RecordsError::Inconsistent { what, source: None }))
         });
         let ran = match &result {
             Ok(_) => Ran::Keep,

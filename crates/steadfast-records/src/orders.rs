@@ -9,17 +9,12 @@ use steadfast_core::ports::RecordsError;
 
 /// Places `order` unless it is placed already. Says whether it is new.
 pub(crate) fn place(tx: &Connection, order: &NewOrder) -> Result<bool, Failure> {
-    let placed = tx
-        .prepare_cached("SELECT 1 FROM orders WHERE id = ?1")?
-        .exists([order.id.as_str()])?;
+    let placed = tx.prepare_cached("SELECT 1 FROM orders WHERE id = ?1")?.exists([order.id.as_str()])?;
     if placed {
         return Ok(false);
     }
     if total_of(&order.lines).ok().flatten() != Some(order.total) {
-        return Err(inconsistent(format!(
-            "the total of order {} is not the sum of its lines",
-            order.number
-        )));
+        return Err(inconsistent(format!("the total of order {} is not the sum of its lines", order.number)));
     }
     tx.prepare_cached(
         "INSERT INTO orders (id, number, conversation, state, total_minor, currency, address, version,
@@ -50,13 +45,7 @@ pub(crate) fn place(tx: &Connection, order: &NewOrder) -> Result<bool, Failure> 
             line.unit_price.minor
         ])?;
     }
-    let event = Event {
-        version: 1,
-        from: None,
-        to: OrderState::Placed,
-        by: "customer",
-        reason: "",
-    };
+    let event = Event { version: 1, from: None, to: OrderState::Placed, by: "customer", reason: "" };
     event.add(tx, &order.id, order.placed_ms)?;
     Ok(true)
 }
@@ -73,11 +62,7 @@ pub(crate) fn advance(
     let row = tx
         .prepare_cached("SELECT state, version, number FROM orders WHERE id = ?1")?
         .query_row([id.as_str()], |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get::<_, i64>(1)?,
-                row.get::<_, String>(2)?,
-            ))
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
         })
         .optional()?;
     let Some((state, version, number)) = row else {
@@ -88,21 +73,12 @@ pub(crate) fn advance(
     }
     if !from.may_become(to) {
         let (from, to) = (from.as_str(), to.as_str());
-        return Err(inconsistent(format!(
-            "order {number} may not go from {from} to {to}"
-        )));
+        return Err(inconsistent(format!("order {number} may not go from {from} to {to}")));
     }
     let version = version + 1;
     tx.prepare_cached("UPDATE orders SET state = ?2, version = ?3, changed_ms = ?4 WHERE id = ?1")?
         .execute(params![id.as_str(), to.as_str(), version, now_ms])?;
-    Event {
-        version,
-        from: Some(from),
-        to,
-        by,
-        reason,
-    }
-    .add(tx, id, now_ms)?;
+    Event { version, from: Some(from), to, by, reason }.add(tx, id, now_ms)?;
     Ok(number)
 }
 
@@ -166,12 +142,7 @@ fn read(conn: &Connection, conversation: &ConversationId, row: &Row<'_>) -> Resu
         placed_ms: row.get(7)?,
         id,
     };
-    Ok(Order {
-        placed,
-        state,
-        version: count(row.get(6)?)?,
-        changed_ms: row.get(8)?,
-    })
+    Ok(Order { placed, state, version: count(row.get(6)?)?, changed_ms: row.get(8)? })
 }
 
 fn lines(conn: &Connection, id: &OrderId, currency: Currency) -> Result<Vec<DraftLine>, Failure> {

@@ -68,9 +68,7 @@ pub(crate) fn record_send(
     now_ms: i64,
 ) -> Result<Result<(), RecordsError>, Failure> {
     let Some(mut loaded) = load(tx, id)? else {
-        return Err(inconsistent(
-            "a send was reported for a reply that is not in the outbox",
-        ));
+        return Err(inconsistent("a send was reported for a reply that is not in the outbox"));
     };
     let mut notes = Vec::new();
     if let SendRecord::Sent { sid } = outcome
@@ -78,16 +76,9 @@ pub(crate) fn record_send(
         && holder != *id
     {
         let detail = format!("{sid} belongs to another reply");
-        let note = Note {
-            stage: "sent_unclear".to_owned(),
-            detail: detail.clone(),
-            once: true,
-        };
+        let note = Note { stage: "sent_unclear".to_owned(), detail: detail.clone(), once: true };
         loaded.note(tx, &[note], now_ms)?;
-        return Ok(Err(RecordsError::Inconsistent {
-            what: detail,
-            source: None,
-        }));
+        return Ok(Err(RecordsError::Inconsistent { what: detail, source: None }));
     }
     let before = loaded.progress.clone();
     let verdict = loaded.progress.report(outcome, &mut notes);
@@ -102,8 +93,7 @@ pub(crate) fn find_by_sid(conn: &Connection, sid: &MessageSid) -> Result<Option<
         .prepare_cached("SELECT id FROM outbox WHERE sid = ?1")?
         .query_row([sid.as_str()], |row| row.get(0))
         .optional()?;
-    id.map(|id| OutboxId::parse(&id).ok_or_else(|| inconsistent("an outbox id that is none")))
-        .transpose()
+    id.map(|id| OutboxId::parse(&id).ok_or_else(|| inconsistent("an outbox id that is none"))).transpose()
 }
 
 /// Which of `sids` belong to entries.
@@ -162,12 +152,7 @@ fn read(id: &OutboxId, row: &Row<'_>) -> Result<Loaded, Failure> {
         lost_claims: row.get(15)?,
         created_ms: row.get(16)?,
     };
-    Ok(Loaded {
-        reply,
-        progress,
-        last_inbound_ms: row.get(17)?,
-        opted_out: row.get(18)?,
-    })
+    Ok(Loaded { reply, progress, last_inbound_ms: row.get(17)?, opted_out: row.get(18)? })
 }
 
 impl Loaded {

@@ -107,19 +107,11 @@ pub(crate) fn counts(conn: &Connection) -> Result<Counts, Failure> {
             None => counts.messages = value,
             Some(("orders", word)) => {
                 let state = OrderState::parse(word).ok_or_else(unknown)?;
-                counts
-                    .orders
-                    .iter_mut()
-                    .filter(|(known, _)| *known == state)
-                    .for_each(|(_, n)| *n = value);
+                counts.orders.iter_mut().filter(|(known, _)| *known == state).for_each(|(_, n)| *n = value);
             }
             Some((_, word)) => {
                 let state = OutboxState::parse(word).ok_or_else(unknown)?;
-                counts
-                    .outbox
-                    .iter_mut()
-                    .filter(|(known, _)| *known == state)
-                    .for_each(|(_, n)| *n = value);
+                counts.outbox.iter_mut().filter(|(known, _)| *known == state).for_each(|(_, n)| *n = value);
             }
         }
     }
@@ -150,10 +142,7 @@ pub(crate) fn recent(
     let mut page = Vec::new();
     while let Some(row) = rows.next()? {
         page.push(MessageSummary {
-            cursor: PageCursor {
-                at_ms: row.get(0)?,
-                key: row.get(1)?,
-            },
+            cursor: PageCursor { at_ms: row.get(0)?, key: row.get(1)? },
             sid: row.get(2)?,
             direction: row.get(3)?,
             address: redacted(row, 4)?,

@@ -49,11 +49,7 @@ pub(crate) enum Verdict {
 }
 
 fn note(stage: &str, detail: impl Into<String>) -> Note {
-    Note {
-        stage: stage.to_owned(),
-        detail: detail.into(),
-        once: false,
-    }
+    Note { stage: stage.to_owned(), detail: detail.into(), once: false }
 }
 
 impl Progress {
@@ -81,9 +77,7 @@ impl Progress {
                 self.claim = Some((now_ms, now_ms.saturating_add(hold_ms)));
                 Verdict::Held { for_ms: hold_ms }
             }
-            Some((_, until)) if now_ms < until => Verdict::Held {
-                for_ms: until - now_ms,
-            },
+            Some((_, until)) if now_ms < until => Verdict::Held { for_ms: until - now_ms },
             _ => {
                 self.lost_claims = self.lost_claims.saturating_add(1);
                 self.doubt();
@@ -176,10 +170,7 @@ impl Progress {
             None => {
                 self.sid = Some(sid.clone());
                 let state = self.state.as_str();
-                notes.push(note(
-                    "sent_late",
-                    format!("accepted as {sid} after it was {state}"),
-                ));
+                notes.push(note("sent_late", format!("accepted as {sid} after it was {state}")));
                 Ok(())
             }
         }
@@ -191,24 +182,13 @@ impl Progress {
         match &self.sid {
             Some(known) if *known != callback.sid => {
                 let detail = format!("sent as {known}, and again as {}", callback.sid);
-                notes.push(Note {
-                    stage: "sent_twice".to_owned(),
-                    detail,
-                    once: true,
-                });
+                notes.push(Note { stage: "sent_twice".to_owned(), detail, once: true });
                 return false;
             }
             Some(_) => {}
             None => {
-                let stage = if self.state.is_settled() {
-                    "sent_late"
-                } else {
-                    "sent"
-                };
-                notes.push(note(
-                    stage,
-                    format!("a status callback proves it went out as {}", callback.sid),
-                ));
+                let stage = if self.state.is_settled() { "sent_late" } else { "sent" };
+                notes.push(note(stage, format!("a status callback proves it went out as {}", callback.sid)));
                 self.sid = Some(callback.sid.clone());
                 if !self.state.is_settled() {
                     self.settle(OutboxState::Sent);
@@ -223,11 +203,7 @@ impl Progress {
     pub(crate) fn follow(&mut self, word: &str, error_code: Option<u32>, notes: &mut Vec<Note>) -> bool {
         let Some(next) = DeliveryStatus::parse(word) else {
             let detail = "a status this version does not know".to_owned();
-            notes.push(Note {
-                stage: plain_word(word),
-                detail,
-                once: true,
-            });
+            notes.push(Note { stage: plain_word(word), detail, once: true });
             return false;
         };
         let Some(moved) = DeliveryStatus::advance(self.delivery, next) else {
@@ -249,11 +225,8 @@ fn with_code(text: &str, code: Option<u32>) -> String {
 
 /// A word from outside, fit to be a stage.
 fn plain_word(word: &str) -> String {
-    let mut plain: String = word
-        .chars()
-        .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
-        .take(40)
-        .collect();
+    let mut plain: String =
+        word.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(40).collect();
     if plain.is_empty() {
         plain.push_str("unknown_status");
     }

@@ -36,8 +36,8 @@ fn take(progress: &mut Progress, now_ms: i64) -> Verdict {
     progress.take(now_ms, 1_000, &mut Vec::new())
 }
 
-fn report(progress: &mut Progress, outcome: SendRecord) -> Result<(), String> {
-    progress.report(&outcome, &mut Vec::new())
+fn report(progress: &mut Progress, outcome: &SendRecord) -> Result<(), String> {
+    progress.report(outcome, &mut Vec::new())
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn an_absurd_hold_is_bounded() {
 fn not_sent_clears_the_entry_for_the_next_try() {
     let mut reply = fresh();
     take(&mut reply, 1_000);
-    report(&mut reply, SendRecord::NotSent).expect("believed");
+    report(&mut reply, &SendRecord::NotSent).expect("believed");
     assert_eq!(reply, fresh());
     assert_eq!(take(&mut reply, 1_001), Verdict::Granted);
 }
@@ -85,30 +85,27 @@ fn a_sleeper_cannot_clear_anothers_claim() {
     let mut reply = fresh();
     take(&mut reply, 0);
     assert_eq!(take(&mut reply, 2_000), Verdict::Ambiguous);
-    report(&mut reply, SendRecord::AbsentFromList).expect("counted");
-    report(&mut reply, SendRecord::NotSent).expect("believed after a search");
+    report(&mut reply, &SendRecord::AbsentFromList).expect("counted");
+    report(&mut reply, &SendRecord::NotSent).expect("believed after a search");
     assert_eq!(take(&mut reply, 3_000), Verdict::Granted);
-    report(&mut reply, SendRecord::NotSent).expect("taken as doubt");
+    report(&mut reply, &SendRecord::NotSent).expect("taken as doubt");
     assert_eq!(reply.state, OutboxState::Ambiguous);
-    report(&mut reply, SendRecord::NotSent).expect("still no evidence");
+    report(&mut reply, &SendRecord::NotSent).expect("still no evidence");
     assert_eq!(reply.state, OutboxState::Ambiguous);
 }
 
 #[test]
 fn a_late_doubt_reaches_even_a_cleared_entry() {
     let mut reply = fresh();
-    report(&mut reply, SendRecord::Ambiguous).expect("recorded");
-    assert_eq!(
-        (reply.state, reply.first_try_ms),
-        (OutboxState::Ambiguous, Some(500))
-    );
+    report(&mut reply, &SendRecord::Ambiguous).expect("recorded");
+    assert_eq!((reply.state, reply.first_try_ms), (OutboxState::Ambiguous, Some(500)));
 }
 
 #[test]
 fn settled_stays_settled_and_a_second_message_is_told() {
     let mut reply = fresh();
     take(&mut reply, 0);
-    report(&mut reply, SendRecord::Sent { sid: sid(1) }).expect("sent");
+    report(&mut reply, &SendRecord::Sent { sid: sid(1) }).expect("sent");
     for outcome in [
         SendRecord::NotSent,
         SendRecord::Ambiguous,
@@ -118,28 +115,18 @@ fn settled_stays_settled_and_a_second_message_is_told() {
         SendRecord::Sent { sid: sid(1) },
     ] {
         let before = reply.clone();
-        report(&mut reply, outcome).expect("ignored");
+        report(&mut reply, &outcome).expect("ignored");
         assert_eq!(reply, before);
     }
     let mut notes = Vec::new();
-    assert!(
-        reply
-            .report(&SendRecord::Sent { sid: sid(2) }, &mut notes)
-            .is_err()
-    );
+    assert!(reply.report(&SendRecord::Sent { sid: sid(2) }, &mut notes).is_err());
     assert_eq!((reply.sid, notes[0].stage.as_str()), (Some(sid(1)), "sent_twice"));
 }
 
 #[test]
 fn a_callback_is_proof_even_of_what_was_given_up() {
     let mut reply = fresh();
-    report(
-        &mut reply,
-        SendRecord::Failed {
-            error_code: Some(63_016),
-        },
-    )
-    .expect("failed");
+    report(&mut reply, &SendRecord::Failed { error_code: Some(63_016) }).expect("failed");
     assert!(reply.observe(&callback(7, "delivered"), &mut Vec::new()));
     assert_eq!((reply.state, reply.sid), (OutboxState::Failed, Some(sid(7))));
     assert_eq!(reply.delivery, Some(DeliveryStatus::Delivered));
@@ -161,24 +148,13 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let words = [
-        "queued",
-        "sending",
-        "sent",
-        "delivered",
-        "read",
-        "failed",
-        "undelivered",
-        "news",
-    ];
+    let words = ["queued", "sending", "sent", "delivered", "read", "failed", "undelivered", "news"];
     let report = prop_oneof![
         (1_u8..3).prop_map(|number| SendRecord::Sent { sid: sid(number) }),
         Just(SendRecord::NotSent),
         Just(SendRecord::Ambiguous),
         Just(SendRecord::AbsentFromList),
-        Just(SendRecord::Failed {
-            error_code: Some(30_003)
-        }),
+        Just(SendRecord::Failed { error_code: Some(30_003) }),
         Just(SendRecord::Suppressed { reason: "opted_out" }),
     ];
     let step = prop_oneof![
@@ -204,7 +180,7 @@ proptest! {
                     prop_assert_eq!(verdict == Verdict::Granted, before.state == OutboxState::Pending);
                 }
                 Step::Report(outcome) => {
-                    let _ = report(&mut reply, outcome);
+                    let _ = report(&mut reply, &outcome);
                 }
                 Step::Callback(number, word) => {
                     reply.observe(&callback(number, word), &mut Vec::new());

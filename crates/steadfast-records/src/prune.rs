@@ -18,10 +18,7 @@ pub struct Retention {
 impl Default for Retention {
     /// 30 and 180 days.
     fn default() -> Self {
-        Self {
-            bodies_days: 30,
-            metadata_days: 180,
-        }
+        Self { bodies_days: 30, metadata_days: 180 }
     }
 }
 
@@ -127,11 +124,7 @@ pub(crate) const STEPS: [Step; 14] = [
 impl Retention {
     /// What `step` treats as old: everything before this time.
     pub(crate) fn cutoff_ms(self, step: Step, now_ms: i64) -> i64 {
-        let days = if step.deletes {
-            self.metadata_days.max(self.bodies_days)
-        } else {
-            self.bodies_days
-        };
+        let days = if step.deletes { self.metadata_days.max(self.bodies_days) } else { self.bodies_days };
         now_ms.saturating_sub(i64::from(days) * DAY_MS)
     }
 }

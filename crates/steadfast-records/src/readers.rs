@@ -49,10 +49,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Readers {
     pub(crate) fn new(path: PathBuf, total: usize, time: Duration) -> Self {
         let total = total.clamp(1, 64);
-        let shared = Shared {
-            path,
-            idle: Mutex::new(Vec::with_capacity(total)),
-        };
+        let shared = Shared { path, idle: Mutex::new(Vec::with_capacity(total)) };
         Self {
             shared: Arc::new(shared),
             permits: Arc::new(Semaphore::new(total)),
@@ -69,9 +66,7 @@ impl Readers {
         Q: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let late = || unavailable(format!("{doing}: no answer in time"));
-        timeout(self.time, self.read_now(doing, query))
-            .await
-            .map_err(|_| late())?
+        timeout(self.time, self.read_now(doing, query)).await.map_err(|_| late())?
     }
 
     async fn read_now<T, Q>(&self, doing: &'static str, query: Q) -> Result<T, RecordsError>
@@ -80,10 +75,7 @@ impl Readers {
         Q: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let closed = || unavailable(format!("{doing}: the records are closed"));
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| closed())?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())?;
         let busy = self.total - self.permits.available_permits().min(self.total);
         metrics::gauge!("steadfast_records_readers_busy").set(busy as f64);
         let shared = Arc::clone(&self.shared);

@@ -59,11 +59,7 @@ pub(crate) fn catch_up(
         "DELETE FROM status_callbacks WHERE sid = ?1 RETURNING status, error_code, received_ms",
     )?;
     let rows = statement.query_map([sid.as_str()], |row| {
-        Ok((
-            row.get::<_, i64>(2)?,
-            row.get::<_, String>(0)?,
-            row.get::<_, Option<u32>>(1)?,
-        ))
+        Ok((row.get::<_, i64>(2)?, row.get::<_, String>(0)?, row.get::<_, Option<u32>>(1)?))
     })?;
     let mut early = rows.collect::<Result<Vec<_>, _>>()?;
     early.sort();

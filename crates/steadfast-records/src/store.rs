@@ -125,9 +125,7 @@ impl SqliteRecords {
         let mut report = PruneReport::default();
         for step in STEPS {
             let cutoff_ms = retention.cutoff_ms(step, now_ms);
-            let rows = self
-                .write("forgetting", move |tx| prune::run(tx, step, cutoff_ms, limit))
-                .await?;
+            let rows = self.write("forgetting", move |tx| prune::run(tx, step, cutoff_ms, limit)).await?;
             report.add(step, rows, limit);
         }
         Ok(report)
@@ -142,10 +140,7 @@ impl SqliteRecords {
         let closed = || unavailable(format!("{doing}: the records are closed"));
         let queue = {
             let running = self.open.read().unwrap_or_else(PoisonError::into_inner);
-            running
-                .as_ref()
-                .map(|(queue, _)| queue.clone())
-                .ok_or_else(closed)?
+            running.as_ref().map(|(queue, _)| queue.clone()).ok_or_else(closed)?
         };
         let (operation, answer) = Write::new(doing, work);
         match timeout(self.enqueue_timeout, queue.reserve()).await {
@@ -157,17 +152,13 @@ impl SqliteRecords {
         match timeout(self.answer_timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(closed()),
-            Err(_) => Err(unavailable(format!(
-                "{doing}: no answer in time, it may still happen"
-            ))),
+            Err(_) => Err(unavailable(format!("{doing}: no answer in time, it may still happen"))),
         }
     }
 
     fn is_failing(&self) -> bool {
         let running = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        running
-            .as_ref()
-            .is_none_or(|(_, writer)| writer.failing.load(Ordering::Relaxed))
+        running.as_ref().is_none_or(|(_, writer)| writer.failing.load(Ordering::Relaxed))
     }
 }
 
@@ -177,15 +168,9 @@ fn seed_demo(conn: &Connection) -> Result<(), OpenError> {
             Failure::Sql(source) => source,
             Failure::Refused(error) => rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
         };
-        OpenError::Database {
-            what: "the demonstration catalogue cannot be stored".to_owned(),
-            source,
-        }
+        OpenError::Database { what: "the demonstration catalogue cannot be stored".to_owned(), source }
     };
-    let tx = conn
-        .unchecked_transaction()
-        .map_err(Failure::from)
-        .map_err(failed)?;
+    let tx = conn.unchecked_transaction().map_err(Failure::from).map_err(failed)?;
     catalogue::seed_demo(&tx).map_err(failed)?;
     tx.commit().map_err(Failure::from).map_err(failed)
 }
@@ -194,9 +179,7 @@ fn seed_demo(conn: &Connection) -> Result<(), OpenError> {
 impl Records for SqliteRecords {
     async fn applied(&self, step: &StepKey) -> Result<Option<Decision>, RecordsError> {
         let step = step.clone();
-        self.readers
-            .read("looking up a step", move |conn| ledger::find(conn, &step))
-            .await
+        self.readers.read("looking up a step", move |conn| ledger::find(conn, &step)).await
     }
 
     async fn apply(
@@ -209,26 +192,14 @@ impl Records for SqliteRecords {
             what: "a decision that cannot be stored".to_owned(),
             source: Some(Box::new(error)),
         })?;
-        let offer = Offer {
-            step: step.clone(),
-            expected,
-            decision,
-            json,
-        };
+        let offer = Offer { step: step.clone(), expected, decision, json };
         let clock = Arc::clone(&self.clock);
-        self.write("applying a decision", move |tx| {
-            apply::apply(tx, offer, clock.now_ms())
-        })
-        .await
+        self.write("applying a decision", move |tx| apply::apply(tx, offer, clock.now_ms())).await
     }
 
     async fn conversation(&self, id: &ConversationId) -> Result<Conversation, RecordsError> {
         let id = id.clone();
-        self.readers
-            .read("reading a conversation", move |conn| {
-                conversation::load(conn, &id)
-            })
-            .await
+        self.readers.read("reading a conversation", move |conn| conversation::load(conn, &id)).await
     }
 
     async fn catalogue(&self) -> Result<Arc<Catalogue>, RecordsError> {
@@ -236,30 +207,19 @@ impl Records for SqliteRecords {
         if let Some(catalogue) = cached {
             return Ok(catalogue);
         }
-        let catalogue = Arc::new(
-            self.readers
-                .read("reading the catalogue", catalogue::load)
-                .await?,
-        );
+        let catalogue = Arc::new(self.readers.read("reading the catalogue", catalogue::load).await?);
         self.catalogue.put(seen, &catalogue);
         Ok(catalogue)
     }
 
     async fn orders(&self, conversation: &ConversationId, limit: u32) -> Result<Vec<Order>, RecordsError> {
         let id = conversation.clone();
-        self.readers
-            .read("reading orders", move |conn| {
-                orders::of_conversation(conn, &id, limit)
-            })
-            .await
+        self.readers.read("reading orders", move |conn| orders::of_conversation(conn, &id, limit)).await
     }
 
     async fn claim(&self, id: &OutboxId, hold_ms: i64) -> Result<Claim, RecordsError> {
         let (id, clock) = (id.clone(), Arc::clone(&self.clock));
-        self.write("claiming a reply", move |tx| {
-            outbox::claim(tx, &id, hold_ms, clock.now_ms())
-        })
-        .await
+        self.write("claiming a reply", move |tx| outbox::claim(tx, &id, hold_ms, clock.now_ms())).await
     }
 
     async fn record_send(&self, id: &OutboxId, outcome: SendRecord) -> Result<(), RecordsError> {
@@ -270,24 +230,17 @@ impl Records for SqliteRecords {
 
     async fn record_status(&self, callback: &StatusCallback) -> Result<bool, RecordsError> {
         let callback = callback.clone();
-        self.write("recording a status", move |tx| status::record(tx, &callback))
-            .await
+        self.write("recording a status", move |tx| status::record(tx, &callback)).await
     }
 
     async fn known_sids(&self, sids: &[MessageSid]) -> Result<Vec<MessageSid>, RecordsError> {
         let sids = sids.to_vec();
-        self.readers
-            .read("looking up message ids", move |conn| {
-                outbox::known_sids(conn, &sids)
-            })
-            .await
+        self.readers.read("looking up message ids", move |conn| outbox::known_sids(conn, &sids)).await
     }
 
     async fn timeline(&self, sid: &MessageSid) -> Result<Option<Timeline>, RecordsError> {
         let sid = sid.clone();
-        self.readers
-            .read("reading a timeline", move |conn| events::timeline(conn, &sid))
-            .await
+        self.readers.read("reading a timeline", move |conn| events::timeline(conn, &sid)).await
     }
 
     /// Asks a reader and the writer. While the last write failed, it tries one that needs room.
@@ -302,10 +255,7 @@ impl Records for SqliteRecords {
 
 /// Writes and removes more than one page, as new rows will.
 fn claim_room(tx: &Connection) -> Result<(), Failure> {
-    tx.execute(
-        "INSERT OR REPLACE INTO settings (key, value) VALUES ('probe', hex(zeroblob(8192)))",
-        [],
-    )?;
+    tx.execute("INSERT OR REPLACE INTO settings (key, value) VALUES ('probe', hex(zeroblob(8192)))", [])?;
     tx.execute("DELETE FROM settings WHERE key = 'probe'", [])?;
     Ok(())
 }
@@ -326,10 +276,6 @@ impl RecordsRead for SqliteRecords {
     }
 
     async fn troubled_replies(&self, limit: u32) -> Result<Vec<TroubledReply>, RecordsError> {
-        self.readers
-            .read("listing replies in trouble", move |conn| {
-                overview::troubled(conn, limit)
-            })
-            .await
+        self.readers.read("listing replies in trouble", move |conn| overview::troubled(conn, limit)).await
     }
 }

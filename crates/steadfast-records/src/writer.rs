@@ -37,13 +37,7 @@ pub(crate) fn start(
 ) -> std::io::Result<(Queue, Writer)> {
     let (queue, mut waiting) = mpsc::channel(options.waiting_max.max(1));
     let failing = Arc::new(AtomicBool::new(false));
-    let mut state = State {
-        options,
-        conn: Some(conn),
-        clock,
-        failing: Arc::clone(&failing),
-        _lock: lock,
-    };
+    let mut state = State { options, conn: Some(conn), clock, failing: Arc::clone(&failing), _lock: lock };
     let thread = Builder::new().name("records-writer".to_owned()).spawn(move || {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         // An idle writer commits the first operation at once; what arrives meanwhile is the next batch.
