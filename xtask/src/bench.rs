@@ -4,11 +4,12 @@ use crate::run::{read, shown};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const BINARY: &str = "target/release/steadfast";
-/// How long a node may take to come up or to drain.
-const WITHIN: Duration = Duration::from_secs(60);
+/// How often a node that comes up or drains is looked at, and how many times at most.
+const POLL: Duration = Duration::from_millis(50);
+const LOOKS_MAX: u32 = 1_200;
 
 /// Signed webhooks: first with the gateway alone, then with workers, records and replies on the same cores.
 pub(crate) fn gateway(messages: u64, connections: u32, rate: u32, seconds: u32) -> anyhow::Result<()> {
@@ -86,18 +87,22 @@ impl Node {
         self.folder.join("data").display().to_string()
     }
 
-    fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
-        let deadline = Instant::now() + WITHIN;
-        while !done(self)? {
+    /// Looks every `POLL` whether it is `done`, `LOOKS_MAX` times.
+    fn until(
+        &mut self,
+        what: &str,
+        mut done: impl FnMut(&mut Self) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        for _ in 0..LOOKS_MAX {
+            if done(self)? {
+                return Ok(());
+            }
             if what == "start" && self.child.try_wait().context("cannot look at the node")?.is_some() {
                 bail!("the node ended; see {}", self.folder.join("node.log").display());
             }
-            if Instant::now() > deadline {
-                bail!("the node did not {what} within {WITHIN:?}");
-            }
-            std::thread::park_timeout(Duration::from_millis(50));
+            std::thread::park_timeout(POLL);
         }
-        Ok(())
+        bail!("the node did not {what} within {:?}", POLL * LOOKS_MAX)
     }
 
     fn stop(mut self) -> anyhow::Result<()> {

@@ -38,6 +38,8 @@ pub(crate) fn start_logs(level: &str, format: LogFormat) -> anyhow::Result<()> {
 
 /// Installs the metrics recorder of the process. Call once.
 pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
-    let recorder = steadfast_monitor::recorder_builder().install_recorder();
-    recorder.context("cannot install the metrics recorder")
+    let builder = steadfast_monitor::recorder_builder().context("cannot prepare the metrics recorder")?;
+    let handle = builder.install_recorder().context("cannot install the metrics recorder")?;
+    steadfast_monitor::metrics::register_all();
+    Ok(handle)
 }

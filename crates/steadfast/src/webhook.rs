@@ -1,15 +1,16 @@
 //! Webhooks as Twilio would send them, really signed: for `trigger` and `bench`.
 
-use crate::config::{Config, Twilio};
+use crate::config::{Config, PublicBase, Twilio};
 use crate::node::{FAKE_ACCOUNT, FAKE_SENDER, NodeKey};
+use steadfast_gateway::Secret;
 use steadfast_gateway::signature::sign;
 use url::Url;
 
 /// Signs for the configured account, or for the fake one.
 pub(crate) struct Signer {
     pub(crate) account_sid: String,
-    token: String,
-    public_base_url: Option<Url>,
+    token: Secret,
+    public_base_url: Option<PublicBase>,
 }
 
 /// A form and its signature.
@@ -24,18 +25,18 @@ impl Signer {
             Some(Twilio { account_sid, auth_token, .. }) => (account_sid.to_string(), auth_token.clone()),
             None => (FAKE_ACCOUNT.to_owned(), key.development_token()),
         };
-        Self { account_sid, token, public_base_url: config.gateway.public_base_url.clone() }
+        Self { account_sid, token: Secret::new(token), public_base_url: config.gateway.public_base_url.clone() }
     }
 
     /// Signs with a token that is nobody's.
     pub(crate) fn spoil(&mut self) {
-        self.token = "not-the-token".to_owned();
+        self.token = Secret::new("not-the-token");
     }
 
     /// Encodes and signs `fields` for a POST to `url`: as if Twilio had been given the public URL.
     pub(crate) fn sign(&self, url: &Url, fields: &[(String, String)]) -> Signed {
         let signed_url = match &self.public_base_url {
-            Some(base) => format!("{}{}", base.as_str().trim_end_matches('/'), url.path()),
+            Some(base) => base.url_of(url.path()),
             None => url.to_string(),
         };
         let signature = sign(&self.token, &signed_url, fields);

@@ -7,6 +7,7 @@ use crate::wire;
 use anyhow::Context;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
+use steadfast_core::SystemClock;
 use tokio::net::TcpListener;
 
 /// Serves until told to stop.
@@ -23,7 +24,7 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> 
         None => wire::default_webhook_url(&config)?,
     };
     let key = super::data_dir(&config)?.key()?;
-    let fake = wire::fake_twilio(&config, &key, &webhook_url)?;
+    let fake = wire::fake_twilio(&config, &key, &webhook_url, SystemClock::shared())?;
     println!("http://{}", listener.local_addr().context("the listener has no address")?);
     fake.serve(listener, lifecycle.stop.clone()).await;
     lifecycle.abort.cancel();

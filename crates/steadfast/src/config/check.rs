@@ -6,6 +6,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use steadfast_core::message::AccountSid;
+use steadfast_gateway::network::NetworkError;
+use steadfast_gateway::public_url::PublicUrlError;
+use steadfast_gateway::{Network, PublicUrl};
 use steadfast_queue::RetryPolicy;
 use url::Url;
 
@@ -48,11 +51,25 @@ pub(crate) struct Roles {
 pub(crate) struct Gateway {
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
-    pub(crate) public_base_url: Option<Url>,
-    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) public_base_url: Option<PublicBase>,
+    pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) enforce: bool,
     pub(crate) request_timeout: Duration,
     pub(crate) rate_limit_per_minute: u32,
+}
+
+/// The URL under which Twilio knows the node, letter by letter as configured: it is part of what is signed.
+#[derive(Debug, Clone)]
+pub(crate) struct PublicBase {
+    pub(crate) parsed: PublicUrl,
+    text: String,
+}
+
+impl PublicBase {
+    /// The URL of `path` below it.
+    pub(crate) fn url_of(&self, path: &str) -> String {
+        format!("{}{path}", self.text.trim_end_matches('/'))
+    }
 }
 
 /// The Twilio account. No `Debug`: it is all secrets.
@@ -227,11 +244,8 @@ impl Reader<'_> {
     fn gateway(&mut self) -> Option<Gateway> {
         let host = self.get("gateway.host", host);
         let port = self.number("gateway.port", 0, 65_535);
-        let public_base_url = self.url("gateway.public_base_url");
-        if public_base_url.as_ref().is_some_and(|url| url.query().is_some() || url.fragment().is_some()) {
-            self.problem("gateway.public_base_url", "must have neither a query nor a fragment");
-        }
-        let trusted_proxies = list(self.text("gateway.trusted_proxies")).into_iter().map(str::to_owned).collect();
+        let public_base_url = self.get("gateway.public_base_url", public_base);
+        let trusted_proxies = self.get("gateway.trusted_proxies", networks);
         let modes = [
             ("enforce", true),
             ("observe", false),
@@ -248,8 +262,8 @@ impl Reader<'_> {
         Some(Gateway {
             host: host?,
             port: port?,
-            public_base_url,
-            trusted_proxies,
+            public_base_url: public_base_url?,
+            trusted_proxies: trusted_proxies?,
             enforce: enforce?,
             request_timeout: request_timeout?,
             rate_limit_per_minute: rate_limit_per_minute?,
@@ -450,6 +464,19 @@ fn roles(text: &str) -> Result<Roles, String> {
         return Err("must name at least one of gateway, worker and monitor".to_owned());
     }
     Ok(roles)
+}
+
+/// The outer error is a problem, the inner `None` "not set".
+fn public_base(text: &str) -> Result<Option<PublicBase>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = text.parse().map_err(|error: PublicUrlError| error.to_string())?;
+    Ok(Some(PublicBase { parsed, text: text.to_owned() }))
+}
+
+fn networks(text: &str) -> Result<Vec<Network>, String> {
+    list(text).into_iter().map(|entry| entry.parse().map_err(|error: NetworkError| error.to_string())).collect()
 }
 
 fn host(text: &str) -> Result<IpAddr, String> {

@@ -5,7 +5,7 @@ mod load;
 mod settings;
 mod values;
 
-pub(crate) use check::{Config, FakeTwilio, LogFormat, NodeEnv, Roles, Twilio, check};
+pub(crate) use check::{Config, FakeTwilio, LogFormat, NodeEnv, PublicBase, Twilio, check};
 pub(crate) use load::{Origin, Problem, Sources, Values, gather};
 pub(crate) use settings::{SETTINGS, env_name};
 

@@ -1,0 +1,247 @@
+//! `steadfast serve`: everything a node does, started in order and ended in order.
+
+use crate::config::{Config, Values};
+use crate::lifecycle::Lifecycle;
+use crate::node::{DataDir, Running};
+use crate::wire::health::NodeHealth;
+use crate::wire::{self, Watched};
+use anyhow::Context;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use steadfast_core::{SharedClock, SystemClock, queues};
+use steadfast_queue::Backend;
+use steadfast_queue::backend::local::{LocalBackend, LocalOptions};
+use steadfast_queue::backend::{Limits, Retention};
+use steadfast_queue::maintenance::{Maintenance, MaintenanceConfig};
+use steadfast_records::{RecordsOptions, SqliteRecords};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+/// How often old records are forgotten, and how many rows at a time.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+const FORGET_CHUNK: u32 = 1_000;
+
+/// Serves until told to stop, then drains.
+pub(super) async fn run(config: Config, _values: Values) -> anyhow::Result<ExitCode> {
+    crate::telemetry::start_logs(&config.log_level, config.log_format)?;
+    let metrics = crate::telemetry::start_metrics()?;
+    let clock = SystemClock::shared();
+    let lifecycle = Lifecycle::default();
+    lifecycle.watch_signals()?;
+    let dir = super::data_dir(&config)?;
+    let listeners = Listeners::bind(&config).await?;
+    let stores = Stores::open(&config, &dir, &clock).await?;
+    let node = Node { config, dir, clock, lifecycle, listeners, stores };
+    node.run(metrics).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every port of the node, bound before anything starts: a port that is taken is known at once.
+struct Listeners {
+    gateway: TcpListener,
+    monitor: TcpListener,
+    metrics: Option<TcpListener>,
+    fake_twilio: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let gateway = bind(config.gateway.host, config.gateway.port, "gateway.port").await?;
+        let monitor = bind(config.monitor.host, config.monitor.port, "monitor.port").await?;
+        let metrics = match config.metrics_port {
+            Some(port) => Some(bind(config.monitor.host, port, "metrics.port").await?),
+            None => None,
+        };
+        let fake_twilio = match config.fake_twilio {
+            Some(fake) => Some(bind(loopback, fake.port, "fake_twilio.port").await?),
+            None => None,
+        };
+        Ok(Self { gateway, monitor, metrics, fake_twilio })
+    }
+}
+
+async fn bind(host: IpAddr, port: u16, setting: &str) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::new(host, port);
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: is it in use already? Choose another with --set {setting}=…")
+    })
+}
+
+/// Where people and programs on this machine reach a listener.
+fn url_of(listener: &TcpListener) -> anyhow::Result<Url> {
+    let mut address = listener.local_addr().context("a listener has no address")?;
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    Url::parse(&format!("http://{address}")).context("a listener's address makes no URL")
+}
+
+/// The two files of the node.
+struct Stores {
+    queue: Arc<LocalBackend>,
+    records: Arc<SqliteRecords>,
+}
+
+impl Stores {
+    async fn open(config: &Config, dir: &DataDir, clock: &SharedClock) -> anyhow::Result<Self> {
+        let queue = LocalOptions {
+            limits: Limits { waiting_max: config.queue.max_size, bytes_max: config.queue.max_bytes },
+            retention: Retention {
+                completed_max: u64::try_from(config.queue.retain_completed)?,
+                ..Retention::default()
+            },
+            queues: queues::ALL.iter().map(|&queue| queue.to_owned()).collect(),
+            ..LocalOptions::new(dir.queue())
+        };
+        let records =
+            RecordsOptions { seed_demo: config.bot.demo_catalogue, ..RecordsOptions::at(dir.records()) };
+        let clock = clock.clone();
+        // Opening reads and may repair the files.
+        let opened = tokio::task::spawn_blocking(move || {
+            let queue = LocalBackend::open(queue, clock.clone())?;
+            let records = SqliteRecords::open(records, clock)?;
+            anyhow::Ok(Self { queue, records })
+        });
+        opened.await.context("opening the stores broke off")?
+    }
+}
+
+struct Node {
+    config: Config,
+    dir: DataDir,
+    clock: SharedClock,
+    lifecycle: Lifecycle,
+    listeners: Listeners,
+    stores: Stores,
+}
+
+impl Node {
+    /// Starts everything, waits for the stop, and ends everything: first what takes in and works, then
+    /// what that needed, last the files.
+    async fn run(self, metrics: metrics_exporter_prometheus::PrometheusHandle) -> anyhow::Result<()> {
+        let Self { config, dir, clock, lifecycle, listeners, stores } = self;
+        let key = dir.key()?;
+        let queue: Arc<dyn Backend> = stores.queue.clone();
+        let gateway_url = url_of(&listeners.gateway)?;
+        let fake_url = listeners.fake_twilio.as_ref().map(url_of).transpose()?;
+        let running = Running {
+            pid: std::process::id(),
+            webhook_url: gateway_url.join(wire::WEBHOOK_PATHS[0])?,
+            monitor_url: url_of(&listeners.monitor)?,
+            metrics_url: listeners.metrics.as_ref().map(url_of).transpose()?,
+            fake_twilio_url: fake_url.clone(),
+        };
+
+        // What the fake Twilio reports comes straight back to this process.
+        let local = (config.twilio.is_none() || fake_url.is_some()).then_some(&gateway_url);
+        let callback = wire::status_callback(config.gateway.public_base_url.as_ref(), local)?;
+        let messenger = wire::messenger(&config, &key, fake_url.as_ref(), callback, clock.clone())?;
+        let bot = wire::bot(&config, stores.records.clone(), messenger, clock.clone());
+        let health = NodeHealth::new(&clock);
+        let gateway = wire::gateway(&config, &key, queue.clone(), clock.clone(), health.clone());
+        let workers = match config.roles.worker {
+            true => wire::workers(&config, &bot, &queue, &clock),
+            false => Vec::new(),
+        };
+        let watched = Watched {
+            queue: queue.clone(),
+            records: stores.records.clone(),
+            metrics,
+            workers: workers.iter().map(steadfast_queue::worker::Worker::handle).collect(),
+            gateway: config.roles.gateway.then(|| gateway.clone()),
+        };
+        let monitor = wire::monitor(&config, watched, clock.clone())?;
+
+        // Two circles: those who take in and work, and those whom these need until their end.
+        let (front, back) = (TaskTracker::new(), TaskTracker::new());
+        let back_stop = CancellationToken::new();
+        if config.roles.gateway {
+            let (gateway, stop) = (gateway.clone(), lifecycle.stop.clone());
+            front.spawn(async move { gateway.serve(listeners.gateway, stop).await });
+        }
+        for worker in workers {
+            front.spawn(worker.run(lifecycle.stop.clone(), lifecycle.abort.clone()));
+        }
+        let maintenance = Maintenance::new(queue.clone(), clock.clone(), MaintenanceConfig::default());
+        back.spawn(maintenance.run(back_stop.clone()));
+        back.spawn(health.watch(queue, stores.records.clone(), clock.clone(), back_stop.clone()));
+        back.spawn(forget(stores.records.clone(), clock.clone(), back_stop.clone()));
+        if let Some(listener) = listeners.fake_twilio {
+            let fake = wire::fake_twilio(&config, &key, &running.webhook_url, clock.clone())?;
+            let stop = back_stop.clone();
+            back.spawn(async move { fake.serve(listener, stop).await });
+        }
+        if config.roles.monitor {
+            let (monitor, stop) = (monitor.clone(), back_stop.clone());
+            back.spawn(async move { said("the monitor", monitor.serve(listeners.monitor, stop).await) });
+        }
+        if let Some(listener) = listeners.metrics {
+            let stop = back_stop.clone();
+            back.spawn(async move { said("the metrics", monitor.serve_metrics(listener, stop).await) });
+        }
+
+        dir.announce(&running)?;
+        print_welcome(&running);
+        lifecycle.ready();
+        lifecycle.stop.cancelled().await;
+        front.close();
+        front.wait().await;
+        back_stop.cancel();
+        back.close();
+        back.wait().await;
+        stores.records.close().await;
+        stores.queue.close().await;
+        lifecycle.abort.cancel();
+        lifecycle.tasks.close();
+        lifecycle.tasks.wait().await;
+        tracing::info!("stopped: everything that was acknowledged is on disk");
+        Ok(())
+    }
+}
+
+/// A part of the private edge that ends early is an operator's business; messages go on without it.
+fn said<E: std::error::Error>(part: &str, ended: Result<(), E>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "{part} ended; messages are handled all the same");
+    }
+}
+
+/// Forgets old records, chunk by chunk, once an hour.
+async fn forget(records: Arc<SqliteRecords>, clock: SharedClock, stop: CancellationToken) {
+    let mut beat = tokio::time::interval(FORGET_EVERY);
+    loop {
+        tokio::select! {
+            _ = beat.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        while !stop.is_cancelled() {
+            match records.prune(clock.now_ms(), steadfast_records::Retention::default(), FORGET_CHUNK).await {
+                Ok(report) if report.more => tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "old records could not be forgotten; tried again in an hour");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what a newcomer needs to know")]
+fn print_welcome(running: &Running) {
+    println!("Steadfast is running.\n");
+    if let Some(chat) = &running.fake_twilio_url {
+        println!("  chat page     {chat}        (a pretend Twilio: no account is configured)");
+    }
+    println!("  webhook       {}", running.webhook_url);
+    println!("  private API   {}queues", running.monitor_url);
+    if let Some(metrics) = &running.metrics_url {
+        println!("  metrics       {metrics}metrics");
+    }
+    println!("\nTry it from another terminal:\n\n  steadfast trigger order \"2 kg rice and 1 oil\"\n");
+}
