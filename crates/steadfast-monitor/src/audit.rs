@@ -29,13 +29,7 @@ impl Entry {
     /// Opens an entry. `target` is the path: it names a queue or a job, never a person.
     pub(crate) fn open(caller: Caller, action: &'static str, target: String) -> Self {
         let outcome = Cow::Borrowed("abandoned by the caller; it may have happened");
-        Self {
-            caller,
-            action,
-            target,
-            affected: Affected::default(),
-            outcome,
-        }
+        Self { caller, action, target, affected: Affected::default(), outcome }
     }
 
     /// Closes it with the answer given.

@@ -32,9 +32,7 @@ impl Role {
 
     /// Reads a role's word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Viewer, Self::Operator, Self::Admin]
-            .into_iter()
-            .find(|role| role.as_str() == word)
+        [Self::Viewer, Self::Operator, Self::Admin].into_iter().find(|role| role.as_str() == word)
     }
 }
 
@@ -53,21 +51,12 @@ impl ApiToken {
     /// A secret shorter than [`SECRET_BYTES_MIN`], or with characters that an HTTP header cannot carry.
     pub fn new(name: &str, role: Role, secret: &str) -> Result<Self, ConfigError> {
         if secret.len() < SECRET_BYTES_MIN {
-            return Err(ConfigError::ShortSecret {
-                name: name.to_owned(),
-                bytes: secret.len(),
-            });
+            return Err(ConfigError::ShortSecret { name: name.to_owned(), bytes: secret.len() });
         }
         if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(ConfigError::UnsendableSecret {
-                name: name.to_owned(),
-            });
+            return Err(ConfigError::UnsendableSecret { name: name.to_owned() });
         }
-        Ok(Self {
-            name: name.into(),
-            role,
-            digest: digest(secret),
-        })
+        Ok(Self { name: name.into(), role, digest: digest(secret) })
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -208,10 +197,7 @@ impl MonitorConfig {
     /// What is wrong with it on any address.
     pub(crate) fn check_values(&self) -> Result<(), ConfigError> {
         for (index, token) in self.tokens.iter().enumerate() {
-            if let Some(other) = self.tokens[..index]
-                .iter()
-                .find(|other| other.digest == token.digest)
-            {
+            if let Some(other) = self.tokens[..index].iter().find(|other| other.digest == token.digest) {
                 let (first, second) = (other.name.to_string(), token.name.to_string());
                 return Err(ConfigError::SameSecret { first, second });
             }
@@ -254,12 +240,7 @@ mod tests {
             let refused = config.check(open.parse().expect("address")).expect_err(open);
             assert!(refused.to_string().contains("Configure a token"), "{refused}");
         }
-        for closed in [
-            "127.0.0.1:9091",
-            "127.8.8.8:1",
-            "[::1]:9091",
-            "[::ffff:127.0.0.1]:9091",
-        ] {
+        for closed in ["127.0.0.1:9091", "127.8.8.8:1", "[::1]:9091", "[::ffff:127.0.0.1]:9091"] {
             assert_eq!(config.check(closed.parse().expect("address")), Ok(()), "{closed}");
         }
         config.tokens.push(token("ops", "0123456789abcdef"));
@@ -273,24 +254,10 @@ mod tests {
         assert!(ApiToken::new("ops", Role::Viewer, "sixteen bytes é!").is_err());
         let tokens = vec![token("a", "0123456789abcdef"), token("b", "0123456789abcdef")];
         assert!(!format!("{tokens:?}").contains("0123456789abcdef"));
-        let config = MonitorConfig {
-            tokens,
-            ..MonitorConfig::default()
-        };
-        assert!(matches!(
-            config.check_values(),
-            Err(ConfigError::SameSecret { .. })
-        ));
-        let config = MonitorConfig {
-            requests_max: 0,
-            ..MonitorConfig::default()
-        };
-        assert_eq!(
-            config.check_values(),
-            Err(ConfigError::Zero {
-                setting: "requests_max"
-            })
-        );
+        let config = MonitorConfig { tokens, ..MonitorConfig::default() };
+        assert!(matches!(config.check_values(), Err(ConfigError::SameSecret { .. })));
+        let config = MonitorConfig { requests_max: 0, ..MonitorConfig::default() };
+        assert_eq!(config.check_values(), Err(ConfigError::Zero { setting: "requests_max" }));
     }
 
     #[test]

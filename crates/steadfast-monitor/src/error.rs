@@ -49,14 +49,7 @@ impl ApiError {
         why: impl Into<Text>,
         todo: impl Into<Text>,
     ) -> Self {
-        Self {
-            status,
-            body: Words {
-                what: what.into(),
-                why: why.into(),
-                todo: todo.into(),
-            },
-        }
+        Self { status, body: Words { what: what.into(), why: why.into(), todo: todo.into() } }
     }
 
     /// 400: what was asked makes no sense as it stands.
@@ -86,10 +79,8 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         match self.status {
             StatusCode::UNAUTHORIZED => {
-                headers.insert(
-                    header::WWW_AUTHENTICATE,
-                    HeaderValue::from_static("Bearer realm=\"steadfast\""),
-                );
+                headers
+                    .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"steadfast\""));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -120,14 +111,10 @@ impl From<QueueError> for ApiError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Look at the disk of the data folder (space, errors) and at the log, then try again.",
             ),
-            QueueError::Closed => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "It is shutting down: try again when it is back.",
-            ),
-            _ => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Look at the log; keep a copy of the data folder.",
-            ),
+            QueueError::Closed => {
+                (StatusCode::SERVICE_UNAVAILABLE, "It is shutting down: try again when it is back.")
+            }
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "Look at the log; keep a copy of the data folder."),
         };
         Self::new(status, "The queue did not answer.", chain(&error), todo)
     }
@@ -140,10 +127,7 @@ impl From<RecordsError> for ApiError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Try again; if it stays, look at the records' disk or database.",
             ),
-            _ => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Look at the log; keep a copy of the data folder.",
-            ),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "Look at the log; keep a copy of the data folder."),
         };
         Self::new(status, "The records did not answer.", chain(&error), todo)
     }

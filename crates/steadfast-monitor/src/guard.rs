@@ -29,11 +29,7 @@ impl Caller {
         Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "Your token may not do this.",
-            format!(
-                "It has the role {}; this needs {}.",
-                self.role.as_str(),
-                role.as_str()
-            ),
+            format!("It has the role {}; this needs {}.", self.role.as_str(), role.as_str()),
             "Use a token of that role, or ask somebody who has one.",
         ))
     }
@@ -48,10 +44,7 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn new(hosts: &[String], tokens: &[ApiToken]) -> Self {
-        Self {
-            hosts: hosts.iter().map(|host| bare_name(host)).collect(),
-            tokens: tokens.to_vec(),
-        }
+        Self { hosts: hosts.iter().map(|host| bare_name(host)).collect(), tokens: tokens.to_vec() }
     }
 
     /// Refuses requests that a browser was talked into.
@@ -61,17 +54,13 @@ impl Guard {
         if let Some(origin) = origins.next() {
             let same = origin.to_str().is_ok_and(|origin| is_same_site(origin, &host));
             if !same || origins.next().is_some() {
-                return Err(foreign(
-                    "Its Origin header names another site than its Host header.",
-                ));
+                return Err(foreign("Its Origin header names another site than its Host header."));
             }
         }
         let reads = method == Method::GET || method == Method::HEAD;
         let site = headers.get("sec-fetch-site").map(|value| value.as_bytes());
         if !reads && site.is_some_and(|site| site != b"same-origin" && site != b"none") {
-            return Err(foreign(
-                "Its Sec-Fetch-Site header says that another site's page sent it.",
-            ));
+            return Err(foreign("Its Sec-Fetch-Site header says that another site's page sent it."));
         }
         Ok(())
     }
@@ -106,15 +95,9 @@ impl Guard {
     /// Who shows which token. Without configured tokens everybody is `local` and may do everything.
     pub(crate) fn identify(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         if self.tokens.is_empty() {
-            return Ok(Caller {
-                name: "local".into(),
-                role: Role::Admin,
-            });
+            return Ok(Caller { name: "local".into(), role: Role::Admin });
         }
-        let shown = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(bearer);
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
         let Some(shown) = shown else {
             return Err(ApiError::new(
                 StatusCode::UNAUTHORIZED,
@@ -133,10 +116,7 @@ impl Guard {
                     "Check it against the configuration; tokens are read at the start.",
                 )
             })
-            .map(|token| Caller {
-                name: Arc::clone(token.name()),
-                role: token.role(),
-            })
+            .map(|token| Caller { name: Arc::clone(token.name()), role: token.role() })
     }
 
     /// Looks at every token, whichever matches: the time taken tells nothing.
@@ -194,11 +174,7 @@ fn is_same_site(origin: &str, host: &str) -> bool {
         "https" => ":443",
         _ => return false,
     };
-    let plain = |text: &str| {
-        text.strip_suffix(default_port)
-            .unwrap_or(text)
-            .to_ascii_lowercase()
-    };
+    let plain = |text: &str| text.strip_suffix(default_port).unwrap_or(text).to_ascii_lowercase();
     plain(authority) == plain(host)
 }
 
@@ -219,20 +195,13 @@ mod tests {
 
     fn site(guard: &Guard, method: &Method, pairs: &[(&str, &str)]) -> Option<u16> {
         let uri = Uri::from_static("/dlq/retry");
-        guard
-            .check_site(method, &uri, &headers(pairs))
-            .err()
-            .map(|error| error.status().as_u16())
+        guard.check_site(method, &uri, &headers(pairs)).err().map(|error| error.status().as_u16())
     }
 
     fn tokens() -> Vec<ApiToken> {
-        [
-            ("eyes", Role::Viewer),
-            ("hands", Role::Operator),
-            ("boss", Role::Admin),
-        ]
-        .map(|(name, role)| ApiToken::new(name, role, &format!("secret-of-{name}-0123")).expect("valid"))
-        .to_vec()
+        [("eyes", Role::Viewer), ("hands", Role::Operator), ("boss", Role::Admin)]
+            .map(|(name, role)| ApiToken::new(name, role, &format!("secret-of-{name}-0123")).expect("valid"))
+            .to_vec()
     }
 
     #[test]
@@ -260,14 +229,7 @@ mod tests {
             assert_eq!(site(&guard, &Method::GET, &[("host", bad)]), Some(421), "{bad}");
         }
         assert_eq!(site(&guard, &Method::GET, &[]), Some(421));
-        assert_eq!(
-            site(
-                &guard,
-                &Method::GET,
-                &[("host", "localhost"), ("host", "evil.example")]
-            ),
-            Some(421)
-        );
+        assert_eq!(site(&guard, &Method::GET, &[("host", "localhost"), ("host", "evil.example")]), Some(421));
         // Prometheus calls by address; with tokens that is no danger.
         let guard = Guard::new(&[], &tokens());
         assert_eq!(site(&guard, &Method::GET, &[("host", "192.0.2.7:9091")]), None);
@@ -278,11 +240,7 @@ mod tests {
     fn an_absolute_target_counts_instead_of_the_header() {
         let guard = Guard::new(&[], &[]);
         let uri = Uri::from_static("http://evil.example/queues");
-        assert!(
-            guard
-                .check_site(&Method::GET, &uri, &headers(&[("host", "localhost")]))
-                .is_err()
-        );
+        assert!(guard.check_site(&Method::GET, &uri, &headers(&[("host", "localhost")])).is_err());
     }
 
     #[test]
@@ -308,11 +266,7 @@ mod tests {
             "a link may be followed"
         );
         assert_eq!(
-            site(
-                &guard,
-                &Method::POST,
-                &[("host", "localhost"), ("origin", "http://localhost:80")]
-            ),
+            site(&guard, &Method::POST, &[("host", "localhost"), ("origin", "http://localhost:80")]),
             None
         );
     }
@@ -329,10 +283,7 @@ mod tests {
             ("Basic secret-of-boss-0123", None),
             ("secret-of-boss-0123", None),
         ] {
-            let who = guard
-                .identify(&headers(&[("authorization", value)]))
-                .ok()
-                .map(|caller| caller.role);
+            let who = guard.identify(&headers(&[("authorization", value)])).ok().map(|caller| caller.role);
             assert_eq!(who, expected, "{value}");
         }
         assert!(guard.identify(&HeaderMap::new()).is_err());

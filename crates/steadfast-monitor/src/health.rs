@@ -29,16 +29,12 @@ pub(crate) enum Overall {
 
 impl Overall {
     fn of(found: impl IntoIterator<Item = (Weight, bool)>) -> Self {
-        found
-            .into_iter()
-            .fold(Self::Healthy, |overall, (weight, healthy)| {
-                match (healthy, weight) {
-                    (true, _) => overall,
-                    (false, Weight::Vital) => Self::Unhealthy,
-                    (false, Weight::Helpful) if overall == Self::Healthy => Self::Degraded,
-                    (false, Weight::Helpful) => overall,
-                }
-            })
+        found.into_iter().fold(Self::Healthy, |overall, (weight, healthy)| match (healthy, weight) {
+            (true, _) => overall,
+            (false, Weight::Vital) => Self::Unhealthy,
+            (false, Weight::Helpful) if overall == Self::Healthy => Self::Degraded,
+            (false, Weight::Helpful) => overall,
+        })
     }
 
     const fn status(self) -> StatusCode {
@@ -95,11 +91,7 @@ fn helpful_checks(monitor: &Monitor) -> Vec<Check<'_>> {
 }
 
 fn probes(monitor: &Monitor, weight: Weight) -> impl Iterator<Item = Check<'_>> {
-    let probes = monitor
-        .deps()
-        .probes
-        .iter()
-        .filter(move |probe| probe.weight() == weight);
+    let probes = monitor.deps().probes.iter().filter(move |probe| probe.weight() == weight);
     probes.map(move |probe| (probe.name().to_owned(), weight, probe.check()))
 }
 
@@ -126,11 +118,24 @@ async fn run(monitor: &Monitor, checks: Vec<Check<'_>>) -> BTreeMap<String, Depe
 }
 
 fn overall_of(dependencies: &BTreeMap<String, Dependency>) -> Overall {
-    Overall::of(
-        dependencies
-            .values()
-            .map(|dependency| (dependency.weight, dependency.healthy)),
-    )
+    Overall::of(dependencies.values().map(|dependency| (dependency.weight, dependency.healthy)))
+}
+
+/// The answer of `/health`.
+#[derive(Debug, Serialize)]
+struct HealthView {
+    status: Overall,
+    timestamp: String,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+/// What is told to those who may look.
+#[derive(Debug, Serialize)]
+struct Details {
+    version: String,
+    uptime_ms: u64,
+    dependencies: BTreeMap<String, Dependency>,
 }
 
 /// `GET /health`: all dependencies; without a token, where one is needed, the overall word alone.
@@ -138,14 +143,15 @@ pub(crate) async fn overall(State(monitor): State<Arc<Monitor>>, headers: Header
     let mut checks = vital_checks(&monitor);
     checks.extend(helpful_checks(&monitor));
     let dependencies = run(&monitor, checks).await;
-    let overall = overall_of(&dependencies);
-    let mut body = json!({ "status": overall, "timestamp": iso8601(monitor.clock().now_ms()) });
-    if monitor.guard().identify(&headers).is_ok() {
-        body["version"] = json!(monitor.config().version);
-        body["uptime_ms"] = json!(monitor.uptime_ms());
-        body["dependencies"] = json!(dependencies);
-    }
-    (overall.status(), Json(body)).into_response()
+    let status = overall_of(&dependencies);
+    let may_look = monitor.guard().identify(&headers).is_ok();
+    let details = may_look.then(|| Details {
+        version: monitor.config().version.clone(),
+        uptime_ms: monitor.uptime_ms(),
+        dependencies,
+    });
+    let view = HealthView { status, timestamp: iso8601(monitor.clock().now_ms()), details };
+    (status.status(), Json(view)).into_response()
 }
 
 /// `GET /livez`: the process runs and answers. Nothing else is asked, so that an outage of something else
@@ -157,11 +163,7 @@ pub(crate) async fn alive() -> Response {
 /// `GET /readyz`: messages can be taken.
 pub(crate) async fn ready(State(monitor): State<Arc<Monitor>>) -> Response {
     let ready = overall_of(&run(&monitor, vital_checks(&monitor)).await) != Overall::Unhealthy;
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": ready }))).into_response()
 }
 
@@ -177,9 +179,6 @@ mod tests {
         assert_eq!(of(&[(Vital, true), (Helpful, true)]), Overall::Healthy);
         assert_eq!(of(&[(Vital, true), (Helpful, false)]), Overall::Degraded);
         assert_eq!(of(&[(Vital, false), (Helpful, false)]), Overall::Unhealthy);
-        assert_eq!(
-            of(&[(Helpful, false), (Vital, false), (Helpful, true)]),
-            Overall::Unhealthy
-        );
+        assert_eq!(of(&[(Helpful, false), (Vital, false), (Helpful, true)]), Overall::Unhealthy);
     }
 }

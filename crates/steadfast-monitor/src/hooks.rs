@@ -74,51 +74,26 @@ pub struct Finding {
 impl Finding {
     /// It answers.
     pub const fn connected() -> Self {
-        Self {
-            healthy: true,
-            status: "connected",
-            error: None,
-            worker_count: None,
-        }
+        Self { healthy: true, status: "connected", error: None, worker_count: None }
     }
 
     /// It does not answer.
     pub fn disconnected(error: impl Into<String>) -> Self {
-        Self {
-            healthy: false,
-            status: "disconnected",
-            error: Some(error.into()),
-            worker_count: None,
-        }
+        Self { healthy: false, status: "disconnected", error: Some(error.into()), worker_count: None }
     }
 
     /// So many workers run.
     pub fn workers(count: usize) -> Self {
         if count == 0 {
             let error = Some("no worker runs in this process: messages are taken and wait".to_owned());
-            return Self {
-                healthy: false,
-                status: "no_workers",
-                error,
-                worker_count: Some(0),
-            };
+            return Self { healthy: false, status: "no_workers", error, worker_count: Some(0) };
         }
-        Self {
-            healthy: true,
-            status: "workers_active",
-            error: None,
-            worker_count: Some(count),
-        }
+        Self { healthy: true, status: "workers_active", error: None, worker_count: Some(count) }
     }
 
     /// The check itself failed.
     pub fn error(error: impl Into<String>) -> Self {
-        Self {
-            healthy: false,
-            status: "error",
-            error: Some(error.into()),
-            worker_count: None,
-        }
+        Self { healthy: false, status: "error", error: Some(error.into()), worker_count: None }
     }
 }
 

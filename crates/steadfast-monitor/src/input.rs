@@ -6,6 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{Request, StatusCode, Uri};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use std::error::Error as _;
 use std::sync::Arc;
@@ -26,10 +27,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Monitor>> for Body64k<T> {
             return Err(ApiError::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "The body did not arrive in time.",
-                format!(
-                    "After {} ms it was still incomplete.",
-                    monitor.config().body_timeout.as_millis()
-                ),
+                format!("After {} ms it was still incomplete.", monitor.config().body_timeout.as_millis()),
                 "Send the body at once, with the right Content-Length.",
             ));
         };
@@ -37,12 +35,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<Monitor>> for Body64k<T> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
 fn unreadable(error: axum::Error) -> ApiError {
-    let too_long = error
-        .source()
-        .is_some_and(|source| source.to_string().contains("length limit"));
-    if too_long {
+    let error = error.into_inner();
+    if error.is::<LengthLimitError>() {
         return ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "The body is too large.",
@@ -50,11 +45,7 @@ fn unreadable(error: axum::Error) -> ApiError {
             "Split the call: name fewer jobs at a time.",
         );
     }
-    ApiError::bad(
-        "The body could not be read.",
-        error.to_string(),
-        "Send the request again.",
-    )
+    ApiError::bad("The body could not be read.", error.to_string(), "Send the request again.")
 }
 
 /// Reads `body` as JSON. Unknown fields are refused: a misspelt `olderThan` must not purge everything.
@@ -77,18 +68,14 @@ pub(crate) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError
 
 /// Reads the query string of `uri`.
 pub(crate) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
-    Query::try_from_uri(uri)
-        .map(|Query(value)| value)
-        .map_err(|error| {
-            let why = error
-                .source()
-                .map_or_else(|| error.to_string(), ToString::to_string);
-            ApiError::bad(
-                "The query string is not what this call takes.",
-                why,
-                "The parameters are in docs/api.md.",
-            )
-        })
+    Query::try_from_uri(uri).map(|Query(value)| value).map_err(|error| {
+        let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        ApiError::bad(
+            "The query string is not what this call takes.",
+            why,
+            "The parameters are in docs/api.md.",
+        )
+    })
 }
 
 /// A bound on how many things are listed: `default` if absent, refused beyond `max`.
@@ -170,10 +157,7 @@ mod tests {
             Just("[".repeat(400)),
         ];
         prop::collection::vec((name, value), 0..5).prop_map(|fields| {
-            let fields: Vec<_> = fields
-                .iter()
-                .map(|(name, value)| format!("\"{name}\":{value}"))
-                .collect();
+            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
             format!("{{{}}}", fields.join(","))
         })
     }

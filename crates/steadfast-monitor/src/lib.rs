@@ -102,14 +102,7 @@ impl Monitor {
         let started_ms = deps.clock.mono_ms();
         let requests = Semaphore::new(config.requests_max.min(Semaphore::MAX_PERMITS));
         let book = Mutex::new(RateBook::new(started_ms));
-        Ok(Arc::new(Self {
-            deps,
-            config,
-            guard,
-            requests,
-            book,
-            started_ms,
-        }))
+        Ok(Arc::new(Self { deps, config, guard, requests, book, started_ms }))
     }
 
     /// Serves the API, health and metrics on `listener` until `stop` fires; then lets requests at work
@@ -209,20 +202,21 @@ impl Monitor {
     /// Samples counters and tidies the recorder until `stop` fires: rates are right whenever somebody
     /// looks, and histograms take no growing memory while nobody scrapes.
     pub(crate) async fn keep_sampling(self: Arc<Self>, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(SAMPLE_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = tick.tick() => {}
+        let sampling = async {
+            let mut tick = tokio::time::interval(SAMPLE_EVERY);
+            tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tick.tick().await;
+                if let Some(handle) = &self.deps.metrics {
+                    handle.run_upkeep();
+                }
+                if let Ok(stats) = self.stats().await {
+                    self.sample(&stats);
+                }
             }
-            if let Some(handle) = &self.deps.metrics {
-                handle.run_upkeep();
-            }
-            if let Ok(stats) = self.stats().await {
-                self.sample(&stats);
-            }
-        }
+        };
+        // Sampling holds nothing that must be finished: at the stop it is dropped wherever it is.
+        let _: Option<()> = stop.run_until_cancelled(sampling).await;
     }
 
     /// Counts a refused call.

@@ -45,19 +45,11 @@ impl PayloadView {
         let metadata = job.metadata.clone();
         if job.payload.len() > PAYLOAD_BYTES_MAX {
             let head = String::from_utf8_lossy(&job.payload[..PAYLOAD_BYTES_MAX]).into_owned();
-            return Self {
-                value: Value::String(head),
-                truncated: true,
-                metadata,
-            };
+            return Self { value: Value::String(head), truncated: true, metadata };
         }
         let value = serde_json::from_slice(&job.payload)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&job.payload).into_owned()));
-        Self {
-            value,
-            truncated: false,
-            metadata,
-        }
+        Self { value, truncated: false, metadata }
     }
 }
 

@@ -52,12 +52,7 @@ pub(crate) struct ListView {
 
 /// The dead, of a queue and with an error word if given.
 pub(crate) fn dead(queue: Option<String>, error: Option<String>) -> Filter {
-    Filter {
-        queue,
-        error,
-        states: vec![State::Dead],
-        ..Filter::default()
-    }
+    Filter { queue, error, states: vec![State::Dead], ..Filter::default() }
 }
 
 /// `GET /dlq`.
@@ -82,18 +77,11 @@ pub(crate) async fn list(
         timestamp: iso8601(monitor.clock().now_ms()),
         name: names::DEAD_LETTERS,
         count: count(&monitor, &stats, filter).await?,
-        by_queue: super::queues::dead_by_queue(&stats)
-            .into_iter()
-            .map(|(name, dead)| (name.to_owned(), dead))
-            .collect(),
+        by_queue: super::queues::dead_by_queue(&stats),
         groups: failures.largest_first(),
         grouped: walked.seen,
         grouped_all: walked.complete,
-        jobs: page
-            .jobs
-            .iter()
-            .map(|job| JobView::of(job, with_payload))
-            .collect(),
+        jobs: page.jobs.iter().map(|job| JobView::of(job, with_payload)).collect(),
         next_cursor: page.next,
     }))
 }
@@ -103,10 +91,8 @@ async fn count(monitor: &Monitor, stats: &Stats, filter: Filter) -> Result<u64, 
     if filter.error.is_some() {
         return scan::count(monitor, filter).await;
     }
-    let queues = stats
-        .queues
-        .iter()
-        .filter(|(name, _)| filter.queue.as_ref().is_none_or(|queue| queue == *name));
+    let queues =
+        stats.queues.iter().filter(|(name, _)| filter.queue.as_ref().is_none_or(|queue| queue == *name));
     Ok(queues.map(|(_, stats)| stats.dead).fold(0, u64::saturating_add))
 }
 
@@ -129,21 +115,15 @@ impl RetryCall {
         const TODO: &str = "Send {\"jobIds\": [\"…\"]} or {\"retryAll\": true}; GET /dlq shows the ids.";
         let narrowed = self.queue.is_some() || self.error.is_some() || self.limit.is_some();
         match (self.retry_all, self.job_ids.is_empty()) {
-            (true, false) => Err(ApiError::bad(
-                "Some or all?",
-                "jobIds and retryAll exclude each other.",
-                TODO,
-            )),
-            (false, true) => Err(ApiError::bad(
-                "No job is named.",
-                "jobIds is empty and retryAll is not true.",
-                TODO,
-            )),
-            (false, false) if narrowed => Err(ApiError::bad(
-                "Some or all?",
-                "queue, error and limit belong to retryAll.",
-                TODO,
-            )),
+            (true, false) => {
+                Err(ApiError::bad("Some or all?", "jobIds and retryAll exclude each other.", TODO))
+            }
+            (false, true) => {
+                Err(ApiError::bad("No job is named.", "jobIds is empty and retryAll is not true.", TODO))
+            }
+            (false, false) if narrowed => {
+                Err(ApiError::bad("Some or all?", "queue, error and limit belong to retryAll.", TODO))
+            }
             (false, false) => check_ids(&self.job_ids),
             (true, true) => limit(self.limit, redrive_max, redrive_max).map(|_| ()),
         }

@@ -39,12 +39,7 @@ pub(crate) async fn one(
     let id = job_id(&text)?;
     let with_payload = may_show_payload(&caller, asked.payload.as_deref(), &id.to_string())?;
     let found = monitor.deps().backend.get(vec![id]).await?;
-    found
-        .into_iter()
-        .flatten()
-        .next()
-        .map(|job| Json(JobView::of(&job, with_payload)))
-        .ok_or_else(unknown)
+    found.into_iter().flatten().next().map(|job| Json(JobView::of(&job, with_payload))).ok_or_else(unknown)
 }
 
 #[derive(Debug, Serialize)]
@@ -74,14 +69,7 @@ pub(crate) async fn retry(Shared(monitor): Shared<Arc<Monitor>>, Segment(text): 
 /// `POST /jobs/{id}/cancel`.
 pub(crate) async fn cancel(Shared(monitor): Shared<Arc<Monitor>>, Segment(text): Segment) -> Done<Acted> {
     let id = job_id(&text)?;
-    act(
-        &monitor,
-        id,
-        "cancel",
-        Control::Cancel(vec![id]),
-        "Jobs that wait or run can be cancelled.",
-    )
-    .await
+    act(&monitor, id, "cancel", Control::Cancel(vec![id]), "Jobs that wait or run can be cancelled.").await
 }
 
 /// `POST /jobs/{id}/discard`.
@@ -116,17 +104,7 @@ async fn act(
     let after = state(monitor, id).await?;
     let note = (action == "cancel" && after == Some(State::Running))
         .then_some("It runs: its worker is told at its next heartbeat and stops it.");
-    done(
-        1,
-        controlled.affected,
-        Acted {
-            id: id.to_string(),
-            action,
-            before,
-            state: after,
-            note,
-        },
-    )
+    done(1, controlled.affected, Acted { id: id.to_string(), action, before, state: after, note })
 }
 
 async fn state(monitor: &Monitor, id: JobId) -> Result<Option<State>, ApiError> {

@@ -98,15 +98,9 @@ pub(crate) async fn one(
     let jobs = if timeline.correlation_id.is_empty() {
         Vec::new()
     } else {
-        let filter = Filter {
-            correlation_id: Some(timeline.correlation_id.clone()),
-            ..Filter::default()
-        };
+        let filter = Filter { correlation_id: Some(timeline.correlation_id.clone()), ..Filter::default() };
         monitor.deps().backend.list(filter, None, JOBS_MAX).await?.jobs
     };
     let jobs = jobs.iter().map(|job| JobView::of(job, false)).collect();
-    Ok(Json(MessageView {
-        timeline: timeline.into(),
-        jobs,
-    }))
+    Ok(Json(MessageView { timeline: timeline.into(), jobs }))
 }

@@ -34,13 +34,9 @@ pub(crate) fn done<T: Serialize>(asked: usize, changed: u64, body: T) -> Done<T>
 /// The queues in the order in which a message meets them, then any others by name.
 pub(crate) fn in_order(stats: &Stats) -> Vec<(&str, QueueStats)> {
     let of = |name: &str| stats.queues.get(name).cloned().unwrap_or_default();
-    let others = stats
-        .queues
-        .iter()
-        .filter(|(name, _)| !names::ALL.contains(&name.as_str()));
+    let others = stats.queues.iter().filter(|(name, _)| !names::ALL.contains(&name.as_str()));
     let ours = names::ALL.into_iter().map(|name| (name, of(name)));
-    ours.chain(others.map(|(name, stats)| (name.as_str(), stats.clone())))
-        .collect()
+    ours.chain(others.map(|(name, stats)| (name.as_str(), stats.clone()))).collect()
 }
 
 /// Refuses names of queues that do not exist: a typing error must not pause nothing in silence.
@@ -52,11 +48,7 @@ pub(crate) fn check_queue(stats: &Stats, name: &str) -> Result<(), ApiError> {
     Err(ApiError::missing(
         "There is no such queue.",
         "No job was ever enqueued under that name.",
-        format!(
-            "Queues here: {}; {} lists the dead of all.",
-            known.join(", "),
-            names::DEAD_LETTERS
-        ),
+        format!("Queues here: {}; {} lists the dead of all.", known.join(", "), names::DEAD_LETTERS),
     ))
 }
 
@@ -85,11 +77,7 @@ pub(crate) fn may_show_payload(caller: &Caller, asked: Option<&str>, of: &str) -
         None | Some("0" | "false") => false,
         Some("1" | "true") => true,
         Some(_) => {
-            return Err(ApiError::bad(
-                "payload must be 1 or 0.",
-                "It is a switch.",
-                "Use ?payload=1.",
-            ));
+            return Err(ApiError::bad("payload must be 1 or 0.", "It is a switch.", "Use ?payload=1."));
         }
     };
     if wants {

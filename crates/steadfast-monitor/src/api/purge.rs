@@ -53,7 +53,6 @@ impl PurgeCall {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct PurgeAnswer {
     queue: String,
     status: String,
@@ -86,12 +85,7 @@ async fn filter(monitor: &Monitor, name: &str, call: &PurgeCall) -> Result<Filte
     };
     let older_than = i64::try_from(call.older_than).unwrap_or(i64::MAX);
     let before_ms = (older_than > 0).then(|| monitor.clock().now_ms().saturating_sub(older_than));
-    Ok(Filter {
-        queue,
-        states,
-        before_ms,
-        ..Filter::default()
-    })
+    Ok(Filter { queue, states, before_ms, ..Filter::default() })
 }
 
 /// Purges in chunks until nothing matches, the bound is reached, or the time is up.
@@ -105,20 +99,12 @@ pub(crate) async fn purge(
     let budget = Budget::of(&monitor);
     while !call.dry_run && !exhausted && purged < monitor.config().purge_max && !budget.is_spent() {
         let limit = CHUNK.min(monitor.config().purge_max - purged);
-        let command = Control::Purge {
-            filter: filter.clone(),
-            limit,
-            dry_run: false,
-        };
+        let command = Control::Purge { filter: filter.clone(), limit, dry_run: false };
         let removed = monitor.deps().backend.control(command).await?.affected;
         purged += removed;
         exhausted = removed < limit;
     }
-    let remaining = if exhausted {
-        0
-    } else {
-        scan::count(&monitor, filter).await?
-    };
+    let remaining = if exhausted { 0 } else { scan::count(&monitor, filter).await? };
     let more = !call.dry_run && remaining > 0;
     let note = match (call.dry_run, more) {
         (true, _) => Some("Nothing was removed. Repeat it without dryRun to remove what remaining counts."),

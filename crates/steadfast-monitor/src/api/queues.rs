@@ -27,32 +27,21 @@ const FAILURES_MAX: usize = 500;
 
 fn view(monitor: &Monitor, name: &str, stats: &QueueStats, workers: &[WorkerView]) -> QueueView {
     let workers = workers.iter().find(|workers| workers.queue == name).cloned();
-    QueueView::of(
-        name,
-        stats,
-        monitor.rates_of(name),
-        workers,
-        monitor.clock().now_ms(),
-    )
+    QueueView::of(name, stats, monitor.rates_of(name), workers, monitor.clock().now_ms())
 }
 
 fn workers(monitor: &Monitor) -> Vec<WorkerView> {
-    monitor
-        .deps()
-        .workers
-        .as_ref()
-        .map(|hook| hook.workers())
-        .unwrap_or_default()
+    monitor.deps().workers.as_ref().map(|hook| hook.workers()).unwrap_or_default()
 }
 
 /// Dead letters by queue, those without left out.
-pub(crate) fn dead_by_queue(stats: &Stats) -> BTreeMap<&str, u64> {
+pub(crate) fn dead_by_queue(stats: &Stats) -> BTreeMap<String, u64> {
     let dead = stats.queues.iter().filter(|(_, stats)| stats.dead > 0);
-    dead.map(|(name, stats)| (name.as_str(), stats.dead)).collect()
+    dead.map(|(name, stats)| (name.clone(), stats.dead)).collect()
 }
 
 #[derive(Debug, Default, Serialize)]
-struct Sums {
+pub(crate) struct Sums {
     waiting: u64,
     active: u64,
     delayed: u64,
@@ -65,38 +54,54 @@ impl Sums {
         stats.queues.values().fold(Self::default(), |sums, queue| Self {
             waiting: sums.waiting.saturating_add(queue.available),
             active: sums.active.saturating_add(queue.running),
-            delayed: sums
-                .delayed
-                .saturating_add(queue.scheduled)
-                .saturating_add(queue.retryable),
+            delayed: sums.delayed.saturating_add(queue.scheduled).saturating_add(queue.retryable),
             completed: sums.completed.saturating_add(queue.completed),
             failed: sums.failed.saturating_add(queue.dead),
         })
     }
 }
 
+#[derive(Debug, Serialize)]
+pub(crate) struct DeadView {
+    name: &'static str,
+    size: u64,
+    by_queue: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct AllView {
+    timestamp: String,
+    dead_letters: u64,
+    totals: Sums,
+    queues: Vec<QueueView>,
+    dead_letter_queue: DeadView,
+    /// Share of failures over five minutes, by component.
+    error_rates: BTreeMap<String, f64>,
+    messages_per_second: f64,
+    store_bytes: u64,
+}
+
 /// `GET /queues`.
-pub(crate) async fn list(Shared(monitor): Shared<Arc<Monitor>>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn list(Shared(monitor): Shared<Arc<Monitor>>) -> Result<Json<AllView>, ApiError> {
     let stats = monitor.stats().await?;
     monitor.sample(&stats);
     let workers = workers(&monitor);
-    let queues: Vec<_> = in_order(&stats)
-        .iter()
-        .map(|(name, queue)| view(&monitor, name, queue, &workers))
-        .collect();
-    let by_queue = dead_by_queue(&stats);
-    let dead: u64 = by_queue.values().copied().fold(0, u64::saturating_add);
+    let totals = Sums::of(&stats);
     let (error_rates, messages_per_second) = monitor.rates();
-    Ok(Json(json!({
-        "timestamp": iso8601(monitor.clock().now_ms()),
-        "queues": queues,
-        "totals": Sums::of(&stats),
-        "dead_letters": dead,
-        "dead_letter_queue": { "name": names::DEAD_LETTERS, "size": dead, "by_queue": by_queue },
-        "error_rates": error_rates.into_iter().collect::<BTreeMap<_, _>>(),
-        "messages_per_second": messages_per_second,
-        "store_bytes": stats.store_bytes,
-    })))
+    Ok(Json(AllView {
+        timestamp: iso8601(monitor.clock().now_ms()),
+        dead_letters: totals.failed,
+        queues: in_order(&stats).iter().map(|(name, queue)| view(&monitor, name, queue, &workers)).collect(),
+        dead_letter_queue: DeadView {
+            name: names::DEAD_LETTERS,
+            size: totals.failed,
+            by_queue: dead_by_queue(&stats),
+        },
+        totals,
+        error_rates: error_rates.into_iter().collect(),
+        messages_per_second,
+        store_bytes: stats.store_bytes,
+    }))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -125,9 +130,7 @@ pub(crate) async fn one(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     if name == names::DEAD_LETTERS {
-        return super::dlq::list(Shared(monitor), caller, uri)
-            .await
-            .map(IntoResponse::into_response);
+        return super::dlq::list(Shared(monitor), caller, uri).await.map(IntoResponse::into_response);
     }
     let asked: OneQuery = query(&uri)?;
     let per_state = limit(asked.limit, RECENT_DEFAULT, RECENT_MAX)?;
@@ -151,11 +154,7 @@ pub(crate) async fn one(
 }
 
 fn filter(queue: &str, states: Vec<State>) -> Filter {
-    Filter {
-        queue: Some(queue.to_owned()),
-        states,
-        ..Filter::default()
-    }
+    Filter { queue: Some(queue.to_owned()), states, ..Filter::default() }
 }
 
 /// The newest jobs in each state.
@@ -165,11 +164,7 @@ async fn recent(
     per_state: usize,
 ) -> Result<BTreeMap<&'static str, Vec<JobView>>, ApiError> {
     let pages = State::ALL.into_iter().map(|state| async move {
-        let page = monitor
-            .deps()
-            .backend
-            .list(filter(queue, vec![state]), None, per_state)
-            .await?;
+        let page = monitor.deps().backend.list(filter(queue, vec![state]), None, per_state).await?;
         let jobs = page.jobs.iter().map(|job| JobView::of(job, false)).collect();
         Ok::<_, ApiError>((state.as_str(), jobs))
     });
@@ -192,12 +187,7 @@ fn no_dead_letters(name: &str, verb: &str) -> Result<(), ApiError> {
 pub(crate) async fn pause(Shared(monitor): Shared<Arc<Monitor>>, Segment(name): Segment) -> Done<Value> {
     no_dead_letters(&name, "paused")?;
     check_queue(&monitor.stats().await?, &name)?;
-    let changed = monitor
-        .deps()
-        .backend
-        .control(Control::Pause(name.clone()))
-        .await?
-        .affected;
+    let changed = monitor.deps().backend.control(Control::Pause(name.clone())).await?.affected;
     let note = "Nothing more is handed out; jobs that run finish, and new ones are taken and wait.";
     done(0, changed, json!({ "queue": name, "paused": true, "note": note }))
 }
@@ -206,12 +196,7 @@ pub(crate) async fn pause(Shared(monitor): Shared<Arc<Monitor>>, Segment(name): 
 pub(crate) async fn resume(Shared(monitor): Shared<Arc<Monitor>>, Segment(name): Segment) -> Done<Value> {
     no_dead_letters(&name, "resumed")?;
     check_queue(&monitor.stats().await?, &name)?;
-    let changed = monitor
-        .deps()
-        .backend
-        .control(Control::Resume(name.clone()))
-        .await?
-        .affected;
+    let changed = monitor.deps().backend.control(Control::Resume(name.clone())).await?.affected;
     done(0, changed, json!({ "queue": name, "paused": false }))
 }
 
@@ -248,16 +233,10 @@ pub(crate) async fn scale(
             "This process runs no workers for that queue.",
             "Ask the monitor of a node with the worker role.",
         ),
-        ScaleError::OutOfBounds { .. } => ApiError::bad(
-            "The concurrency is out of bounds.",
-            error.to_string(),
-            "Ask for one within them.",
-        ),
+        ScaleError::OutOfBounds { .. } => {
+            ApiError::bad("The concurrency is out of bounds.", error.to_string(), "Ask for one within them.")
+        }
     })?;
     let note = "It counts in this process until its next start; to keep it, set it in the configuration.";
-    done(
-        0,
-        1,
-        json!({ "queue": name, "concurrency": call.concurrency, "before": before, "note": note }),
-    )
+    done(0, 1, json!({ "queue": name, "concurrency": call.concurrency, "before": before, "note": note }))
 }

@@ -55,12 +55,7 @@ pub(crate) struct Fate {
 impl Fate {
     fn new(id: &str, outcome: &'static str, state: Option<State>, why: Option<&'static str>) -> Self {
         // An id of ours has 32 digits (36 with dashes); what else was sent is given back only in part.
-        Self {
-            id: id.chars().take(64).collect(),
-            outcome,
-            state,
-            why,
-        }
+        Self { id: id.chars().take(64).collect(), outcome, state, why }
     }
 }
 
@@ -93,20 +88,17 @@ const PACE: &str = "They run again at their workers' pace, behind what waits alr
 const PACE_MORE: &str = "One call brings back only so many, the oldest first: they run again at their workers' pace. \
     Look at /queues, then call again for the rest.";
 
+const PACE_BLIND: &str = "There are too many to find the oldest of all: those brought back are the oldest among the \
+    newest. Narrow the call by queue or error to keep the order of each conversation.";
+
 /// Does `verb` to the dead jobs among `texts`, and says of each what became of it.
 pub(crate) async fn named(monitor: &Monitor, texts: &[String], verb: Verb) -> Result<Redriven, ApiError> {
     let mut seen = HashSet::new();
-    let ids: Vec<JobId> = texts
-        .iter()
-        .filter_map(|text| JobId::parse(text))
-        .filter(|id| seen.insert(*id))
-        .collect();
+    let ids: Vec<JobId> =
+        texts.iter().filter_map(|text| JobId::parse(text)).filter(|id| seen.insert(*id)).collect();
     let found = scan::briefs(monitor, &ids).await?;
     let before: HashMap<JobId, State> = found.iter().map(|brief| (brief.id, brief.state)).collect();
-    let mut dead: Vec<Brief> = found
-        .into_iter()
-        .filter(|brief| brief.state == State::Dead)
-        .collect();
+    let mut dead: Vec<Brief> = found.into_iter().filter(|brief| brief.state == State::Dead).collect();
     dead.sort_by_key(|brief| brief.enqueued_ms);
     for chunk in dead.chunks(CHUNK) {
         let ids = chunk.iter().map(|brief| brief.id).collect();
@@ -116,12 +108,7 @@ pub(crate) async fn named(monitor: &Monitor, texts: &[String], verb: Verb) -> Re
     let mut after = HashMap::new();
     for chunk in ids.chunks(CHUNK) {
         let states = monitor.deps().backend.status(chunk.to_vec()).await?;
-        after.extend(
-            chunk
-                .iter()
-                .copied()
-                .zip(states.into_iter().map(|status| status.state)),
-        );
+        after.extend(chunk.iter().copied().zip(states.into_iter().map(|status| status.state)));
     }
     let mut answer = Redriven {
         remaining: scan::count(monitor, super::dlq::dead(None, None)).await?,
@@ -156,19 +143,11 @@ fn fate(
     };
     match (before.get(&id), after.get(&id)) {
         (None, _) => Fate::new(text, "unknown", None, Some("no such job is kept here")),
-        (Some(State::Dead), Some(Some(State::Dead))) => Fate::new(
-            text,
-            "unchanged",
-            Some(State::Dead),
-            Some("it is dead still, or died again at once"),
-        ),
+        (Some(State::Dead), Some(Some(State::Dead))) => {
+            Fate::new(text, "unchanged", Some(State::Dead), Some("it is dead still, or died again at once"))
+        }
         (Some(State::Dead), after) => Fate::new(text, verb.done(), after.copied().flatten(), None),
-        (Some(state), _) => Fate::new(
-            text,
-            "not_dead",
-            Some(*state),
-            Some("only dead jobs are taken here"),
-        ),
+        (Some(state), _) => Fate::new(text, "not_dead", Some(*state), Some("only dead jobs are taken here")),
     }
 }
 
@@ -176,31 +155,33 @@ fn fate(
 pub(crate) async fn all(monitor: &Monitor, filter: Filter, max: usize) -> Result<Redriven, ApiError> {
     let budget = Budget::of(monitor);
     // The listing runs from the newest to the oldest: what falls out at the front is newer than what stays.
-    let mut oldest: VecDeque<Brief> = VecDeque::new();
-    scan::walk(monitor, &filter, LOOKED_AT_MAX, budget, |job| {
-        oldest.push_back(Brief::from(job));
+    let mut oldest: VecDeque<JobId> = VecDeque::new();
+    let walked = scan::walk(monitor, &filter, LOOKED_AT_MAX, budget, |job| {
+        oldest.push_back(job.id);
         if oldest.len() > max {
             oldest.pop_front();
         }
     })
     .await?;
-    let mut jobs: Vec<Brief> = oldest.into_iter().rev().collect();
-    jobs.sort_by_key(|brief| brief.enqueued_ms);
+    let oldest_first: Vec<JobId> = oldest.into_iter().rev().collect();
     let mut answer = Redriven::default();
     let mut retried = 0;
-    for (index, chunk) in jobs.chunks(CHUNK).enumerate() {
+    for (index, chunk) in oldest_first.chunks(CHUNK).enumerate() {
         // The first chunk always goes: a call that comes back empty-handed every time would never end.
         if index > 0 && budget.is_spent() {
             break;
         }
-        let ids = chunk.iter().map(|brief| brief.id).collect();
-        let controlled = monitor.deps().backend.control(Control::Retry(ids)).await?;
+        let controlled = monitor.deps().backend.control(Control::Retry(chunk.to_vec())).await?;
         retried += controlled.affected;
         answer.skipped += controlled.skipped;
     }
     answer.remaining = scan::count(monitor, filter).await?;
     answer.retried = Some(retried);
     answer.more = answer.remaining > 0;
-    answer.note = Some(if answer.more { PACE_MORE } else { PACE });
+    answer.note = Some(match (walked.complete, answer.more) {
+        (false, _) => PACE_BLIND,
+        (true, true) => PACE_MORE,
+        (true, false) => PACE,
+    });
     Ok(answer)
 }

@@ -38,10 +38,7 @@ pub(crate) async fn walk(
             return Ok(Walked { seen, complete: true });
         }
         if seen >= max || budget.is_spent() {
-            return Ok(Walked {
-                seen,
-                complete: false,
-            });
+            return Ok(Walked { seen, complete: false });
         }
         cursor = page.next;
     }
@@ -49,11 +46,7 @@ pub(crate) async fn walk(
 
 /// How many jobs match, exactly.
 pub(crate) async fn count(monitor: &Monitor, filter: Filter) -> Result<u64, ApiError> {
-    let command = Control::Purge {
-        filter,
-        limit: u64::from(u32::MAX),
-        dry_run: true,
-    };
+    let command = Control::Purge { filter, limit: u64::from(u32::MAX), dry_run: true };
     Ok(monitor.deps().backend.control(command).await?.affected)
 }
 
@@ -67,11 +60,7 @@ pub(crate) struct Brief {
 
 impl From<&Job> for Brief {
     fn from(job: &Job) -> Self {
-        Self {
-            id: job.id,
-            state: job.state,
-            enqueued_ms: job.enqueued_ms,
-        }
+        Self { id: job.id, state: job.state, enqueued_ms: job.enqueued_ms }
     }
 }
 

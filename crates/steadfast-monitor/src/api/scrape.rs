@@ -19,8 +19,5 @@ pub(crate) async fn metrics(Shared(monitor): Shared<Arc<Monitor>>) -> Result<imp
             "Set METRICS_ENABLED=true and start again.",
         ));
     };
-    Ok((
-        [(header::CONTENT_TYPE, TEXT)],
-        scrape::render(&monitor, handle).await,
-    ))
+    Ok(([(header::CONTENT_TYPE, TEXT)], scrape::render(&monitor, handle).await))
 }

@@ -31,10 +31,7 @@ pub(crate) async fn front(
         )
         .into_response();
     }
-    if let Err(error) = monitor
-        .guard()
-        .check_site(request.method(), request.uri(), request.headers())
-    {
+    if let Err(error) = monitor.guard().check_site(request.method(), request.uri(), request.headers()) {
         Monitor::refused("site");
         return error.into_response();
     }
@@ -53,12 +50,7 @@ fn late(limit_ms: u128, changes: bool) -> ApiError {
         "Try again, asking for less."
     };
     let why = format!("It took longer than {limit_ms} ms.");
-    ApiError::new(
-        StatusCode::GATEWAY_TIMEOUT,
-        "The answer took too long.",
-        why,
-        todo,
-    )
+    ApiError::new(StatusCode::GATEWAY_TIMEOUT, "The answer took too long.", why, todo)
 }
 
 /// Lets in whoever shows a known token, and tells the handler who it is.

@@ -29,18 +29,9 @@ pub(crate) fn api(monitor: &Arc<Monitor>) -> Router {
     let known = Router::new()
         .route("/queues", get(queues::list))
         .route("/queues/{name}", get(queues::one))
-        .route(
-            "/queues/{name}/pause",
-            act(Operator, "queue.pause", queues::pause),
-        )
-        .route(
-            "/queues/{name}/resume",
-            act(Operator, "queue.resume", queues::resume),
-        )
-        .route(
-            "/queues/{name}/scale",
-            act(Operator, "queue.scale", queues::scale),
-        )
+        .route("/queues/{name}/pause", act(Operator, "queue.pause", queues::pause))
+        .route("/queues/{name}/resume", act(Operator, "queue.resume", queues::resume))
+        .route("/queues/{name}/scale", act(Operator, "queue.scale", queues::scale))
         .route("/queues/{name}/purge", act(Admin, "queue.purge", purge::purge))
         .route("/dlq", get(dlq::list))
         .route("/dlq/retry", act(Operator, "dlq.retry", dlq::retry))
@@ -95,21 +86,14 @@ fn finish(monitor: &Arc<Monitor>, router: Router<Arc<Monitor>>, paths: &'static 
 async fn plain(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }
 
 fn unknown(paths: &str) -> ApiError {
-    ApiError::missing(
-        "There is nothing here.",
-        "No such path is served.",
-        format!("Look at: {paths}."),
-    )
+    ApiError::missing("There is nothing here.", "No such path is served.", format!("Look at: {paths}."))
 }
 
 fn wrong_method(method: &Method, uri: &Uri, paths: &str) -> ApiError {

@@ -34,9 +34,7 @@ pub(crate) async fn run(
     let tracker = TaskTracker::new();
     let patience = CancellationToken::new();
     tracker.spawn(Arc::clone(&monitor).keep_sampling(stop.clone()));
-    let places = Arc::new(Semaphore::new(
-        monitor.config().connections_max.min(Semaphore::MAX_PERMITS),
-    ));
+    let places = Arc::new(Semaphore::new(monitor.config().connections_max.min(Semaphore::MAX_PERMITS)));
     let header_timeout = monitor.config().header_timeout;
     loop {
         // A place first, then the connection: what finds no place waits in the system's backlog.
@@ -64,14 +62,8 @@ pub(crate) async fn run(
     }
     drop(listener);
     tracker.close();
-    if tokio::time::timeout(monitor.config().drain_timeout, tracker.wait())
-        .await
-        .is_err()
-    {
-        warn!(
-            connections = tracker.len(),
-            "the monitor closes connections that did not finish in time"
-        );
+    if tokio::time::timeout(monitor.config().drain_timeout, tracker.wait()).await.is_err() {
+        warn!(connections = tracker.len(), "the monitor closes connections that did not finish in time");
         patience.cancel();
         tracker.wait().await;
     }

@@ -2,20 +2,32 @@
 
 use super::names::{JOB_DURATION, JOBS_PROCESSED};
 use metrics::{counter, histogram};
-use std::time::Duration;
+use steadfast_queue::worker::{JobObserver, JobOutcome, JobReport};
 
-/// The values of the label `status`.
-pub(crate) const STATUSES: [&str; 6] = ["completed", "retried", "dead", "snoozed", "released", "lost"];
+/// Every way in which an attempt can end: the values of the label `status`.
+pub(crate) const OUTCOMES: [JobOutcome; 9] = [
+    JobOutcome::Completed,
+    JobOutcome::Retried,
+    JobOutcome::Dead,
+    JobOutcome::Snoozed,
+    JobOutcome::Released,
+    JobOutcome::Cancelled,
+    JobOutcome::Lost,
+    JobOutcome::Abandoned,
+    JobOutcome::Unconfirmed,
+];
 
-/// Records every attempt that ended: `whatsapp_jobs_processed_total{queue,status}` and
-/// `whatsapp_job_duration_seconds{queue}`.
+/// Records every attempt that ended: `whatsapp_jobs_processed_total{queue,status}`, and
+/// `whatsapp_job_duration_seconds{queue}` if the handler ran. To be plugged into the workers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct JobMetrics;
 
-impl JobMetrics {
-    /// Counts one attempt of `queue` that ended as `status` after `took`.
-    pub fn record(&self, queue: &str, status: &'static str, took: Duration) {
-        counter!(JOBS_PROCESSED, "queue" => queue.to_owned(), "status" => status).increment(1);
-        histogram!(JOB_DURATION, "queue" => queue.to_owned()).record(took.as_secs_f64());
+impl JobObserver for JobMetrics {
+    fn finished(&self, report: &JobReport) {
+        let status = report.outcome.as_str();
+        counter!(JOBS_PROCESSED, "queue" => report.queue.to_string(), "status" => status).increment(1);
+        if let Some(ran) = report.ran {
+            histogram!(JOB_DURATION, "queue" => report.queue.to_string()).record(ran.as_secs_f64());
+        }
     }
 }

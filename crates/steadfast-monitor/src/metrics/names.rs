@@ -67,32 +67,17 @@ const COUNTERS: [(&str, &str); 7] = [
 const HISTOGRAMS: [(&str, &str); 3] = [
     (WEBHOOK_DURATION, "From a webhook's request to its answer"),
     (JOB_DURATION, "How long one attempt of a job took, by queue"),
-    (
-        RESPONSE_TIME,
-        "From receiving a message to its reply being accepted by Twilio",
-    ),
+    (RESPONSE_TIME, "From receiving a message to its reply being accepted by Twilio"),
 ];
 
 const GAUGES: [(&str, Option<Unit>, &str); 12] = [
     (QUEUE_SIZE, None, "Jobs by queue and state"),
     (DEAD_LETTERS, None, "Dead letters of all queues"),
-    (
-        ERROR_RATE,
-        None,
-        "Share of failures over five minutes, 0 to 1, by component",
-    ),
+    (ERROR_RATE, None, "Share of failures over five minutes, 0 to 1, by component"),
     (THROUGHPUT, None, "Messages handled per second over one minute"),
-    (
-        OLDEST_WAITING,
-        Some(Unit::Seconds),
-        "Age of the job that waits longest, by queue",
-    ),
+    (OLDEST_WAITING, Some(Unit::Seconds), "Age of the job that waits longest, by queue"),
     (QUEUE_UP, None, "1 if the queue answered this scrape"),
-    (
-        STORE_BYTES,
-        Some(Unit::Bytes),
-        "Size of the queue's store on disk",
-    ),
+    (STORE_BYTES, Some(Unit::Bytes), "Size of the queue's store on disk"),
     (RESIDENT, Some(Unit::Bytes), "Resident memory of the process"),
     (OPEN_FDS, None, "Open files and sockets of the process"),
     (UPTIME, Some(Unit::Seconds), "Time since the start"),
@@ -118,13 +103,7 @@ pub fn register_all() {
             gauge!(name).set(0.0);
         }
     }
-    for name in [
-        WEBHOOKS_RECEIVED,
-        WEBHOOK_ERRORS,
-        DUPLICATES,
-        MESSAGES_PROCESSED,
-        REPLIES_SENT,
-    ] {
+    for name in [WEBHOOKS_RECEIVED, WEBHOOK_ERRORS, DUPLICATES, MESSAGES_PROCESSED, REPLIES_SENT] {
         counter!(name).increment(0);
     }
     for reason in REFUSAL_REASONS {
@@ -141,8 +120,8 @@ pub fn register_all() {
 
 fn register_queue(queue: &'static str) {
     let _ = histogram!(JOB_DURATION, "queue" => queue);
-    for status in super::job::STATUSES {
-        counter!(JOBS_PROCESSED, "queue" => queue, "status" => status).increment(0);
+    for outcome in super::job::OUTCOMES {
+        counter!(JOBS_PROCESSED, "queue" => queue, "status" => outcome.as_str()).increment(0);
     }
     for state in State::ALL {
         gauge!(QUEUE_SIZE, "queue" => queue, "state" => state.as_str()).set(0.0);
@@ -157,12 +136,10 @@ fn register_queue(queue: &'static str) {
 /// # Errors
 /// None in practice: the buckets are constants and not empty.
 pub fn recorder_builder() -> Result<PrometheusBuilder, BuildError> {
-    const FINE: [f64; 14] = [
-        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 3.0,
-    ];
-    const WIDE: [f64; 15] = [
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0,
-    ];
+    const FINE: [f64; 14] =
+        [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 3.0];
+    const WIDE: [f64; 15] =
+        [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
     PrometheusBuilder::new()
         .set_buckets(&WIDE)?
         .set_buckets_for_metric(Matcher::Full(WEBHOOK_DURATION.to_owned()), &FINE)

@@ -19,9 +19,7 @@ pub(crate) fn read() -> ProcessUse {
         cpu_seconds: text("/proc/self/stat").as_deref().and_then(cpu_seconds),
         open_fds: fs::read_dir("/proc/self/fd").ok().and_then(|entries| {
             // Listing the folder holds one file open itself.
-            u32::try_from(entries.count().saturating_sub(1))
-                .ok()
-                .map(f64::from)
+            u32::try_from(entries.count().saturating_sub(1)).ok().map(f64::from)
         }),
     }
 }
@@ -48,18 +46,11 @@ mod tests {
 
     #[test]
     fn reads_what_linux_writes() {
-        assert_eq!(
-            resident_bytes("Name:\tx\nVmRSS:\t   5120 kB\nThreads:\t3\n"),
-            Some(5_242_880.0)
-        );
+        assert_eq!(resident_bytes("Name:\tx\nVmRSS:\t   5120 kB\nThreads:\t3\n"), Some(5_242_880.0));
         let stat = "1 (a b) c) S 1 1 1 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 4 0 100 1000 10";
         assert_eq!(cpu_seconds(stat), Some(3.0));
         for broken in ["", "1 (x", "1 (x) S 1", "VmRSS: many kB", ") ) )"] {
-            assert_eq!(
-                (resident_bytes(broken), cpu_seconds(broken)),
-                (None, None),
-                "{broken}"
-            );
+            assert_eq!((resident_bytes(broken), cpu_seconds(broken)), (None, None), "{broken}");
         }
     }
 
@@ -67,13 +58,7 @@ mod tests {
     #[test]
     fn this_process_uses_something() {
         let used = read();
-        assert!(
-            used.resident_bytes.is_some_and(|bytes| bytes > 100_000.0),
-            "{used:?}"
-        );
-        assert!(
-            used.cpu_seconds.is_some() && used.open_fds.is_some_and(|fds| fds >= 3.0),
-            "{used:?}"
-        );
+        assert!(used.resident_bytes.is_some_and(|bytes| bytes > 100_000.0), "{used:?}");
+        assert!(used.cpu_seconds.is_some() && used.open_fds.is_some_and(|fds| fds >= 3.0), "{used:?}");
     }
 }

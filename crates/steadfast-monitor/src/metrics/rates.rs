@@ -32,12 +32,7 @@ impl QueueWindows {
     fn new(start_ms: u64) -> Self {
         let minute = || CounterWindow::new(MINUTE_MS, start_ms, 0);
         let errors = RatioWindow::new(ERROR_SPAN_MS, start_ms);
-        Self {
-            enqueued: minute(),
-            completed: minute(),
-            failed: minute(),
-            errors,
-        }
+        Self { enqueued: minute(), completed: minute(), failed: minute(), errors }
     }
 
     fn record(&mut self, now_ms: u64, stats: &QueueStats) {
@@ -73,8 +68,7 @@ impl RateBook {
 
     /// Whether a sample is due: asking for one costs a count of the queues.
     pub(crate) fn is_due(&self, now_ms: u64) -> bool {
-        self.sampled_ms
-            .is_none_or(|at| now_ms.saturating_sub(at) >= SAMPLE_GAP_MS)
+        self.sampled_ms.is_none_or(|at| now_ms.saturating_sub(at) >= SAMPLE_GAP_MS)
     }
 
     pub(crate) fn record(&mut self, now_ms: u64, stats: &Stats, flow: Option<Flow>) {
@@ -97,22 +91,17 @@ impl RateBook {
 
     /// How fast `queue` moves.
     pub(crate) fn of_queue(&self, queue: &str, now_ms: u64) -> Rates {
-        self.queues
-            .get(queue)
-            .map_or_else(Rates::default, |windows| Rates {
-                enqueued_per_second: windows.enqueued.per_second(now_ms),
-                completed_per_second: windows.completed.per_second(now_ms),
-                failed_attempts_per_second: windows.failed.per_second(now_ms),
-            })
+        self.queues.get(queue).map_or_else(Rates::default, |windows| Rates {
+            enqueued_per_second: windows.enqueued.per_second(now_ms),
+            completed_per_second: windows.completed.per_second(now_ms),
+            failed_attempts_per_second: windows.failed.per_second(now_ms),
+        })
     }
 
     /// The share of failures by component, over five minutes.
     pub(crate) fn error_rates(&self, now_ms: u64) -> Vec<(String, f64)> {
         let gateway = ("gateway".to_owned(), self.gateway.ratio(now_ms));
-        let queues = self
-            .queues
-            .iter()
-            .map(|(name, windows)| (name.clone(), windows.errors.ratio(now_ms)));
+        let queues = self.queues.iter().map(|(name, windows)| (name.clone(), windows.errors.ratio(now_ms)));
         std::iter::once(gateway).chain(queues).collect()
     }
 
@@ -144,15 +133,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn stats(completed: u64, failed: u64) -> Stats {
-        let queue = QueueStats {
-            completed_total: completed,
-            failed_total: failed,
-            ..QueueStats::default()
-        };
-        Stats {
-            queues: [("q".to_owned(), queue)].into(),
-            store_bytes: 0,
-        }
+        let queue = QueueStats { completed_total: completed, failed_total: failed, ..QueueStats::default() };
+        Stats { queues: [("q".to_owned(), queue)].into(), store_bytes: 0 }
     }
 
     #[test]
@@ -167,15 +149,7 @@ mod tests {
     fn a_failing_queue_shows_in_its_own_rate() {
         let mut book = RateBook::new(0);
         assert!(book.is_due(0));
-        book.record(
-            10_000,
-            &stats(90, 10),
-            Some(Flow {
-                webhooks: 200,
-                webhook_errors: 10,
-                messages: 120,
-            }),
-        );
+        book.record(10_000, &stats(90, 10), Some(Flow { webhooks: 200, webhook_errors: 10, messages: 120 }));
         assert!(!book.is_due(10_500) && book.is_due(11_000));
         let rates = book.error_rates(10_000);
         assert_eq!(rates, [("gateway".to_owned(), 0.05), ("q".to_owned(), 0.1)]);
@@ -188,14 +162,7 @@ mod tests {
     fn queues_are_bounded() {
         let mut book = RateBook::new(0);
         let queues = (0..200).map(|n| (n.to_string(), QueueStats::default())).collect();
-        book.record(
-            1,
-            &Stats {
-                queues,
-                store_bytes: 0,
-            },
-            None,
-        );
+        book.record(1, &Stats { queues, store_bytes: 0 }, None);
         assert_eq!(book.queues.len(), QUEUES_MAX);
     }
 

@@ -52,10 +52,7 @@ pub(crate) fn count_of(stats: &QueueStats, state: State) -> u64 {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a gauge is a float; counts beyond 2^52 are not met"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts beyond 2^52 are not met")]
 fn set_queues(stats: &Stats, now_ms: i64) {
     let mut dead = 0_u64;
     for (queue, stats) in &stats.queues {
@@ -63,9 +60,7 @@ fn set_queues(stats: &Stats, now_ms: i64) {
             let count = count_of(stats, state) as f64;
             gauge!(names::QUEUE_SIZE, "queue" => queue.clone(), "state" => state.as_str()).set(count);
         }
-        let waited_ms = stats
-            .oldest_ms
-            .map_or(0, |oldest| now_ms.saturating_sub(oldest).max(0));
+        let waited_ms = stats.oldest_ms.map_or(0, |oldest| now_ms.saturating_sub(oldest).max(0));
         gauge!(names::OLDEST_WAITING, "queue" => queue.clone()).set(waited_ms as f64 / 1_000.0);
         dead = dead.saturating_add(stats.dead);
     }

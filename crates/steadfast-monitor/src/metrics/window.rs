@@ -19,11 +19,7 @@ impl CounterWindow {
     pub(crate) fn new(span_ms: u64, now_ms: u64, value: u64) -> Self {
         let mut samples = VecDeque::new();
         samples.push_back((now_ms, value));
-        Self {
-            span_ms,
-            gap_ms: (span_ms / (SAMPLES_MAX - 4)).max(1),
-            samples,
-        }
+        Self { span_ms, gap_ms: (span_ms / (SAMPLES_MAX - 4)).max(1), samples }
     }
 
     /// Takes a reading. A counter that went back was restarted: the window begins anew from zero.
@@ -35,20 +31,12 @@ impl CounterWindow {
         }
         // Readings closer than the gap replace the newest, so that many scrapes cost no memory; the
         // newest but one then decides whether a fresh entry is due.
-        let before_newest = self
-            .samples
-            .len()
-            .checked_sub(2)
-            .and_then(|index| self.samples.get(index));
+        let before_newest = self.samples.len().checked_sub(2).and_then(|index| self.samples.get(index));
         if before_newest.is_some_and(|&(at, _)| now_ms.saturating_sub(at) < self.gap_ms) {
             self.samples.pop_back();
         }
         self.samples.push_back((now_ms.max(last_ms), value));
-        while self
-            .samples
-            .get(1)
-            .is_some_and(|&(at, _)| now_ms.saturating_sub(at) >= self.span_ms)
-        {
+        while self.samples.get(1).is_some_and(|&(at, _)| now_ms.saturating_sub(at) >= self.span_ms) {
             self.samples.pop_front();
         }
     }
@@ -57,25 +45,17 @@ impl CounterWindow {
     /// many milliseconds.
     pub(crate) fn growth(&self, now_ms: u64) -> (u64, u64) {
         let (_, last) = self.newest();
-        let start = self
-            .samples
-            .iter()
-            .rev()
-            .find(|(at, _)| now_ms.saturating_sub(*at) >= self.span_ms);
+        let start = self.samples.iter().rev().find(|(at, _)| now_ms.saturating_sub(*at) >= self.span_ms);
         let &(at, first) = start.or_else(|| self.samples.front()).unwrap_or(&(now_ms, last));
         (last.saturating_sub(first), now_ms.saturating_sub(at))
     }
 
-    /// Growth per second; 0 while nothing can be said.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts and milliseconds of minutes, far below 2^52"
-    )]
+    /// Growth per second. In the first second after the beginning it counts as if that were over: ten
+    /// things in a millisecond are not ten thousand a second.
+    #[expect(clippy::cast_precision_loss, reason = "counts and milliseconds of minutes, far below 2^52")]
     pub(crate) fn per_second(&self, now_ms: u64) -> f64 {
-        match self.growth(now_ms) {
-            (_, 0) => 0.0,
-            (grown, elapsed_ms) => grown as f64 * 1_000.0 / elapsed_ms as f64,
-        }
+        let (grown, elapsed_ms) = self.growth(now_ms);
+        grown as f64 * 1_000.0 / elapsed_ms.max(1_000) as f64
     }
 
     fn newest(&self) -> (u64, u64) {
@@ -92,10 +72,7 @@ pub(crate) struct RatioWindow {
 
 impl RatioWindow {
     pub(crate) fn new(span_ms: u64, now_ms: u64) -> Self {
-        Self {
-            all: CounterWindow::new(span_ms, now_ms, 0),
-            bad: CounterWindow::new(span_ms, now_ms, 0),
-        }
+        Self { all: CounterWindow::new(span_ms, now_ms, 0), bad: CounterWindow::new(span_ms, now_ms, 0) }
     }
 
     pub(crate) fn record(&mut self, now_ms: u64, all: u64, bad: u64) {
@@ -107,11 +84,7 @@ impl RatioWindow {
     pub(crate) fn ratio(&self, now_ms: u64) -> f64 {
         let (all, _) = self.all.growth(now_ms);
         let (bad, _) = self.bad.growth(now_ms);
-        if all == 0 {
-            0.0
-        } else {
-            (bad as f64 / all as f64).clamp(0.0, 1.0)
-        }
+        if all == 0 { 0.0 } else { (bad as f64 / all as f64).clamp(0.0, 1.0) }
     }
 }
 
@@ -141,13 +114,16 @@ mod tests {
         for second in 1..=300_u64 {
             window.record(second * 1_000, second * 7);
         }
-        assert!(
-            (window.per_second(300_000) - 7.0).abs() < 0.2,
-            "{}",
-            window.per_second(300_000)
-        );
+        assert!((window.per_second(300_000) - 7.0).abs() < 0.2, "{}", window.per_second(300_000));
         // Nothing more comes: the rate falls to nothing, although nobody records.
         assert!(window.per_second(300_000 + 10 * MIN) < 1e-9);
+    }
+
+    #[test]
+    fn the_first_second_does_not_exaggerate() {
+        let mut window = CounterWindow::new(MIN, 0, 0);
+        window.record(1, 10);
+        assert!((window.per_second(1) - 10.0).abs() < 1e-9);
     }
 
     #[test]

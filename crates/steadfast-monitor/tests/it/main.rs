@@ -1,0 +1,15 @@
+//! The monitor over real HTTP, on the memory back-end and real records.
+
+mod audit;
+mod client;
+mod curl_lines;
+mod dead_letters;
+mod edge;
+mod fuzz;
+mod health;
+mod jobs;
+mod messages;
+mod metrics;
+mod queues;
+mod safety;
+mod world;
