@@ -98,10 +98,7 @@ impl Refusal {
 
     /// Whether the rest of the connection cannot be read any more.
     const fn closes(&self) -> bool {
-        matches!(
-            self,
-            Self::LengthRequired | Self::TooLarge { .. } | Self::SlowBody(_) | Self::BrokenBody
-        )
+        matches!(self, Self::LengthRequired | Self::TooLarge { .. } | Self::SlowBody(_) | Self::BrokenBody)
     }
 
     /// The answer: a status and one line that says what is wrong, and nothing of the request.
@@ -135,11 +132,7 @@ impl StoreError {
 
 /// The answer to a stored inbound message, new or known.
 pub(crate) fn twiml() -> Answer {
-    with_type(
-        StatusCode::OK,
-        "text/xml",
-        Bytes::from_static(TWIML_EMPTY.as_bytes()),
-    )
+    with_type(StatusCode::OK, "text/xml", Bytes::from_static(TWIML_EMPTY.as_bytes()))
 }
 
 /// The answer to a stored status callback.
@@ -150,26 +143,17 @@ pub(crate) fn no_content() -> Answer {
 }
 
 pub(crate) fn text(status: StatusCode, line: &str) -> Answer {
-    with_type(
-        status,
-        "text/plain; charset=utf-8",
-        Bytes::from(format!("{line}\n")),
-    )
+    with_type(status, "text/plain; charset=utf-8", Bytes::from(format!("{line}\n")))
 }
 
 pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Answer {
     let mut answer = with_type(status, "application/json", Bytes::from(value.to_string()));
-    answer
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
 pub(crate) fn not_found() -> Answer {
-    text(
-        StatusCode::NOT_FOUND,
-        "there is nothing here; webhooks go to /webhook/twilio",
-    )
+    text(StatusCode::NOT_FOUND, "there is nothing here; webhooks go to /webhook/twilio")
 }
 
 pub(crate) fn wrong_method(allow: &'static str) -> Answer {
@@ -178,17 +162,13 @@ pub(crate) fn wrong_method(allow: &'static str) -> Answer {
         _ => "this can only be read: use GET",
     };
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, line);
-    answer
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(allow));
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     answer
 }
 
 fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
-    answer
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }

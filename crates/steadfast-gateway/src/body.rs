@@ -28,9 +28,7 @@ where
     if !framed && announced == Some(0) {
         return Err(Refusal::LengthRequired);
     }
-    tokio::time::timeout(timeout, collect(body, bytes_max))
-        .await
-        .unwrap_or(Err(Refusal::SlowBody(timeout)))
+    tokio::time::timeout(timeout, collect(body, bytes_max)).await.unwrap_or(Err(Refusal::SlowBody(timeout)))
 }
 
 async fn collect<B>(body: B, bytes_max: usize) -> Result<Bytes, Refusal>

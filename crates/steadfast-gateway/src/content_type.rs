@@ -21,10 +21,7 @@ pub(crate) fn kind_of(headers: &HeaderMap) -> Result<BodyKind, Refusal> {
     {
         return Err(Refusal::ContentEncoding);
     }
-    let value = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = value.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         Ok(BodyKind::Form)
@@ -41,10 +38,7 @@ mod tests {
 
     fn kind(list: &[(&'static str, &'static str)]) -> Result<BodyKind, &'static str> {
         let headers = list.iter().map(|&(name, value)| {
-            (
-                header::HeaderName::from_static(name),
-                header::HeaderValue::from_static(value),
-            )
+            (header::HeaderName::from_static(name), header::HeaderValue::from_static(value))
         });
         kind_of(&headers.collect()).map_err(|refusal| refusal.reason())
     }
@@ -52,21 +46,12 @@ mod tests {
     #[test]
     fn parameters_and_case_do_not_matter() {
         assert_eq!(
-            kind(&[(
-                "content-type",
-                "Application/X-WWW-Form-Urlencoded; charset=\"UTF-8\""
-            )]),
+            kind(&[("content-type", "Application/X-WWW-Form-Urlencoded; charset=\"UTF-8\"")]),
             Ok(BodyKind::Form)
         );
+        assert_eq!(kind(&[("content-type", "application/json;charset=utf-8")]), Ok(BodyKind::Json));
         assert_eq!(
-            kind(&[("content-type", "application/json;charset=utf-8")]),
-            Ok(BodyKind::Json)
-        );
-        assert_eq!(
-            kind(&[
-                ("content-type", "application/json"),
-                ("content-encoding", "identity")
-            ]),
+            kind(&[("content-type", "application/json"), ("content-encoding", "identity")]),
             Ok(BodyKind::Json)
         );
     }
@@ -74,10 +59,7 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         assert_eq!(kind(&[]), Err("content_type"));
-        assert_eq!(
-            kind(&[("content-type", "multipart/form-data; boundary=x")]),
-            Err("content_type")
-        );
+        assert_eq!(kind(&[("content-type", "multipart/form-data; boundary=x")]), Err("content_type"));
         let gzip = [("content-type", "application/json"), ("content-encoding", "gzip")];
         assert_eq!(kind(&gzip), Err("content_encoding"));
     }

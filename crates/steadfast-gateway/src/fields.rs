@@ -51,25 +51,18 @@ impl Fields {
 
     /// Drops the fields of these names whose value is `value`: they say nothing new.
     pub(crate) fn drop_repeats(&mut self, names: &[&str], value: &str) {
-        self.0
-            .retain(|(name, text)| !(names.contains(&name.as_str()) && text == value));
+        self.0.retain(|(name, text)| !(names.contains(&name.as_str()) && text == value));
     }
 
     /// What is left, without NUL.
     pub(crate) fn rest(self) -> Vec<(String, String)> {
-        self.0
-            .into_iter()
-            .map(|(name, value)| (without_nul(name), without_nul(value)))
-            .collect()
+        self.0.into_iter().map(|(name, value)| (without_nul(name), without_nul(value))).collect()
     }
 
     /// The message's id: `MessageSid`, or the older names for it.
     pub(crate) fn message_sid(&mut self) -> Result<MessageSid, FieldError> {
         const NAMES: [&str; 3] = ["MessageSid", "SmsMessageSid", "SmsSid"];
-        let text = NAMES
-            .iter()
-            .find_map(|name| self.peek(name))
-            .ok_or(FieldError::Missing(NAMES[0]))?;
+        let text = NAMES.iter().find_map(|name| self.peek(name)).ok_or(FieldError::Missing(NAMES[0]))?;
         let sid = MessageSid::parse(text)?;
         self.drop_repeats(&NAMES, sid.as_str());
         Ok(sid)

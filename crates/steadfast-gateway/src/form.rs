@@ -118,22 +118,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
+        list.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     #[test]
     fn decoding_keeps_order_repeats_and_spaces() {
         let form = b"b=1%2C+2&a=&b=%F0%9F%91%8B&c&&=x&d=e=f";
-        let expected = pairs(&[
-            ("b", "1, 2"),
-            ("a", ""),
-            ("b", "\u{1f44b}"),
-            ("c", ""),
-            ("", "x"),
-            ("d", "e=f"),
-        ]);
+        let expected =
+            pairs(&[("b", "1, 2"), ("a", ""), ("b", "\u{1f44b}"), ("c", ""), ("", "x"), ("d", "e=f")]);
         assert_eq!(parse(form, 10), Ok(expected));
         assert_eq!(parse(b"n=Ramesh++", 10), Ok(pairs(&[("n", "Ramesh  ")])));
         assert_eq!(parse(b"", 10), Ok(Vec::new()));

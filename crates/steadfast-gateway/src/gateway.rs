@@ -9,13 +9,13 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use hyper::body::Body;
 use serde_json::json;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use steadfast_clock::SharedClock;
 use steadfast_queue::Backend;
 
 /// The public HTTP edge.
-#[derive(Debug)]
 pub struct Gateway {
     pub(crate) config: GatewayConfig,
     pub(crate) queue: Arc<dyn Backend>,
@@ -35,6 +35,13 @@ enum Route {
     Live,
     Ready,
     Nowhere,
+}
+
+impl fmt::Debug for Gateway {
+    /// The configuration alone: a queue may show what it holds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl Gateway {
@@ -125,11 +132,7 @@ impl Gateway {
             return answer::json(StatusCode::OK, &json!({"status": "alive"}));
         }
         let report = self.health.report();
-        let status = if report.ready {
-            StatusCode::OK
-        } else {
-            StatusCode::SERVICE_UNAVAILABLE
-        };
+        let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         match route {
             Route::Health => answer::json(status, &report.body),
             _ => answer::json(status, &json!({"ready": report.ready})),

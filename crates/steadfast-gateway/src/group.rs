@@ -15,10 +15,7 @@ pub fn conversation_group(
     ours: &Address,
     theirs: &Address,
 ) -> GroupKey {
-    keyed(
-        secret,
-        &["conversation", account.as_str(), ours.as_str(), theirs.as_str()],
-    )
+    keyed(secret, &["conversation", account.as_str(), ours.as_str(), theirs.as_str()])
 }
 
 /// The group of the status callbacks of one outbound message.
@@ -52,10 +49,7 @@ mod tests {
         let key = conversation_group(&secret, &account, &ours, &theirs);
         assert_eq!(key, conversation_group(&secret, &account, &ours, &theirs));
         assert_ne!(key, conversation_group(&secret, &account, &theirs, &ours));
-        assert_ne!(
-            key,
-            conversation_group(&Secret::new("t"), &account, &ours, &theirs)
-        );
+        assert_ne!(key, conversation_group(&Secret::new("t"), &account, &ours, &theirs));
         // Where one part ends and the next begins counts too.
         assert_ne!(
             conversation_group(&secret, &account, &address("a"), &address("bc")),

@@ -1,7 +1,6 @@
 //! What the binary tells the gateway about the rest of the process.
 
 use serde_json::Value;
-use std::fmt;
 
 /// The state of the process, for `GET /health` and `GET /readyz`.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,11 +23,5 @@ where
 {
     fn report(&self) -> HealthReport {
         self()
-    }
-}
-
-impl fmt::Debug for dyn HealthSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HealthSource")
     }
 }

@@ -39,17 +39,13 @@ pub fn read(pairs: Vec<(String, String)>, received_ms: i64) -> Result<InboundMes
 /// What the message carries. Decided by the fields that are there, not by `MessageType`: that one is
 /// missing on some channels and grows new words.
 fn content(fields: &mut Fields, body: &str) -> Content {
-    let message_type = fields
-        .peek("MessageType")
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let message_type = fields.peek("MessageType").unwrap_or_default().to_ascii_lowercase();
     let items = media(fields);
     if !items.is_empty() {
         return Content::Media { items };
     }
-    if let Some(content) = location(fields)
-        .or_else(|| button(fields, body))
-        .or_else(|| list_choice(fields, body))
+    if let Some(content) =
+        location(fields).or_else(|| button(fields, body)).or_else(|| list_choice(fields, body))
     {
         return content;
     }
@@ -69,22 +65,14 @@ fn media(fields: &mut Fields) -> Vec<Media> {
         };
         let content_type = fields.take(&format!("MediaContentType{n}"));
         let content_type = content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
-        items.push(Media {
-            url,
-            content_type: content_type.to_ascii_lowercase(),
-        });
+        items.push(Media { url, content_type: content_type.to_ascii_lowercase() });
     }
     items
 }
 
 fn location(fields: &mut Fields) -> Option<Content> {
     let degrees = |name: &str, max: f64| {
-        fields
-            .peek(name)?
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|value| (-max..=max).contains(value))
+        fields.peek(name)?.trim().parse::<f64>().ok().filter(|value| (-max..=max).contains(value))
     };
     let (latitude, longitude) = (degrees("Latitude", 90.0)?, degrees("Longitude", 180.0)?);
     fields.take("Latitude");

@@ -44,16 +44,15 @@ pub struct Inspector {
 
 #[derive(Debug, Default)]
 struct Rings {
-    accepted: VecDeque<WebhookVerdict>,
-    refused: VecDeque<WebhookVerdict>,
+    /// Numbers the verdicts: many fall into one millisecond, and the clock may be set back.
+    next: u64,
+    accepted: VecDeque<(u64, WebhookVerdict)>,
+    refused: VecDeque<(u64, WebhookVerdict)>,
 }
 
 impl Inspector {
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self {
-            entries_max,
-            rings: Arc::default(),
-        }
+        Self { entries_max, rings: Arc::default() }
     }
 
     pub(crate) fn push(&self, verdict: WebhookVerdict) {
@@ -61,23 +60,21 @@ impl Inspector {
             return;
         }
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        let ring = if verdict.reason.is_none() {
-            &mut rings.accepted
-        } else {
-            &mut rings.refused
-        };
+        let number = rings.next;
+        rings.next += 1;
+        let ring = if verdict.reason.is_none() { &mut rings.accepted } else { &mut rings.refused };
         if ring.len() >= self.entries_max {
             ring.pop_front();
         }
-        ring.push_back(verdict);
+        ring.push_back((number, verdict));
     }
 
     /// The last `limit` verdicts of both kinds, newest first.
     pub fn recent(&self, limit: usize) -> Vec<WebhookVerdict> {
         let rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<&WebhookVerdict> = rings.accepted.iter().chain(&rings.refused).rev().collect();
-        all.sort_by_key(|verdict| std::cmp::Reverse(verdict.at_ms));
-        all.into_iter().take(limit).cloned().collect()
+        let mut all: Vec<&(u64, WebhookVerdict)> = rings.accepted.iter().chain(&rings.refused).collect();
+        all.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
+        all.into_iter().take(limit).map(|(_, verdict)| verdict.clone()).collect()
     }
 }
 

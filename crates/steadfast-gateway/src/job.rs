@@ -61,12 +61,7 @@ fn read_inbound(
     let group = conversation_group(&config.group_secret, &message.account, &message.to, &message.from);
     let correlation = CorrelationId::derived_from(&unique);
     let job = job(config, KIND_INBOUND, payload, unique, group, &correlation);
-    Ok(Webhook {
-        sid: message.sid,
-        account: message.account,
-        correlation,
-        job,
-    })
+    Ok(Webhook { sid: message.sid, account: message.account, correlation, job })
 }
 
 fn read_status(
@@ -85,12 +80,7 @@ fn read_status(
     let group = message_group(&config.group_secret, &callback.sid);
     let correlation = CorrelationId::derived_from(&format!("{}/{}", callback.account, callback.sid));
     let job = job(config, KIND_STATUS, payload, unique, group, &correlation);
-    Ok(Webhook {
-        sid: callback.sid,
-        account: callback.account,
-        correlation,
-        job,
-    })
+    Ok(Webhook { sid: callback.sid, account: callback.account, correlation, job })
 }
 
 fn job(
@@ -103,10 +93,7 @@ fn job(
 ) -> NewJob {
     NewJob {
         codec: CODEC_JSON_V1,
-        unique: Some(Unique {
-            key: unique.into_bytes(),
-            window_ms: config.unique_window_ms,
-        }),
+        unique: Some(Unique { key: unique.into_bytes(), window_ms: config.unique_window_ms }),
         group: Some(group),
         retry: config.retry.clone(),
         timeout_ms: config.job_timeout_ms,

@@ -28,10 +28,7 @@ pub(crate) fn fields(body: &[u8], fields_max: usize) -> Result<Vec<(String, Stri
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    Ok(members
-        .into_iter()
-        .map(|(name, value)| (name, text(value)))
-        .collect())
+    Ok(members.into_iter().map(|(name, value)| (name, text(value))).collect())
 }
 
 #[cfg(test)]
@@ -40,22 +37,12 @@ mod tests {
 
     #[test]
     fn flat_objects_become_fields() {
-        let read = fields(
-            br#"{"MessageSid":"SM1","NumMedia":0,"Body":null,"ChannelMetadata":{"a":[1]}}"#,
-            9,
-        );
+        let read = fields(br#"{"MessageSid":"SM1","NumMedia":0,"Body":null,"ChannelMetadata":{"a":[1]}}"#, 9);
         let mut read = read.expect("an object");
         read.sort();
-        let expected = [
-            ("Body", ""),
-            ("ChannelMetadata", r#"{"a":[1]}"#),
-            ("MessageSid", "SM1"),
-            ("NumMedia", "0"),
-        ];
-        assert_eq!(
-            read,
-            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        );
+        let expected =
+            [("Body", ""), ("ChannelMetadata", r#"{"a":[1]}"#), ("MessageSid", "SM1"), ("NumMedia", "0")];
+        assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 
     #[test]
@@ -63,10 +50,7 @@ mod tests {
         assert_eq!(fields(b"[{}]", 9), Err(JsonError::NotAnObject));
         assert_eq!(fields(b"{\"a\":1", 9), Err(JsonError::Invalid));
         assert_eq!(fields(b"\xff", 9), Err(JsonError::Invalid));
-        assert_eq!(
-            fields(br#"{"a":1,"b":2}"#, 1),
-            Err(JsonError::TooManyFields { max: 1 })
-        );
+        assert_eq!(fields(br#"{"a":1,"b":2}"#, 1), Err(JsonError::TooManyFields { max: 1 }));
         let deep = "[".repeat(100_000);
         assert_eq!(fields(deep.as_bytes(), 9), Err(JsonError::Invalid));
     }

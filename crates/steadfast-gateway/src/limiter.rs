@@ -23,16 +23,11 @@ struct Rate {
 
 impl Rate {
     fn full(self, now_ms: u64) -> Bucket {
-        Bucket {
-            level: self.burst * TOKEN,
-            at_ms: now_ms,
-        }
+        Bucket { level: self.burst * TOKEN, at_ms: now_ms }
     }
 
     fn refill(self, bucket: &mut Bucket, now_ms: u64) {
-        let gained = now_ms
-            .saturating_sub(bucket.at_ms)
-            .saturating_mul(self.per_second);
+        let gained = now_ms.saturating_sub(bucket.at_ms).saturating_mul(self.per_second);
         bucket.level = bucket.level.saturating_add(gained).min(self.burst * TOKEN);
         bucket.at_ms = now_ms.max(bucket.at_ms);
     }
@@ -64,31 +59,16 @@ struct Peers {
 
 impl PeerLimiter {
     pub(crate) fn new(burst: u32, per_second: u32, peers_max: usize) -> Self {
-        let rate = Rate {
-            burst: u64::from(burst),
-            per_second: u64::from(per_second),
-        };
-        let state = Peers {
-            by_address: HashMap::new(),
-            all_others: rate.full(0),
-            swept_ms: 0,
-        };
-        Self {
-            rate,
-            peers_max,
-            state: Mutex::new(state),
-        }
+        let rate = Rate { burst: u64::from(burst), per_second: u64::from(per_second) };
+        let state = Peers { by_address: HashMap::new(), all_others: rate.full(0), swept_ms: 0 };
+        Self { rate, peers_max, state: Mutex::new(state) }
     }
 
     /// Whether `peer` may do it once more now. `now_ms` is a monotonic reading.
     pub(crate) fn allow(&self, peer: IpAddr, now_ms: u64) -> bool {
         let peer = peer_key(peer);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Peers {
-            by_address,
-            all_others,
-            swept_ms,
-        } = &mut *state;
+        let Peers { by_address, all_others, swept_ms } = &mut *state;
         if let Some(bucket) = by_address.get_mut(&peer) {
             return self.rate.take(bucket, now_ms);
         }
@@ -121,14 +101,8 @@ pub(crate) struct LogLimiter {
 
 impl LogLimiter {
     pub(crate) fn new(per_second: u32) -> Self {
-        let rate = Rate {
-            burst: u64::from(per_second).saturating_mul(2),
-            per_second: u64::from(per_second),
-        };
-        Self {
-            rate,
-            state: Mutex::new((rate.full(0), 0)),
-        }
+        let rate = Rate { burst: u64::from(per_second).saturating_mul(2), per_second: u64::from(per_second) };
+        Self { rate, state: Mutex::new((rate.full(0), 0)) }
     }
 
     /// If it may be said now: how many times it was not said since the last time.
@@ -176,10 +150,7 @@ mod tests {
     #[test]
     fn what_was_not_said_is_counted() {
         let limiter = LogLimiter::new(1);
-        assert_eq!(
-            [0; 5].map(|_| limiter.allow(0)),
-            [Some(0), Some(0), None, None, None]
-        );
+        assert_eq!([0; 5].map(|_| limiter.allow(0)), [Some(0), Some(0), None, None, None]);
         assert_eq!(limiter.allow(1_000), Some(3));
     }
 }

@@ -26,33 +26,13 @@ pub const CONNECTIONS_DROPPED: &str = "steadfast_gateway_connections_dropped_tot
 /// Describes them to the recorder. Call once, after installing it.
 pub fn describe() {
     describe_counter!(WEBHOOKS_RECEIVED, Unit::Count, "Webhooks by kind and outcome");
-    describe_histogram!(
-        WEBHOOK_DURATION,
-        Unit::Seconds,
-        "From the head of a believed webhook to its answer"
-    );
+    describe_histogram!(WEBHOOK_DURATION, Unit::Seconds, "From the head of a believed webhook to its answer");
     describe_counter!(WEBHOOK_ERRORS, Unit::Count, "Webhooks not taken, by reason");
     describe_counter!(DUPLICATES, Unit::Count, "Webhooks that were stored already");
     describe_histogram!(STEP_DURATION, Unit::Seconds, "One step of a believed webhook");
-    describe_counter!(
-        SIGNATURE_MATCHES,
-        Unit::Count,
-        "Verified requests by secret and spelling of the URL"
-    );
-    describe_counter!(
-        OBSERVED_FAILURES,
-        Unit::Count,
-        "Processed requests that enforce mode would refuse"
-    );
-    describe_gauge!(
-        LAST_INBOUND,
-        Unit::Seconds,
-        "When the last inbound message was stored"
-    );
+    describe_counter!(SIGNATURE_MATCHES, Unit::Count, "Verified requests by secret and spelling of the URL");
+    describe_counter!(OBSERVED_FAILURES, Unit::Count, "Processed requests that enforce mode would refuse");
+    describe_gauge!(LAST_INBOUND, Unit::Seconds, "When the last inbound message was stored");
     describe_gauge!(CONNECTIONS, Unit::Count, "Open connections");
-    describe_counter!(
-        CONNECTIONS_DROPPED,
-        Unit::Count,
-        "Connections turned away or closed early"
-    );
+    describe_counter!(CONNECTIONS_DROPPED, Unit::Count, "Connections turned away or closed early");
 }

@@ -33,15 +33,11 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.base, address.to_canonical()) {
             (IpAddr::V4(base), IpAddr::V4(address)) => {
-                let mask = u32::MAX
-                    .checked_shl(u32::from(32 - self.prefix_bits))
-                    .unwrap_or(0);
+                let mask = u32::MAX.checked_shl(u32::from(32 - self.prefix_bits)).unwrap_or(0);
                 base.to_bits() & mask == address.to_bits() & mask
             }
             (IpAddr::V6(base), IpAddr::V6(address)) => {
-                let mask = u128::MAX
-                    .checked_shl(u32::from(128 - self.prefix_bits))
-                    .unwrap_or(0);
+                let mask = u128::MAX.checked_shl(u32::from(128 - self.prefix_bits)).unwrap_or(0);
                 base.to_bits() & mask == address.to_bits() & mask
             }
             _ => false,
@@ -57,9 +53,7 @@ impl FromStr for Network {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text.trim(), None),
         };
-        let base: IpAddr = address
-            .parse()
-            .map_err(|_| NetworkError::Address(address.to_owned()))?;
+        let base: IpAddr = address.parse().map_err(|_| NetworkError::Address(address.to_owned()))?;
         let base = base.to_canonical();
         let bits_max = if base.is_ipv4() { 32 } else { 128 };
         let prefix_bits = match prefix {
@@ -68,10 +62,7 @@ impl FromStr for Network {
                 .parse()
                 .ok()
                 .filter(|&bits| bits <= bits_max)
-                .ok_or_else(|| NetworkError::Prefix {
-                    text: text.to_owned(),
-                    bits_max,
-                })?,
+                .ok_or_else(|| NetworkError::Prefix { text: text.to_owned(), bits_max })?,
         };
         Ok(Self { base, prefix_bits })
     }
@@ -124,28 +115,16 @@ mod tests {
 
     #[test]
     fn what_is_refused_says_why() {
-        assert_eq!(
-            "proxy".parse::<Network>(),
-            Err(NetworkError::Address("proxy".to_owned()))
-        );
+        assert_eq!("proxy".parse::<Network>(), Err(NetworkError::Address("proxy".to_owned())));
         let error = "10.0.0.0/33".parse::<Network>().expect_err("too many bits");
-        assert_eq!(
-            error.to_string(),
-            "`33` is no prefix length; it must be between 0 and 32"
-        );
+        assert_eq!(error.to_string(), "`33` is no prefix length; it must be between 0 and 32");
         assert!("10.0.0.0/-1".parse::<Network>().is_err());
     }
 
     #[test]
     fn one_ipv6_customer_is_one_peer() {
-        assert_eq!(
-            peer_key(address("2001:db8::1")),
-            peer_key(address("2001:db8::ffff"))
-        );
-        assert_ne!(
-            peer_key(address("2001:db8:0:1::1")),
-            peer_key(address("2001:db8::1"))
-        );
+        assert_eq!(peer_key(address("2001:db8::1")), peer_key(address("2001:db8::ffff")));
+        assert_ne!(peer_key(address("2001:db8:0:1::1")), peer_key(address("2001:db8::1")));
         assert_eq!(peer_key(address("::ffff:192.0.2.1")), address("192.0.2.1"));
     }
 }

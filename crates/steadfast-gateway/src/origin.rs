@@ -36,23 +36,13 @@ pub(crate) fn read<'a>(
     let urls = match &config.public_base_url {
         Some(public) => public.candidates(target, host),
         None => {
-            let scheme = text("x-forwarded-proto")
-                .filter(|_| believed)
-                .map_or("http", first_of_list);
-            let host = forwarded_host
-                .filter(|_| believed)
-                .map(first_of_list)
-                .or(host)
-                .unwrap_or("localhost");
+            let scheme = text("x-forwarded-proto").filter(|_| believed).map_or("http", first_of_list);
+            let host = forwarded_host.filter(|_| believed).map(first_of_list).or(host).unwrap_or("localhost");
             vec![format!("{scheme}://{host}{target}")]
         }
     };
     Origin {
-        client: if believed {
-            behind_proxies(config, headers).unwrap_or(peer)
-        } else {
-            peer
-        },
+        client: if believed { behind_proxies(config, headers).unwrap_or(peer) } else { peer },
         urls,
         host,
         forwarded_host,
@@ -67,10 +57,7 @@ pub(crate) fn target_of(uri: &Uri) -> &str {
 }
 
 fn is_proxy(config: &GatewayConfig, address: IpAddr) -> bool {
-    config
-        .trusted_proxies
-        .iter()
-        .any(|network| network.contains(address))
+    config.trusted_proxies.iter().any(|network| network.contains(address))
 }
 
 /// The last address of `X-Forwarded-For` that is no proxy of ours: what stands before it, its sender may
@@ -97,11 +84,7 @@ fn first_of_list(list: &str) -> &str {
 
 /// Every value of `name`. One that is not text stands as an empty one, so that it is not overlooked.
 fn all<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
-    headers
-        .get_all(name)
-        .iter()
-        .map(|value| value.to_str().unwrap_or_default())
-        .collect()
+    headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect()
 }
 
 #[cfg(test)]
@@ -141,11 +124,7 @@ mod tests {
         let headers = headers(&FORWARDED);
         let believed = read(&config, &uri, &headers, ip("10.0.0.1"));
         assert_eq!(believed.urls, ["https://bot.example.com/webhook/twilio?a='1'"]);
-        assert_eq!(
-            believed.client,
-            ip("203.0.113.9"),
-            "what stands before it may be made up"
-        );
+        assert_eq!(believed.client, ip("203.0.113.9"), "what stands before it may be made up");
         let not = read(&config, &uri, &headers, ip("203.0.113.66"));
         assert_eq!(not.urls, ["http://inner:3010/webhook/twilio?a='1'"]);
         assert_eq!(not.client, ip("203.0.113.66"));
@@ -154,21 +133,14 @@ mod tests {
     #[test]
     fn a_configured_url_is_not_changed_by_any_header() {
         let headers = headers(&FORWARDED);
-        let origin = read(
-            &config(Some("https://public.example")),
-            &Uri::from_static("/a"),
-            &headers,
-            ip("10.0.0.1"),
-        );
+        let origin =
+            read(&config(Some("https://public.example")), &Uri::from_static("/a"), &headers, ip("10.0.0.1"));
         assert_eq!(origin.urls, ["https://public.example/a"]);
     }
 
     #[test]
     fn an_unreadable_forwarded_for_names_nobody() {
-        let headers = headers(&[
-            ("x-forwarded-for", "unknown, 10.0.0.3"),
-            ("x-twilio-signature", "a"),
-        ]);
+        let headers = headers(&[("x-forwarded-for", "unknown, 10.0.0.3"), ("x-twilio-signature", "a")]);
         let origin = read(&config(None), &Uri::from_static("/a"), &headers, ip("10.0.0.1"));
         assert_eq!(origin.client, ip("10.0.0.3"));
         assert_eq!(origin.signature, ["a"]);

@@ -91,11 +91,7 @@ impl PublicUrl {
         let mut urls = vec![format!("{}{}{target}", self.origin, self.prefix)];
         if let Some(host) = host.filter(|host| *host != self.host() && host.eq_ignore_ascii_case(self.host()))
         {
-            urls.push(format!(
-                "{}{host}{}{target}",
-                &self.origin[..self.host_at],
-                self.prefix
-            ));
+            urls.push(format!("{}{host}{}{target}", &self.origin[..self.host_at], self.prefix));
         }
         urls
     }
@@ -104,11 +100,7 @@ impl PublicUrl {
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = self.origin.split("://").next().unwrap_or_default();
-        let userinfo = if self.host_at == scheme.len() + 3 {
-            ""
-        } else {
-            "***@"
-        };
+        let userinfo = if self.host_at == scheme.len() + 3 { "" } else { "***@" };
         write!(f, "{scheme}://{userinfo}{}{}", self.host(), self.prefix)
     }
 }
@@ -134,10 +126,7 @@ mod tests {
             url.candidates("/webhook/twilio?a=1", None),
             ["HTTPS://user:pa:ss@MyCompany.com:8443/bot/webhook/twilio?a=1"]
         );
-        assert_eq!(
-            format!("{url:?}"),
-            "PublicUrl(HTTPS://***@MyCompany.com:8443/bot)"
-        );
+        assert_eq!(format!("{url:?}"), "PublicUrl(HTTPS://***@MyCompany.com:8443/bot)");
         assert_eq!(url.host(), "MyCompany.com:8443");
     }
 
@@ -148,23 +137,14 @@ mod tests {
             url.candidates("/a", Some("mycompany.com")),
             ["https://MyCompany.com/a", "https://mycompany.com/a"]
         );
-        assert_eq!(
-            url.candidates("/a", Some("evil.example")),
-            ["https://MyCompany.com/a"]
-        );
+        assert_eq!(url.candidates("/a", Some("evil.example")), ["https://MyCompany.com/a"]);
     }
 
     #[test]
     fn a_prefix_is_there_once_whether_or_not_the_proxy_took_it_off() {
         let url = url("https://h/bot");
-        assert_eq!(
-            url.candidates("/webhook/twilio", None),
-            ["https://h/bot/webhook/twilio"]
-        );
-        assert_eq!(
-            url.candidates("/bot/webhook/twilio", None),
-            ["https://h/bot/webhook/twilio"]
-        );
+        assert_eq!(url.candidates("/webhook/twilio", None), ["https://h/bot/webhook/twilio"]);
+        assert_eq!(url.candidates("/bot/webhook/twilio", None), ["https://h/bot/webhook/twilio"]);
         assert_eq!(url.without_prefix("/bots/webhook"), "/bots/webhook");
     }
 

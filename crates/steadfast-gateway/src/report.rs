@@ -95,6 +95,14 @@ impl Report {
             Err(Refusal::Store(_)) => "unavailable",
             Err(_) => "refused",
         };
+        if self.correlation.is_none() {
+            // Nothing of a message was read: an id that only this log line and verdict share.
+            let seed = format!("unread/{}/{now_ms}/{}", self.client, total.as_nanos());
+            self.correlation = Some(CorrelationId::derived_from(&seed));
+        }
+        if let Err(refusal) = result {
+            self.explanation.get_or_insert_with(|| with_causes(refusal));
+        }
         self.count(outcome, result, total);
         match result {
             Ok(_) => self.say_taken(outcome, total),
@@ -110,10 +118,7 @@ impl Report {
                 Err(refusal) => refusal.status().as_u16(),
             },
             reason: result.as_ref().err().map(Refusal::reason),
-            explanation: self
-                .explanation
-                .take()
-                .or_else(|| result.as_ref().err().map(ToString::to_string)),
+            explanation: self.explanation.take(),
             message_sid: self.sid.as_ref().map(ToString::to_string),
             correlation_id: self.correlation_text().to_owned(),
             client: self.client,
@@ -183,12 +188,7 @@ impl Report {
                 self.breakdown()
             );
         } else if total > SLOW[0] {
-            tracing::warn!(
-                correlation.id = id,
-                duration_ms,
-                "webhook answered late: {}",
-                self.breakdown()
-            );
+            tracing::warn!(correlation.id = id, duration_ms, "webhook answered late: {}", self.breakdown());
         }
     }
 
@@ -196,10 +196,7 @@ impl Report {
         let Some(Some(unsaid)) = self.allowance else {
             return;
         };
-        let why = match &self.explanation {
-            Some(explanation) => explanation.clone(),
-            None => with_causes(refusal),
-        };
+        let why = self.explanation.as_deref().unwrap_or_default();
         if matches!(refusal, Refusal::Store(_)) {
             tracing::error!(
                 message.sid = self.sid_text(),

@@ -66,9 +66,7 @@ mod tests {
     use super::*;
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
+        list.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     const SID: &str = "SM00000000000000000000000000000100";
@@ -85,48 +83,28 @@ mod tests {
         let callback = read(form, "x=1&o=ABCDEF00000000000000000000000001", 7).expect("readable");
         assert_eq!(callback.status, "delivered");
         assert_eq!(callback.error_code, None);
-        assert_eq!(
-            callback.outbox_id,
-            OutboxId::parse("abcdef00000000000000000000000001")
-        );
+        assert_eq!(callback.outbox_id, OutboxId::parse("abcdef00000000000000000000000001"));
         assert_eq!(callback.received_ms, 7);
     }
 
     #[test]
     fn a_foreign_outbox_id_is_no_outbox_id() {
-        let form = pairs(&[
-            ("MessageSid", SID),
-            ("AccountSid", ACCOUNT),
-            ("MessageStatus", "sent"),
-        ]);
+        let form = pairs(&[("MessageSid", SID), ("AccountSid", ACCOUNT), ("MessageStatus", "sent")]);
         assert_eq!(read(form, "o=1%27%3B--", 0).expect("readable").outbox_id, None);
     }
 
     #[test]
     fn what_is_missing_is_named() {
-        let form = pairs(&[
-            ("MessageSid", SID),
-            ("AccountSid", ACCOUNT),
-            ("MessageStatus", ""),
-        ]);
-        assert_eq!(
-            read(form, "", 0).expect_err("no status").to_string(),
-            "MessageStatus is missing"
-        );
+        let form = pairs(&[("MessageSid", SID), ("AccountSid", ACCOUNT), ("MessageStatus", "")]);
+        assert_eq!(read(form, "", 0).expect_err("no status").to_string(), "MessageStatus is missing");
     }
 
     #[test]
     fn the_fields_decide_which_of_the_two_it_is() {
-        assert!(is_status(&pairs(&[
-            ("MessageStatus", "some_new_state"),
-            ("SmsStatus", "sent")
-        ])));
+        assert!(is_status(&pairs(&[("MessageStatus", "some_new_state"), ("SmsStatus", "sent")])));
         assert!(is_status(&pairs(&[("SmsStatus", "delivered")])));
         assert!(!is_status(&pairs(&[("SmsStatus", "received"), ("Body", "hi")])));
-        assert!(!is_status(&pairs(&[
-            ("MessageStatus", ""),
-            ("SmsStatus", "received")
-        ])));
+        assert!(!is_status(&pairs(&[("MessageStatus", ""), ("SmsStatus", "received")])));
         assert!(!is_status(&pairs(&[("Body", "hi")])));
     }
 }

@@ -116,23 +116,14 @@ impl Gateway {
             report.allowance = Some(None);
             return Err(Refusal::SignatureFlood(failure));
         }
-        report.correlation = self.claimed_correlation(input);
-        let allowance = if flood {
-            None
-        } else {
-            self.refusal_logs.allow(now_ms)
-        };
+        if let Payload::Form(pairs) = input.payload {
+            report.correlation = claimed_correlation(pairs);
+        }
+        let allowance = if flood { None } else { self.refusal_logs.allow(now_ms) };
         report.allowance = Some(allowance);
         if allowance.is_some() {
-            let Origin {
-                host, forwarded_host, ..
-            } = *origin;
-            let seen = Seen {
-                input: *input,
-                host,
-                forwarded_host,
-                paths: &Self::WEBHOOK_PATHS,
-            };
+            let Origin { host, forwarded_host, .. } = *origin;
+            let seen = Seen { input: *input, host, forwarded_host, paths: &Self::WEBHOOK_PATHS };
             report.explanation = Some(signature::explain(failure, &seen).to_string());
         }
         match self.config.mode {
@@ -143,19 +134,6 @@ impl Gateway {
                 Ok(())
             }
         }
-    }
-
-    /// The correlation id that the message would have if the request were what it claims to be.
-    fn claimed_correlation(&self, input: &VerifyInput<'_>) -> Option<CorrelationId> {
-        let Payload::Form(pairs) = input.payload else {
-            return None;
-        };
-        let value = |wanted: &str| Some(&pairs.iter().find(|(name, _)| name == wanted)?.1);
-        let (account, sid) = (
-            value("AccountSid")?,
-            value("MessageSid").or_else(|| value("SmsSid"))?,
-        );
-        Some(CorrelationId::derived_from(&format!("{account}/{sid}")))
     }
 
     /// Reads the fields and decides whether their account is served here.
@@ -169,6 +147,7 @@ impl Gateway {
         let is_status = status::is_status(&pairs) || (to_status && !status::is_inbound(&pairs));
         let kind = if is_status { Kind::Status } else { Kind::Inbound };
         report.kind = kind;
+        report.correlation = claimed_correlation(&pairs);
         let webhook = job::read(&self.config, kind, pairs, query, self.clock.now_ms())?;
         report.sid = Some(webhook.sid.clone());
         report.correlation = Some(webhook.correlation.clone());
@@ -183,9 +162,7 @@ impl Gateway {
     /// Makes it durable, or says that it is not, until `deadline`.
     async fn store(&self, job: NewJob, deadline: Instant) -> Result<Stored, StoreError> {
         let answered = tokio::time::timeout_at(deadline, self.queue.enqueue(vec![job])).await;
-        let enqueued = answered
-            .map_err(|_| StoreError::Deadline)?
-            .map_err(StoreError::Queue)?;
+        let enqueued = answered.map_err(|_| StoreError::Deadline)?.map_err(StoreError::Queue)?;
         match enqueued.first() {
             Some(Enqueued::New(_)) => Ok(Stored::New),
             Some(Enqueued::Duplicate(_)) => Ok(Stored::Duplicate),
@@ -197,14 +174,9 @@ impl Gateway {
     fn conclude(&self, mut report: Report, result: &Result<Stored, Refusal>) {
         let now_ms = self.clock.now_ms();
         if let Err(refusal) = result {
-            let logs = if matches!(refusal, Refusal::Store(_)) {
-                &self.trouble_logs
-            } else {
-                &self.refusal_logs
-            };
-            report
-                .allowance
-                .get_or_insert_with(|| logs.allow(self.clock.mono_ms()));
+            let logs =
+                if matches!(refusal, Refusal::Store(_)) { &self.trouble_logs } else { &self.refusal_logs };
+            report.allowance.get_or_insert_with(|| logs.allow(self.clock.mono_ms()));
         } else if report.kind == Kind::Inbound {
             // Whole seconds since 1970 are exact in an f64.
             #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
@@ -216,4 +188,11 @@ impl Gateway {
             self.inspector.push(verdict);
         }
     }
+}
+
+/// The correlation id that the message has if these fields are what they claim to be.
+fn claimed_correlation(pairs: &[(String, String)]) -> Option<CorrelationId> {
+    let value = |wanted: &str| Some(&pairs.iter().find(|(name, _)| name == wanted)?.1);
+    let (account, sid) = (value("AccountSid")?, value("MessageSid").or_else(|| value("SmsSid"))?);
+    Some(CorrelationId::derived_from(&format!("{account}/{sid}")))
 }

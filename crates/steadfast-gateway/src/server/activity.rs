@@ -1,7 +1,7 @@
 //! What a connection is doing, so that the right clock runs for it and only idle ones are closed.
 
 use crate::config::Limits;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -20,15 +20,13 @@ const HEAD_GRACE_MS: u64 = 1_000;
 pub(super) struct Activity {
     base: Instant,
     word: AtomicU64,
+    unread: AtomicBool,
 }
 
 impl Activity {
     /// An idle connection.
     pub(super) fn new(base: Instant) -> Self {
-        let activity = Self {
-            base,
-            word: AtomicU64::new(IDLE),
-        };
+        let activity = Self { base, word: AtomicU64::new(IDLE), unread: AtomicBool::new(false) };
         activity.end();
         activity
     }
@@ -43,8 +41,7 @@ impl Activity {
     }
 
     fn set(&self, phase: u64) {
-        self.word
-            .store(self.now_ms() << PHASE_BITS | phase, Ordering::Release);
+        self.word.store(self.now_ms() << PHASE_BITS | phase, Ordering::Release);
     }
 
     /// A request begins to be handled.
@@ -57,16 +54,23 @@ impl Activity {
         self.set(IDLE);
     }
 
+    /// The last answer left some of its request unread.
+    pub(super) fn leave_unread(&self) {
+        self.unread.store(true, Ordering::Release);
+    }
+
+    /// Whether an answer left some of its request unread.
+    pub(super) fn left_unread(&self) -> bool {
+        self.unread.load(Ordering::Acquire)
+    }
+
     /// Bytes came. False: the connection has been given up and they must not be read.
     pub(super) fn bytes_came(&self) -> bool {
         let (phase, since_ms) = self.read();
         if phase == IDLE {
             let idle = since_ms << PHASE_BITS | IDLE;
             let head = self.now_ms() << PHASE_BITS | HEAD;
-            return self
-                .word
-                .compare_exchange(idle, head, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok();
+            return self.word.compare_exchange(idle, head, Ordering::AcqRel, Ordering::Acquire).is_ok();
         }
         phase != SHED
     }
@@ -96,10 +100,7 @@ impl Activity {
     pub(super) fn give_up(&self) -> bool {
         let word = self.word.load(Ordering::Acquire);
         self.expendable_since_ms().is_some()
-            && self
-                .word
-                .compare_exchange(word, word | SHED, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
+            && self.word.compare_exchange(word, word | SHED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 

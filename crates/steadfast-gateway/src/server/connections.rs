@@ -63,12 +63,7 @@ impl Drop for Slot {
 
 impl Connections {
     pub(super) fn new(max: usize, per_peer_max: usize) -> Arc<Self> {
-        Arc::new(Self {
-            max,
-            per_peer_max,
-            base: Instant::now(),
-            open: Mutex::default(),
-        })
+        Arc::new(Self { max, per_peer_max, base: Instant::now(), open: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -89,18 +84,9 @@ impl Connections {
         }
         let activity = Arc::new(Activity::new(self.base));
         let shed = CancellationToken::new();
-        let id = open.insert(Entry {
-            peer,
-            activity: Arc::clone(&activity),
-            shed: shed.clone(),
-        });
+        let id = open.insert(Entry { peer, activity: Arc::clone(&activity), shed: shed.clone() });
         drop(open);
-        Ok(Slot {
-            id,
-            activity,
-            shed,
-            connections: Arc::clone(self),
-        })
+        Ok(Slot { id, activity, shed, connections: Arc::clone(self) })
     }
 
     /// Closes a few idle connections, so that there are file descriptors again. Says how many.
@@ -136,10 +122,7 @@ impl Open {
     /// connection, but only when there is no room; that is cheaper than keeping an order at each request.
     fn shed_one(&mut self, peer: Option<IpAddr>) -> bool {
         loop {
-            let of_peer = self
-                .by_id
-                .iter()
-                .filter(|(_, entry)| peer.is_none_or(|peer| peer == entry.peer));
+            let of_peer = self.by_id.iter().filter(|(_, entry)| peer.is_none_or(|peer| peer == entry.peer));
             let idle = of_peer.filter_map(|(id, entry)| Some((entry.activity.expendable_since_ms()?, *id)));
             let Some((_, id)) = idle.min() else { return false };
             // It may have begun a request since it was looked at: then it stays, and the next is tried.
@@ -172,11 +155,7 @@ mod tests {
         let third = connections.admit(ip(3), false).expect("the first one goes");
         assert!(first.shed.is_cancelled() && !second.shed.is_cancelled());
         drop(first);
-        assert_eq!(
-            connections.lock().by_id.len(),
-            2,
-            "what was shed is not counted off twice"
-        );
+        assert_eq!(connections.lock().by_id.len(), 2, "what was shed is not counted off twice");
         second.activity.begin();
         third.activity.begin();
         assert_eq!(connections.admit(ip(4), false).expect_err("all are busy"), "full");
@@ -188,21 +167,13 @@ mod tests {
     async fn one_peer_takes_room_only_from_itself() {
         let connections = Connections::new(10, 2);
         let other = connections.admit(ip(9), false).expect("room");
-        let slots: Vec<Slot> = (0..2)
-            .map(|_| connections.admit(ip(1), false).expect("room"))
-            .collect();
+        let slots: Vec<Slot> = (0..2).map(|_| connections.admit(ip(1), false).expect("room")).collect();
         let third = connections.admit(ip(1), false).expect("its own oldest goes");
         assert!(slots[0].shed.is_cancelled() && !other.shed.is_cancelled());
         slots[1].activity.begin();
         third.activity.begin();
-        assert_eq!(
-            connections.admit(ip(1), false).expect_err("its own are busy"),
-            "peer_full"
-        );
-        assert!(
-            connections.admit(ip(1), true).is_ok(),
-            "a trusted proxy is not one peer"
-        );
+        assert_eq!(connections.admit(ip(1), false).expect_err("its own are busy"), "peer_full");
+        assert!(connections.admit(ip(1), true).is_ok(), "a trusted proxy is not one peer");
         drop((other, slots, third));
         assert!(connections.lock().by_peer.is_empty());
     }

@@ -8,6 +8,7 @@ use crate::gateway::Gateway;
 use crate::metrics as names;
 use connections::{Connections, Slot};
 use http::Request;
+use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -52,11 +53,8 @@ impl Gateway {
             match accepted {
                 Ok((stream, peer)) => {
                     pause_ms = *ACCEPT_PAUSE_MS.start();
-                    let trusted = self
-                        .config
-                        .trusted_proxies
-                        .iter()
-                        .any(|network| network.contains(peer.ip()));
+                    let trusted =
+                        self.config.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
                     match connections.admit(peer.ip(), trusted) {
                         Ok(slot) => {
                             let task =
@@ -81,10 +79,7 @@ impl Gateway {
         }
         drop(listener);
         tracker.close();
-        if tokio::time::timeout(limits.drain_timeout, tracker.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(limits.drain_timeout, tracker.wait()).await.is_err() {
             tracing::warn!(
                 connections = tracker.len(),
                 "requests did not finish in time; closing their connections"
@@ -111,6 +106,9 @@ impl Gateway {
             async move {
                 activity.begin();
                 let answer = gateway.handle(request, peer).await;
+                if answer.headers().contains_key(CONNECTION) {
+                    activity.leave_unread();
+                }
                 activity.end();
                 Ok::<_, Infallible>(answer)
             }
@@ -139,10 +137,7 @@ impl Gateway {
 }
 
 fn is_the_peers(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
-    )
+    matches!(kind, ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused)
 }
 
 /// Answers without a task: the few bytes fit into the socket's buffer, or are not sent.

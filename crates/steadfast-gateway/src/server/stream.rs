@@ -6,8 +6,14 @@ use std::io::{Error, ErrorKind, Result};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+/// How long a closed connection's unread rest is taken.
+const LINGER: Duration = Duration::from_secs(1);
+/// … and how much of it.
+const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Reads and writes of one connection, each with a deadline: for the first byte of a request, for its
 /// head, and for the peer to take an answer. The body's deadline is the handler's.
@@ -20,6 +26,10 @@ pub(super) struct TimedStream<S> {
     write_timer: Timer,
     /// Since when the peer has not taken what is to be written.
     stalled: Option<Instant>,
+    /// The writing side is closed.
+    shut: bool,
+    linger_until: Option<Instant>,
+    linger_bytes: usize,
 }
 
 /// A timer kept from one use to the next.
@@ -28,9 +38,7 @@ struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
     fn poll(&mut self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
-        let sleep = self
-            .0
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if sleep.deadline() != deadline {
             sleep.as_mut().reset(deadline);
         }
@@ -49,6 +57,9 @@ impl<S> TimedStream<S> {
             read_timer,
             write_timer,
             stalled: None,
+            shut: false,
+            linger_until: None,
+            linger_bytes: LINGER_BYTES_MAX,
         }
     }
 
@@ -56,10 +67,7 @@ impl<S> TimedStream<S> {
     fn wait_for_peer<T>(&mut self, context: &mut Context<'_>) -> Poll<Result<T>> {
         let since = *self.stalled.get_or_insert_with(Instant::now);
         ready!(self.write_timer.poll(since + self.limits.write_timeout, context));
-        Poll::Ready(Err(Error::new(
-            ErrorKind::TimedOut,
-            "the peer does not take the answer",
-        )))
+        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the peer does not take the answer")))
     }
 }
 
@@ -74,10 +82,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
         if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(context, buffer) {
             result?;
             if buffer.filled().len() > filled && !this.activity.bytes_came() {
-                return Poll::Ready(Err(Error::new(
-                    ErrorKind::ConnectionAborted,
-                    "closed to make room",
-                )));
+                return Poll::Ready(Err(Error::new(ErrorKind::ConnectionAborted, "closed to make room")));
             }
             return Poll::Ready(Ok(()));
         }
@@ -85,14 +90,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
             return Poll::Pending;
         };
         ready!(this.read_timer.poll(deadline, context));
-        Poll::Ready(Err(Error::new(
-            ErrorKind::TimedOut,
-            "the request did not come in time",
-        )))
+        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the request did not come in time")))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(context, bytes) {
             Poll::Ready(result) => Poll::Ready(result),
@@ -126,26 +128,51 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
         }
     }
 
+    /// Closing a socket that holds unread bytes resets it, and a reset can destroy the answer before the
+    /// peer has read it. So where some of a request was left unread, the rest is taken and thrown away
+    /// for a moment.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        match Pin::new(&mut self.stream).poll_shutdown(context) {
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => self.wait_for_peer(context),
+        let this = &mut *self;
+        if !this.shut {
+            match Pin::new(&mut this.stream).poll_shutdown(context) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => return this.wait_for_peer(context),
+            }
+            this.shut = true;
         }
+        if !this.activity.left_unread() {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_linger(context).map(Ok)
+    }
+}
+
+impl<S: AsyncRead + Unpin> TimedStream<S> {
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let until = *self.linger_until.get_or_insert_with(|| Instant::now() + LINGER);
+        let mut scratch = [0; 4_096];
+        while self.linger_bytes > 0 {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    self.linger_bytes = self.linger_bytes.saturating_sub(buffer.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.read_timer.poll(until, context),
+            }
+        }
+        Poll::Ready(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn timed(buffer_bytes: usize) -> (TimedStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(buffer_bytes);
-        (
-            TimedStream::new(ours, Arc::new(Activity::new(Instant::now())), &Limits::default()),
-            theirs,
-        )
+        (TimedStream::new(ours, Arc::new(Activity::new(Instant::now())), &Limits::default()), theirs)
     }
 
     #[tokio::test(start_paused = true)]
@@ -153,10 +180,7 @@ mod tests {
         let (mut ours, _theirs) = timed(64);
         let began = Instant::now();
         let error = ours.read_u8().await.expect_err("nothing came");
-        assert_eq!(
-            (error.kind(), began.elapsed()),
-            (ErrorKind::TimedOut, Duration::from_secs(30))
-        );
+        assert_eq!((error.kind(), began.elapsed()), (ErrorKind::TimedOut, Duration::from_secs(30)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -195,9 +219,6 @@ mod tests {
             result = ours.write_all(&[0; 4_096]) => result.expect_err("it stalls"),
             () = sip => unreachable!("the sips go on"),
         };
-        assert_eq!(
-            (error.kind(), began.elapsed()),
-            (ErrorKind::TimedOut, Duration::from_secs(5))
-        );
+        assert_eq!((error.kind(), began.elapsed()), (ErrorKind::TimedOut, Duration::from_secs(5)));
     }
 }

@@ -89,39 +89,22 @@ fn malformed(seen: &Seen<'_>) -> Vec<String> {
 }
 
 fn unknown_key(seen: &Seen<'_>) -> String {
-    let id = seen
-        .input
-        .settings
-        .first()
-        .and_then(|header| settings::parse(header))
-        .map_or("", |s| s.key);
+    let id = seen.input.settings.first().and_then(|header| settings::parse(header)).map_or("", |s| s.key);
     let known = seen.input.secrets.shared_keys.len();
     format!("it names `{}`; {known} shared keys are configured", quoted(id))
 }
 
 fn mismatch(seen: &Seen<'_>) -> Vec<String> {
     let header = seen.input.signature.first().copied().unwrap_or_default();
-    let algorithm = if seen.input.settings.is_empty() {
-        Algorithm::HmacSha1
-    } else {
-        Algorithm::HmacSha256
-    };
+    let algorithm = if seen.input.settings.is_empty() { Algorithm::HmacSha1 } else { Algorithm::HmacSha256 };
     let (Some(signature), Some(url)) = (decode(header, algorithm), seen.input.urls.first()) else {
         return Vec::new();
     };
     let Some(parts) = Parts::of(url) else {
         return vec![format!("the public URL `{}` has no scheme", quoted(url))];
     };
-    let mut search = Search {
-        algorithm,
-        signature,
-        budget_bytes: HASHED_BYTES_MAX,
-        exhausted: false,
-    };
-    let hint = search
-        .urls(seen, parts)
-        .or_else(|| search.fields(seen))
-        .or_else(|| search.secrets(seen));
+    let mut search = Search { algorithm, signature, budget_bytes: HASHED_BYTES_MAX, exhausted: false };
+    let hint = search.urls(seen, parts).or_else(|| search.fields(seen)).or_else(|| search.secrets(seen));
     match hint {
         Some(hint) => vec![hint],
         None => unexplained(seen, url, search.exhausted),
@@ -137,9 +120,7 @@ fn unexplained(seen: &Seen<'_>, url: &str, exhausted: bool) -> Vec<String> {
         && let Some((_, account)) = fields.iter().find(|(name, _)| name == "AccountSid")
         && let Ok(account) = steadfast_core::message::AccountSid::parse(account.as_str())
     {
-        hints.push(format!(
-            "the form names account {account}: is the token that account's?"
-        ));
+        hints.push(format!("the form names account {account}: is the token that account's?"));
     }
     if exhausted {
         hints.push("the request is large, so not every change was tried".to_owned());
@@ -219,16 +200,8 @@ impl Search {
 fn keys<'a>(seen: &Seen<'a>, algorithm: Algorithm) -> Vec<&'a str> {
     let secrets = seen.input.secrets;
     match algorithm {
-        Algorithm::HmacSha1 => secrets
-            .auth_tokens
-            .iter()
-            .map(|token| token.secret.expose())
-            .collect(),
-        Algorithm::HmacSha256 => secrets
-            .shared_keys
-            .iter()
-            .map(|key| key.secret.expose())
-            .collect(),
+        Algorithm::HmacSha1 => secrets.auth_tokens.iter().map(|token| token.secret.expose()).collect(),
+        Algorithm::HmacSha256 => secrets.shared_keys.iter().map(|key| key.secret.expose()).collect(),
     }
 }
 
@@ -241,16 +214,9 @@ fn fields_of(seen: &Seen<'_>) -> Vec<u8> {
 
 /// `text` as far as it may be repeated: bounded, no control characters.
 pub(super) fn quoted(text: &str) -> String {
-    let shown: String = text
-        .chars()
-        .take(QUOTED_CHARS_MAX)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if shown.len() < text.len() {
-        shown + "…"
-    } else {
-        shown
-    }
+    let shown: String =
+        text.chars().take(QUOTED_CHARS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if shown.len() < text.len() { shown + "…" } else { shown }
 }
 
 /// A URL as far as it may be repeated: without user and password, and without the query's values.
@@ -266,19 +232,8 @@ fn shown_url(url: &str) -> String {
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split('=').next().unwrap_or(pair))
         .collect();
-    let query = if names.is_empty() {
-        String::new()
-    } else {
-        format!("?{}=…", names.join("=…&"))
-    };
-    quoted(
-        &Parts {
-            userinfo,
-            query: &query,
-            ..parts
-        }
-        .join(),
-    )
+    let query = if names.is_empty() { String::new() } else { format!("?{}=…", names.join("=…&")) };
+    quoted(&Parts { userinfo, query: &query, ..parts }.join())
 }
 
 #[cfg(test)]
@@ -292,10 +247,7 @@ mod tests {
             "https://***@example.com:8443/a?o=…&flag=…&x=…"
         );
         assert!(
-            shown_url(&format!("https://h/{}", "a".repeat(1_000)))
-                .chars()
-                .count()
-                <= QUOTED_CHARS_MAX + 1
+            shown_url(&format!("https://h/{}", "a".repeat(1_000))).chars().count() <= QUOTED_CHARS_MAX + 1
         );
         assert_eq!(quoted("a\nb"), "a\u{fffd}b");
     }

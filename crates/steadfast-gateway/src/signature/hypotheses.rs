@@ -70,19 +70,13 @@ pub(super) fn url_changes(seen: &Seen<'_>, parts: Parts<'_>) -> Vec<(String, Str
 }
 
 fn schemes<'a>(parts: Parts<'a>) -> Vec<Choice<'a>> {
-    let other = if parts.scheme.eq_ignore_ascii_case("https") {
-        "http"
-    } else {
-        "https"
-    };
+    let other = if parts.scheme.eq_ignore_ascii_case("https") { "http" } else { "https" };
     let what = format!("{other} instead of {}", parts.scheme);
     vec![(parts.scheme.into(), None), (other.into(), Some(what))]
 }
 
 fn hosts<'a>(seen: &Seen<'a>, parts: Parts<'a>) -> Vec<Choice<'a>> {
-    let Parts {
-        userinfo, host, port, ..
-    } = parts;
+    let Parts { userinfo, host, port, .. } = parts;
     let with_port = |host: &str| match port {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
@@ -96,22 +90,13 @@ fn hosts<'a>(seen: &Seen<'a>, parts: Parts<'a>) -> Vec<Choice<'a>> {
     };
     for (header, value) in [("Host", seen.host), ("X-Forwarded-Host", seen.forwarded_host)] {
         if let Some(value) = value.filter(|value| value.len() <= 255) {
-            let what = format!(
-                "host `{}` (the {header} header) instead of `{configured}`",
-                quoted(value)
-            );
+            let what = format!("host `{}` (the {header} header) instead of `{configured}`", quoted(value));
             add(format!("{userinfo}{value}"), what);
         }
     }
-    add(
-        format!("{userinfo}{}", with_port(&host.to_lowercase())),
-        "the host in lower case".to_owned(),
-    );
+    add(format!("{userinfo}{}", with_port(&host.to_lowercase())), "the host in lower case".to_owned());
     if !userinfo.is_empty() {
-        add(
-            configured.clone(),
-            "without user and password in the URL".to_owned(),
-        );
+        add(configured.clone(), "without user and password in the URL".to_owned());
     }
     all
 }
@@ -132,38 +117,17 @@ fn targets<'a>(seen: &Seen<'a>, parts: Parts<'a>) -> Vec<Choice<'a>> {
         add(path.to_owned(), "without the query".to_owned());
         let mut sorted: Vec<&str> = pairs.split('&').collect();
         sorted.sort_unstable();
-        add(
-            format!("{path}?{}", sorted.join("&")),
-            "with the query's parameters sorted".to_owned(),
-        );
-        add(
-            format!("{path}?{}", recoded(pairs)),
-            "with the query encoded anew".to_owned(),
-        );
-        add(
-            format!("{path}?{}", pairs.replace("%20", "+")),
-            "with + for spaces in the query".to_owned(),
-        );
-        add(
-            format!("{path}?{}", pairs.replace('+', "%20")),
-            "with %20 for spaces in the query".to_owned(),
-        );
+        add(format!("{path}?{}", sorted.join("&")), "with the query's parameters sorted".to_owned());
+        add(format!("{path}?{}", recoded(pairs)), "with the query encoded anew".to_owned());
+        add(format!("{path}?{}", pairs.replace("%20", "+")), "with + for spaces in the query".to_owned());
+        add(format!("{path}?{}", pairs.replace('+', "%20")), "with %20 for spaces in the query".to_owned());
     }
     // The webhook path that this one ends with, if any; what stands before it is a prefix.
-    let prefix = seen
-        .paths
-        .iter()
-        .find_map(|known| path.trim_end_matches('/').strip_suffix(known));
+    let prefix = seen.paths.iter().find_map(|known| path.trim_end_matches('/').strip_suffix(known));
     if let Some(prefix) = prefix {
         for other in seen.paths {
-            add(
-                format!("{prefix}{other}{query}"),
-                format!("the path `{prefix}{other}`"),
-            );
-            add(
-                format!("{other}{query}"),
-                format!("the path `{other}`, without the prefix"),
-            );
+            add(format!("{prefix}{other}{query}"), format!("the path `{prefix}{other}`"));
+            add(format!("{other}{query}"), format!("the path `{other}`, without the prefix"));
         }
     }
     add(format!("/{query}"), "the path `/`".to_owned());
@@ -179,18 +143,10 @@ fn recoded(pairs: &str) -> String {
 /// Signed fields that a sender may have made of `params` instead, each with what it did.
 pub(super) fn field_changes(params: &[(String, String)]) -> Vec<(Vec<u8>, String)> {
     let keep = |wanted: &dyn Fn(&(String, String)) -> bool| {
-        signed_fields(
-            &params
-                .iter()
-                .filter(|pair| wanted(pair))
-                .cloned()
-                .collect::<Vec<_>>(),
-        )
+        signed_fields(&params.iter().filter(|pair| wanted(pair)).cloned().collect::<Vec<_>>())
     };
-    let trimmed: Vec<(String, String)> = params
-        .iter()
-        .map(|(name, value)| (name.clone(), value.trim().to_owned()))
-        .collect();
+    let trimmed: Vec<(String, String)> =
+        params.iter().map(|(name, value)| (name.clone(), value.trim().to_owned())).collect();
     let mut first_values: Vec<(String, String)> = Vec::new();
     for pair in params {
         if !first_values.iter().any(|(name, _)| *name == pair.0) {
@@ -199,26 +155,11 @@ pub(super) fn field_changes(params: &[(String, String)]) -> Vec<(Vec<u8>, String
     }
     vec![
         (Vec::new(), "with no fields at all".to_owned()),
-        (
-            signed_fields(&trimmed),
-            "with spaces trimmed from the values".to_owned(),
-        ),
-        (
-            keep(&|pair| !pair.1.is_empty()),
-            "without the empty fields".to_owned(),
-        ),
-        (
-            keep(&|pair| KNOWN_FIELDS.contains(&pair.0.as_str())),
-            "without the less known fields".to_owned(),
-        ),
-        (
-            signed_fields(&first_values),
-            "with only the first value of repeated fields".to_owned(),
-        ),
-        (
-            concatenated(params),
-            "with the fields in the order received instead of sorted".to_owned(),
-        ),
+        (signed_fields(&trimmed), "with spaces trimmed from the values".to_owned()),
+        (keep(&|pair| !pair.1.is_empty()), "without the empty fields".to_owned()),
+        (keep(&|pair| KNOWN_FIELDS.contains(&pair.0.as_str())), "without the less known fields".to_owned()),
+        (signed_fields(&first_values), "with only the first value of repeated fields".to_owned()),
+        (concatenated(params), "with the fields in the order received instead of sorted".to_owned()),
         (
             signed_fields(&[(crate::form::encode(params), String::new())]),
             "with the raw form instead of sorted fields".to_owned(),
@@ -233,10 +174,7 @@ pub(super) fn secret_changes(secrets: &Secrets) -> Vec<(String, String)> {
         let what = "a placeholder out of documentation instead of the real token: anybody can forge that";
         all.push((placeholder.to_owned(), what.to_owned()));
     }
-    let tokens = secrets
-        .auth_tokens
-        .iter()
-        .map(|token| (&token.label, &token.secret));
+    let tokens = secrets.auth_tokens.iter().map(|token| (&token.label, &token.secret));
     let keys = secrets.shared_keys.iter().map(|key| (&key.id, &key.secret));
     for (label, secret) in tokens.chain(keys) {
         let bare = secret.expose().trim().trim_matches(['"', '\'']);

@@ -27,10 +27,7 @@ pub(super) fn parse(header: &str) -> Option<Settings<'_>> {
             return None;
         }
     }
-    Some(Settings {
-        key: key?,
-        algorithm: algorithm?,
-    })
+    Some(Settings { key: key?, algorithm: algorithm? })
 }
 
 #[cfg(test)]
@@ -39,27 +36,16 @@ mod tests {
 
     #[test]
     fn either_order_and_further_parts_are_read() {
-        let expected = Some(Settings {
-            key: "webhooks_sharedkey_1",
-            algorithm: "HMAC_SHA256",
-        });
+        let expected = Some(Settings { key: "webhooks_sharedkey_1", algorithm: "HMAC_SHA256" });
         assert_eq!(parse("key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"), expected);
-        assert_eq!(
-            parse("algorithm=HMAC_SHA256, v=2 , Key=webhooks_sharedkey_1"),
-            expected
-        );
+        assert_eq!(parse("algorithm=HMAC_SHA256, v=2 , Key=webhooks_sharedkey_1"), expected);
     }
 
     #[test]
     fn what_cannot_be_understood_is_not_guessed_at() {
-        for wrong in [
-            "",
-            "key=a",
-            "algorithm=b",
-            "key=,algorithm=b",
-            "key=a,key=b,algorithm=c",
-            "key=a,algorithm=b,",
-        ] {
+        for wrong in
+            ["", "key=a", "algorithm=b", "key=,algorithm=b", "key=a,key=b,algorithm=c", "key=a,algorithm=b,"]
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

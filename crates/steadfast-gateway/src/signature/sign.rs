@@ -31,22 +31,12 @@ impl Algorithm {
 /// Names and values are taken as they are: decoded, untrimmed, empty ones too. A JSON request is signed
 /// with no params and the body's hash in the URL's `bodySHA256`.
 pub fn sign(secret: &Secret, url: &str, params: &[(String, String)]) -> String {
-    STANDARD.encode(mac(
-        Algorithm::HmacSha1,
-        secret.expose(),
-        url,
-        &signed_fields(params),
-    ))
+    STANDARD.encode(mac(Algorithm::HmacSha1, secret.expose(), url, &signed_fields(params)))
 }
 
 /// The same by a shared key.
 pub fn sign_sha256(secret: &Secret, url: &str, params: &[(String, String)]) -> String {
-    STANDARD.encode(mac(
-        Algorithm::HmacSha256,
-        secret.expose(),
-        url,
-        &signed_fields(params),
-    ))
+    STANDARD.encode(mac(Algorithm::HmacSha256, secret.expose(), url, &signed_fields(params)))
 }
 
 /// What follows the URL in the signed string: for each name in byte order, for each of its distinct
@@ -90,10 +80,7 @@ pub(super) fn mac(algorithm: Algorithm, key: &str, url: &str, fields: &[u8]) -> 
 /// The signature in a header's value, if it is base64 of as many bytes as `algorithm` makes. Strict: one
 /// signature has one spelling.
 pub(super) fn decode(header: &str, algorithm: Algorithm) -> Option<Vec<u8>> {
-    STANDARD
-        .decode(header)
-        .ok()
-        .filter(|bytes| bytes.len() == algorithm.signature_bytes())
+    STANDARD.decode(header).ok().filter(|bytes| bytes.len() == algorithm.signature_bytes())
 }
 
 #[cfg(test)]
@@ -106,12 +93,8 @@ mod tests {
 
     #[test]
     fn names_are_sorted_before_they_are_joined_with_values() {
-        let params = [
-            pair("ReasonEnded", "b"),
-            pair("Reason", "z"),
-            pair("Reason", "a"),
-            pair("Reason", "z"),
-        ];
+        let params =
+            [pair("ReasonEnded", "b"), pair("Reason", "z"), pair("Reason", "a"), pair("Reason", "z")];
         assert_eq!(signed_fields(&params), b"ReasonaReasonzReasonEndedb");
     }
 

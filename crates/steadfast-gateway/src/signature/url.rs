@@ -64,14 +64,7 @@ impl<'a> Parts<'a> {
             _ => (host_and_port, None),
         };
         let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
-        Some(Self {
-            scheme,
-            userinfo,
-            host,
-            port,
-            path,
-            query,
-        })
+        Some(Self { scheme, userinfo, host, port, path, query })
     }
 
     pub(super) fn default_port(&self) -> Option<&'static str> {
@@ -85,14 +78,7 @@ impl<'a> Parts<'a> {
     }
 
     pub(super) fn join(&self) -> String {
-        let Self {
-            scheme,
-            userinfo,
-            host,
-            port,
-            path,
-            query,
-        } = self;
+        let Self { scheme, userinfo, host, port, path, query } = self;
         match port {
             Some(port) => format!("{scheme}://{userinfo}{host}:{port}{path}{query}"),
             None => format!("{scheme}://{userinfo}{host}{path}{query}"),
@@ -106,13 +92,7 @@ pub(super) fn spellings(url: &str) -> Vec<(Spelling, String)> {
     let Some(parts) = Parts::of(url) else { return all };
     let other_port = match (parts.port, parts.default_port()) {
         (Some(_), _) => Some((Spelling::WithoutPort, Parts { port: None, ..parts })),
-        (None, Some(port)) => Some((
-            Spelling::WithDefaultPort,
-            Parts {
-                port: Some(port),
-                ..parts
-            },
-        )),
+        (None, Some(port)) => Some((Spelling::WithDefaultPort, Parts { port: Some(port), ..parts })),
         (None, None) => None,
     };
     if let Some((spelling, parts)) = other_port {
@@ -120,27 +100,13 @@ pub(super) fn spellings(url: &str) -> Vec<(Spelling, String)> {
     }
     let query = encode_query(parts.query);
     if query != parts.query {
-        all.push((
-            Spelling::QueryEncoded,
-            Parts {
-                query: &query,
-                ..parts
-            }
-            .join(),
-        ));
+        all.push((Spelling::QueryEncoded, Parts { query: &query, ..parts }.join()));
         if let Some((spelling, parts)) = other_port {
             let spelling = match spelling {
                 Spelling::WithoutPort => Spelling::WithoutPortQueryEncoded,
                 _ => Spelling::WithDefaultPortQueryEncoded,
             };
-            all.push((
-                spelling,
-                Parts {
-                    query: &query,
-                    ..parts
-                }
-                .join(),
-            ));
+            all.push((spelling, Parts { query: &query, ..parts }.join()));
         }
     }
     all
@@ -186,34 +152,19 @@ mod tests {
     fn ports_are_added_and_taken_away() {
         assert_eq!(texts("https://a.b/c"), ["https://a.b/c", "https://a.b:443/c"]);
         assert_eq!(texts("http://a.b"), ["http://a.b", "http://a.b:80"]);
-        assert_eq!(
-            texts("https://a.b:8443/c?d"),
-            ["https://a.b:8443/c?d", "https://a.b/c?d"]
-        );
-        assert_eq!(
-            texts("HTTP://u:p@A.b/c"),
-            ["HTTP://u:p@A.b/c", "HTTP://u:p@A.b:80/c"]
-        );
+        assert_eq!(texts("https://a.b:8443/c?d"), ["https://a.b:8443/c?d", "https://a.b/c?d"]);
+        assert_eq!(texts("HTTP://u:p@A.b/c"), ["HTTP://u:p@A.b/c", "HTTP://u:p@A.b:80/c"]);
     }
 
     #[test]
     fn an_ipv6_host_is_not_taken_for_a_port() {
-        assert_eq!(
-            texts("https://[::1]/c"),
-            ["https://[::1]/c", "https://[::1]:443/c"]
-        );
-        assert_eq!(
-            texts("https://[::1]:8443/c"),
-            ["https://[::1]:8443/c", "https://[::1]/c"]
-        );
+        assert_eq!(texts("https://[::1]/c"), ["https://[::1]/c", "https://[::1]:443/c"]);
+        assert_eq!(texts("https://[::1]:8443/c"), ["https://[::1]:8443/c", "https://[::1]/c"]);
     }
 
     #[test]
     fn a_password_with_a_colon_is_not_taken_for_a_port() {
-        assert_eq!(
-            texts("https://u:42@h/c"),
-            ["https://u:42@h/c", "https://u:42@h:443/c"]
-        );
+        assert_eq!(texts("https://u:42@h/c"), ["https://u:42@h/c", "https://u:42@h:443/c"]);
     }
 
     #[test]

@@ -38,14 +38,8 @@ pub struct Secrets {
 impl Secrets {
     /// One auth token, called `primary`.
     pub fn token(secret: impl Into<String>) -> Self {
-        let token = AuthToken {
-            label: "primary".to_owned(),
-            secret: Secret::new(secret),
-        };
-        Self {
-            auth_tokens: vec![token],
-            shared_keys: Vec::new(),
-        }
+        let token = AuthToken { label: "primary".to_owned(), secret: Secret::new(secret) };
+        Self { auth_tokens: vec![token], shared_keys: Vec::new() }
     }
 }
 
@@ -159,10 +153,13 @@ pub fn verify(input: &VerifyInput<'_>) -> Verdict {
     }
 }
 
+/// A secret and what it is called.
+type Labelled<'a> = (&'a str, &'a Secret);
+
 fn check(input: &VerifyInput<'_>) -> Result<MatchedSecret, Failure> {
     let header = match input.signature {
         [] => return Err(Failure::HeaderMissing),
-        [one] if one.is_empty() => return Err(Failure::HeaderMissing),
+        [""] => return Err(Failure::HeaderMissing),
         [one] => *one,
         _ => return Err(Failure::HeaderMalformed),
     };
@@ -182,16 +179,13 @@ fn check(input: &VerifyInput<'_>) -> Result<MatchedSecret, Failure> {
     }
     let place = place as usize;
     let (label, _) = secrets[place / spellings.len()];
-    Ok(MatchedSecret {
-        label: label.to_owned(),
-        spelling: spellings[place % spellings.len()].0,
-    })
+    Ok(MatchedSecret { label: label.to_owned(), spelling: spellings[place % spellings.len()].0 })
 }
 
 /// Tries everything, always, and remembers the first match without branching on it.
 fn search(
     algorithm: Algorithm,
-    secrets: &[(&str, &Secret)],
+    secrets: &[Labelled<'_>],
     spellings: &[(Spelling, String)],
     fields: &[u8],
     signature: &[u8],
@@ -209,17 +203,12 @@ fn search(
 }
 
 /// The algorithm that the request claims, and the secrets that may go with it.
-fn applicable<'a>(input: &VerifyInput<'a>) -> Result<(Algorithm, Vec<(&'a str, &'a Secret)>), Failure> {
+fn applicable<'a>(input: &VerifyInput<'a>) -> Result<(Algorithm, Vec<Labelled<'a>>), Failure> {
     let secrets = input.secrets;
     let header = match input.settings {
         [] => {
-            let usable = secrets
-                .auth_tokens
-                .iter()
-                .filter(|token| !token.secret.is_empty());
-            let tokens: Vec<_> = usable
-                .map(|token| (token.label.as_str(), &token.secret))
-                .collect();
+            let usable = secrets.auth_tokens.iter().filter(|token| !token.secret.is_empty());
+            let tokens: Vec<_> = usable.map(|token| (token.label.as_str(), &token.secret)).collect();
             return if tokens.is_empty() {
                 Err(Failure::NoSecret)
             } else {
@@ -233,31 +222,18 @@ fn applicable<'a>(input: &VerifyInput<'a>) -> Result<(Algorithm, Vec<(&'a str, &
     if settings.algorithm != "HMAC_SHA256" {
         return Err(Failure::UnknownAlgorithm);
     }
-    let named = secrets
-        .shared_keys
-        .iter()
-        .filter(|key| key.id == settings.key && !key.secret.is_empty());
+    let named = secrets.shared_keys.iter().filter(|key| key.id == settings.key && !key.secret.is_empty());
     let keys: Vec<_> = named.map(|key| (key.id.as_str(), &key.secret)).collect();
-    if keys.is_empty() {
-        Err(Failure::UnknownKey)
-    } else {
-        Ok((Algorithm::HmacSha256, keys))
-    }
+    if keys.is_empty() { Err(Failure::UnknownKey) } else { Ok((Algorithm::HmacSha256, keys)) }
 }
 
 fn check_body_hash(urls: &[String], body: &[u8]) -> Result<(), Failure> {
-    let stated = urls
-        .iter()
-        .find_map(|url| query_value(url, "bodySHA256"))
-        .ok_or(Failure::BodyHashMissing)?;
+    let stated =
+        urls.iter().find_map(|url| query_value(url, "bodySHA256")).ok_or(Failure::BodyHashMissing)?;
     let mut expected = [0_u8; 32];
     hex::decode_to_slice(stated, &mut expected).map_err(|_| Failure::BodyHashMismatch)?;
     let actual: [u8; 32] = Sha256::digest(body).into();
-    if bool::from(actual.ct_eq(&expected)) {
-        Ok(())
-    } else {
-        Err(Failure::BodyHashMismatch)
-    }
+    if bool::from(actual.ct_eq(&expected)) { Ok(()) } else { Err(Failure::BodyHashMismatch) }
 }
 
 fn distinct(all: impl Iterator<Item = (Spelling, String)>) -> Vec<(Spelling, String)> {

@@ -1,0 +1,10 @@
+//! The gateway as its callers meet it: requests, sockets, faults.
+
+mod defects;
+mod explanations;
+mod handling;
+mod redaction;
+mod signatures;
+mod sockets;
+mod support;
+mod webhook_bodies;
