@@ -122,6 +122,8 @@ impl Gateway {
                 .max_buf_size(limits.head_bytes_max.max(BUFFER_BYTES_MIN))
                 .max_header_size(limits.head_bytes_max)
                 .max_headers(limits.headers_max)
+                // A peer that closes its side early may still read; and what came whole is worth storing.
+                .half_close(true)
                 .serve_connection(stream, service)
         );
         tokio::select! {

@@ -3,6 +3,7 @@
 mod defects;
 mod explanations;
 mod handling;
+mod logging;
 mod redaction;
 mod signatures;
 mod sockets;

@@ -1,39 +1,17 @@
 //! Nothing private in logs, verdicts, answers or metric labels.
 
 use crate::support::{
-    Fault, Queue, TOKEN, WEBHOOK, ask, config, gateway, pairs, request, sid, signature, text_message,
+    Fault, Log, Queue, TOKEN, WEBHOOK, ask, config, gateway, pairs, request, sid, signature, text_message,
 };
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 use steadfast_gateway::{GatewayConfig, Mode};
 use steadfast_queue::QueueError;
-use tracing_subscriber::fmt::MakeWriter;
 
 const NUMBER: &str = "9779812345678";
 const TEXT: &str = "meet me at the old bridge";
 const NAME: &str = "Ramesh Thapa";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("lock").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// Counters by name and labels.
 #[derive(Default)]
@@ -145,21 +123,17 @@ async fn everything(mode: Mode) -> String {
 
 #[tokio::test]
 async fn defect_16_no_number_text_name_or_token_reaches_a_log_label_verdict_or_answer() {
-    let (log, counters) = (Log::default(), Counters::default());
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
+    let counters = Counters::default();
+    let (log, logging) = Log::capture();
     let mut said = String::new();
     {
-        let _logs = tracing::subscriber::set_default(subscriber);
         let _metrics = metrics::set_default_local_recorder(&counters);
         for mode in [Mode::Enforce, Mode::Observe] {
             said.push_str(&everything(mode).await);
         }
     }
-    let log = String::from_utf8(log.0.lock().expect("lock").clone()).expect("text");
+    drop(logging);
+    let log = log.text();
     let counted = counters.shown();
     let labels = counted.keys().cloned().collect::<Vec<_>>().join("\n");
     // The capture works, and says what an operator needs.

@@ -207,6 +207,31 @@ async fn a_get_of_the_webhook_and_the_health_pages_work_on_the_wire() {
 }
 
 #[tokio::test]
+async fn a_client_that_closes_its_side_early_is_still_answered() {
+    let (served, queue) = served(Limits::default()).await;
+    queue.fail_next(Fault::Delay(SHORT));
+    let mut stream = served.connect().await;
+    stream.write_all(&wire(WEBHOOK, &text_message(1, "hi"))).await.expect("sent");
+    stream.shutdown().await.expect("half closed");
+    assert!(read_to_end(&mut stream).await.ends_with(TWIML));
+}
+
+#[tokio::test]
+async fn what_came_whole_is_stored_though_the_client_is_gone() {
+    let (served, queue) = served(Limits::default()).await;
+    queue.fail_next(Fault::Delay(SHORT));
+    let mut stream = served.connect().await;
+    stream.write_all(&wire(WEBHOOK, &text_message(1, "hi"))).await.expect("sent");
+    drop(stream);
+    within(5, async {
+        while queue.jobs().await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn idle_connections_make_room_for_new_ones() {
     let limits = Limits { connections_max: 16, connections_per_peer_max: 16, ..Limits::default() };
     let (served, queue) = served(limits).await;

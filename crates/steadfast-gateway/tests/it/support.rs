@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use std::collections::VecDeque;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing_subscriber::fmt::MakeWriter;
 
 pub(crate) const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 pub(crate) const BASE: &str = "https://bot.example.com";
@@ -99,6 +101,8 @@ pub(crate) enum Fault {
     Hang,
     /// It is stored and no answer comes.
     StoreThenHang,
+    /// It is stored, but only after so long.
+    Delay(Duration),
     /// Nobody knows what this back-end thinks.
     NoVerdict,
 }
@@ -153,6 +157,10 @@ impl Backend for Queue {
             Some(Fault::Error(error)) => Err(error),
             Some(Fault::Verdict(verdict)) => Ok(vec![verdict]),
             Some(Fault::NoVerdict) => Ok(Vec::new()),
+            Some(Fault::Delay(span)) => {
+                tokio::time::sleep(span).await;
+                self.inner.enqueue(jobs).await
+            }
             Some(Fault::Hang) => std::future::pending().await,
             Some(Fault::StoreThenHang) => {
                 self.inner.enqueue(jobs).await?;
@@ -230,6 +238,44 @@ pub(crate) async fn ask_from(gateway: &Gateway, peer: &str, request: Request<Ful
 
 pub(crate) async fn ask(gateway: &Gateway, request: Request<Full<Bytes>>) -> Answered {
     ask_from(gateway, "192.0.2.1", request).await
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Captures everything logged on this thread until the guard is dropped.
+    pub(crate) fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(log.clone())
+            .with_ansi(false)
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("lock").clone()).expect("text")
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("lock").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
 }
 
 /// A gateway on a real socket.
