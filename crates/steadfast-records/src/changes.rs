@@ -1,6 +1,6 @@
 //! Each kind of change, made in the transaction of its decision.
 
-use crate::failure::{Failure, inconsistent, unreadable};
+use crate::failure::{Failure, bad_json, inconsistent};
 use crate::{conversation, events, orders};
 use rusqlite::{Connection, params};
 use steadfast_core::conversation::ConversationId;
@@ -53,10 +53,11 @@ fn record_inbound(
     correlation_id: &str,
     now_ms: i64,
 ) -> Result<(), Failure> {
-    conversation::heard_from(tx, conversation, message, now_ms)?;
+    // A second delivery is no second message: it does not open the 24-hour window anew either.
     if !insert_message(tx, message, conversation, correlation_id)? {
         return Ok(());
     }
+    conversation::heard_from(tx, conversation, message, now_ms)?;
     conversation::remember_contact(tx, message)?;
     let detail = format!("{} from {}", type_of(&message.content), message.from.redacted());
     events::add(tx, message.sid.as_str(), message.received_ms, "received", &detail)
@@ -74,8 +75,8 @@ fn insert_message(
     {
         return Err(inconsistent("a location whose degrees are no numbers cannot be stored"));
     }
-    let content = serde_json::to_string(&message.content).map_err(|error| unreadable("content", error))?;
-    let extra = serde_json::to_string(&message.extra).map_err(|error| unreadable("message", error))?;
+    let content = serde_json::to_string(&message.content).map_err(|error| bad_json("content", &error))?;
+    let extra = serde_json::to_string(&message.extra).map_err(|error| bad_json("message", &error))?;
     let rows = tx
         .prepare_cached(
             "INSERT INTO messages (sid, account, conversation, sender, recipient, type, body, content,
@@ -126,7 +127,7 @@ fn record_check(
             "a check with score {score} and confidence {confidence_pct} %: both end at 100"
         )));
     }
-    let reasons = serde_json::to_string(reasons).map_err(|error| unreadable("check", error))?;
+    let reasons = serde_json::to_string(reasons).map_err(|error| bad_json("check", &error))?;
     tx.prepare_cached(
         "INSERT INTO reality_checks (sid, score, class, confidence_pct, reasons, checked_ms)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)

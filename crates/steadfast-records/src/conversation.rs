@@ -1,6 +1,6 @@
 //! Conversations and contacts.
 
-use crate::failure::{Failure, count, unreadable};
+use crate::failure::{Failure, bad_json, count};
 use rusqlite::{Connection, OptionalExtension, params};
 use steadfast_core::conversation::{Conversation, ConversationId, Draft};
 use steadfast_core::message::InboundMessage;
@@ -19,7 +19,7 @@ pub(crate) fn load(conn: &Connection, id: &ConversationId) -> Result<Conversatio
     let draft = draft
         .map(|json| serde_json::from_str(&json))
         .transpose()
-        .map_err(|error| unreadable("draft", error))?;
+        .map_err(|error| bad_json("draft", &error))?;
     Ok(Conversation { id: id.clone(), version: count(version)?, draft, last_inbound_ms, opted_out })
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn set_draft(
     draft: Option<&Draft>,
     now_ms: i64,
 ) -> Result<(), Failure> {
-    let json = draft.map(serde_json::to_string).transpose().map_err(|error| unreadable("draft", error))?;
+    let json = draft.map(serde_json::to_string).transpose().map_err(|error| bad_json("draft", &error))?;
     tx.prepare_cached(
         "INSERT INTO conversations (id, draft, changed_ms) VALUES (?1, ?2, ?3)
          ON CONFLICT (id) DO UPDATE SET draft = excluded.draft, changed_ms = excluded.changed_ms",

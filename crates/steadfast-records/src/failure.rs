@@ -35,6 +35,21 @@ pub(crate) fn unreadable(what: &str, source: impl std::error::Error + Send + Syn
     Failure::Refused(RecordsError::Inconsistent { what, source: Some(Box::new(source)) })
 }
 
+/// What is wrong with a JSON text, without a piece of it: it may hold what a person wrote.
+#[derive(Debug, thiserror::Error)]
+#[error("not the JSON expected ({category:?} error at line {line}, column {column})")]
+struct JsonFault {
+    category: serde_json::error::Category,
+    line: usize,
+    column: usize,
+}
+
+/// A value cannot be turned into the JSON it is stored as, or back.
+pub(crate) fn bad_json(what: &str, error: &serde_json::Error) -> Failure {
+    let fault = JsonFault { category: error.classify(), line: error.line(), column: error.column() };
+    unreadable(what, fault)
+}
+
 /// A stored count or version, which is never negative.
 pub(crate) fn count(stored: i64) -> Result<u64, Failure> {
     u64::try_from(stored).map_err(|error| unreadable("count", error))
@@ -111,6 +126,14 @@ mod tests {
 
     fn sql(code: std::ffi::c_int) -> Failure {
         Failure::Sql(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None))
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_json_text_is_told_without_it() {
+        let error = serde_json::from_str::<u32>(r#""my secret""#).expect_err("no number");
+        assert!(error.to_string().contains("my secret"));
+        let told = format!("{:?}", bad_json("decision", &error).into_error("reading"));
+        assert!(told.contains("decision") && !told.contains("secret"), "{told}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The step ledger: which step of which job was applied, and what it had decided.
 
-use crate::failure::{Failure, unreadable};
+use crate::failure::{Failure, bad_json};
 use rusqlite::{Connection, OptionalExtension, params};
 use steadfast_core::decision::{Decision, StepKey};
 
@@ -15,7 +15,7 @@ pub(crate) fn find(conn: &Connection, step: &StepKey) -> Result<Option<Decision>
         None => Ok(None),
         Some(None) => Ok(Some(Decision::default())),
         Some(Some(json)) => {
-            serde_json::from_str(&json).map(Some).map_err(|error| unreadable("decision", error))
+            serde_json::from_str(&json).map(Some).map_err(|error| bad_json("decision", &error))
         }
     }
 }

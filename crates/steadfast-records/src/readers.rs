@@ -128,3 +128,30 @@ impl Shared {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_query_without_end_is_stopped_and_frees_its_connection() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("records.db");
+        Connection::open(&path).expect("opens").execute_batch("CREATE TABLE t (x)").expect("made");
+        let readers = Readers::new(path, 1, Duration::from_millis(200));
+        let quick =
+            |conn: &Connection| Ok(conn.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, u32>(0))?);
+        assert_eq!(readers.read("counting", quick).await.expect("reads"), 0);
+        let endless = |conn: &Connection| {
+            let sql =
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT sum(x % 2) FROM n";
+            Ok(conn.query_row(sql, [], |row| row.get::<_, u32>(0))?)
+        };
+        let late = readers.read("going on for ever", endless).await;
+        assert!(matches!(late, Err(RecordsError::Unavailable { .. })), "{late:?}");
+        // There is one connection only: had the query gone on, this would come too late.
+        assert_eq!(readers.read("counting", quick).await.expect("reads"), 0);
+        readers.close().await;
+        assert!(readers.read("counting", quick).await.is_err());
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::apply::Offer;
 use crate::catalogue::{CatalogueCache, CatalogueError, Outdated};
-use crate::failure::{Failure, unavailable};
+use crate::failure::{Failure, bad_json, unavailable};
 use crate::operation::Write;
 use crate::options::{OpenError, RecordsOptions};
 use crate::overview::{Counts, MessageSummary, PageCursor, RecordsRead, TroubledReply};
@@ -33,6 +33,9 @@ use tokio::time::timeout;
 /// # Limits
 /// Writes wait in a queue of `waiting_max`; beyond it they are refused as unavailable after
 /// `enqueue_timeout_ms`. Reads wait for one of `readers` connections, within `read_timeout_ms`.
+///
+/// Dropped without [`close`](Self::close), the writer ends by itself once it has written what waited; until
+/// then the file stays locked.
 #[derive(Debug)]
 pub struct SqliteRecords {
     clock: SharedClock,
@@ -62,7 +65,7 @@ impl SqliteRecords {
         );
         let enqueue_timeout = Duration::from_millis(options.enqueue_timeout_ms);
         let answer_timeout = Duration::from_millis(options.answer_timeout_ms);
-        let running = writer::start(options, conn, lock, Arc::clone(&clock)).map_err(OpenError::Thread)?;
+        let running = writer::start(options, conn, lock).map_err(OpenError::Thread)?;
         Ok(Arc::new(Self {
             clock,
             open: RwLock::new(Some(running)),
@@ -188,13 +191,12 @@ impl Records for SqliteRecords {
         expected: Option<(ConversationId, u64)>,
         decision: Decision,
     ) -> Result<Applied, RecordsError> {
-        let json = serde_json::to_string(&decision).map_err(|error| RecordsError::Inconsistent {
-            what: "a decision that cannot be stored".to_owned(),
-            source: Some(Box::new(error)),
-        })?;
+        let doing = "applying a decision";
+        let json = serde_json::to_string(&decision)
+            .map_err(|error| bad_json("decision", &error).into_error(doing))?;
         let offer = Offer { step: step.clone(), expected, decision, json };
         let clock = Arc::clone(&self.clock);
-        self.write("applying a decision", move |tx| apply::apply(tx, offer, clock.now_ms())).await
+        self.write(doing, move |tx| apply::apply(tx, offer, clock.now_ms())).await
     }
 
     async fn conversation(&self, id: &ConversationId) -> Result<Conversation, RecordsError> {

@@ -9,9 +9,9 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
-use steadfast_clock::SharedClock;
 use steadfast_core::ports::RecordsError;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Operations in one commit at most: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 256;
@@ -33,11 +33,10 @@ pub(crate) fn start(
     options: RecordsOptions,
     conn: Connection,
     lock: File,
-    clock: SharedClock,
 ) -> std::io::Result<(Queue, Writer)> {
     let (queue, mut waiting) = mpsc::channel(options.waiting_max.max(1));
     let failing = Arc::new(AtomicBool::new(false));
-    let mut state = State { options, conn: Some(conn), clock, failing: Arc::clone(&failing), _lock: lock };
+    let mut state = State { options, conn: Some(conn), failing: Arc::clone(&failing), _lock: lock };
     let thread = Builder::new().name("records-writer".to_owned()).spawn(move || {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         // An idle writer commits the first operation at once; what arrives meanwhile is the next batch.
@@ -54,17 +53,15 @@ pub(crate) fn start(
 struct State {
     options: RecordsOptions,
     conn: Option<Connection>,
-    clock: SharedClock,
     failing: Arc<AtomicBool>,
     _lock: File,
 }
 
 impl State {
     fn write(&mut self, batch: &mut [Box<dyn Operation>]) -> Fate {
-        let started_ms = self.clock.mono_ms();
+        let started = Instant::now();
         let result = self.try_write(batch);
-        let took_ms = self.clock.mono_ms().saturating_sub(started_ms);
-        metrics::histogram!("steadfast_records_commit_seconds").record(took_ms as f64 / 1_000.0);
+        metrics::histogram!("steadfast_records_commit_seconds").record(started.elapsed().as_secs_f64());
         metrics::histogram!("steadfast_records_batch_operations").record(batch.len() as f64);
         let fails = !matches!(result, Ok(Ran::Keep));
         let was_failing = self.failing.swap(fails, Ordering::Relaxed);
@@ -135,4 +132,45 @@ fn aborted() -> rusqlite::Error {
 pub(crate) fn overloaded(doing: &str) -> RecordsError {
     metrics::counter!("steadfast_records_overloaded_total").increment(1);
     unavailable(format!("{doing}: too many writes are waiting"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Failure;
+    use crate::operation::Write;
+
+    async fn ask<T: Send + 'static>(
+        queue: &Queue,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, RecordsError> {
+        let (operation, answer) = Write::new("testing", work);
+        queue.send(operation).await.expect("the writer lives");
+        answer.await.expect("the writer answers")
+    }
+
+    #[tokio::test]
+    async fn a_panic_undoes_its_own_operation_and_no_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = RecordsOptions::at(folder.path().join("records.db"));
+        let lock = open::prepare_files(&options.path).expect("prepared");
+        let conn = open::first_connection(&options).expect("opens");
+        let (queue, writer) = start(options, conn, lock).expect("starts");
+        let insert = |tx: &Connection, key: &str| {
+            tx.execute("INSERT INTO settings (key, value) VALUES (?1, '')", [key])
+        };
+        let panicking = ask(&queue, move |tx| -> Result<(), Failure> {
+            insert(tx, "undone")?;
+            panic!("a defect");
+        });
+        let (panicked, kept) = tokio::join!(panicking, ask(&queue, move |tx| Ok(insert(tx, "kept")?)));
+        assert!(matches!(panicked, Err(RecordsError::Inconsistent { .. })), "{panicked:?}");
+        assert_eq!(kept.expect("stored"), 1);
+        let count = |tx: &Connection| {
+            Ok(tx.query_row("SELECT group_concat(key) FROM settings", [], |row| row.get::<_, String>(0))?)
+        };
+        assert_eq!(ask(&queue, count).await.expect("reads"), "kept");
+        drop(queue);
+        writer.thread.join().expect("ends");
+    }
 }

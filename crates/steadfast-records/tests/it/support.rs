@@ -101,7 +101,7 @@ pub(crate) fn message(number: u64, received_ms: i64) -> InboundMessage {
         to: ours(),
         body: SECRET_TEXT.to_owned(),
         content: Content::Location {
-            latitude: 27.717_245_299_999_998,
+            latitude: 100.0 / 3.0,
             longitude: 0.1 + 0.2,
             address: Some("Durbar Marg".to_owned()),
             label: None,

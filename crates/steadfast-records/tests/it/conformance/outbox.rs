@@ -109,6 +109,8 @@ pub(super) async fn a_sid_belongs_to_one_reply(bench: &Bench) {
     let stolen = bench.records.record_send(&two.id, SendRecord::Sent { sid: sid(100) }).await;
     assert!(matches!(stolen, Err(RecordsError::Inconsistent { .. })), "{stolen:?}");
     ambiguous(bench, &two.id).await;
+    let timeline = bench.records.timeline(&sid(2)).await.expect("reads").expect("known");
+    assert!(timeline.events.iter().any(|event| event.stage == "sent_unclear"));
 }
 
 pub(super) async fn an_entry_knows_its_window_and_its_opt_out(bench: &Bench) {
