@@ -42,6 +42,11 @@ impl Events {
         self.send("webhook", || json!(record).to_string());
     }
 
+    /// Something about one customer that no message shows.
+    pub(crate) fn note(&self, number: &str, text: &str) {
+        self.send("note", || json!({ "number": number, "text": text }).to_string());
+    }
+
     /// Everything was forgotten.
     pub(crate) fn reset(&self) {
         self.send("reset", || "{}".to_owned());

@@ -1,4 +1,4 @@
-//! The chat page and the page that explains it. Server-rendered, with one script and one style sheet, nothing inline.
+//! The chat page and the page that explains it. Server-rendered, with a small script and a style sheet, nothing inline.
 
 use crate::script::SUFFIXES;
 use crate::twilio::FakeTwilio;
@@ -12,6 +12,7 @@ const CHAT_HTML: &str = include_str!("../assets/chat.html");
 const ABOUT_HTML: &str = include_str!("../assets/about.html");
 const CHAT_CSS: &str = include_str!("../assets/chat.css");
 const CHAT_JS: &str = include_str!("../assets/chat.js");
+const DRAW_JS: &str = include_str!("../assets/draw.js");
 const ICON_SVG: &str = include_str!("../assets/icon.svg");
 
 /// What every answer says about what a browser may do with it.
@@ -37,6 +38,10 @@ pub(crate) async fn style() -> Response {
 
 pub(crate) async fn script() -> Response {
     asset("text/javascript; charset=utf-8", CHAT_JS)
+}
+
+pub(crate) async fn drawing() -> Response {
+    asset("text/javascript; charset=utf-8", DRAW_JS)
 }
 
 pub(crate) async fn icon() -> Response {

@@ -36,6 +36,7 @@ pub(crate) fn router(twilio: Arc<FakeTwilio>) -> Router {
         .route("/chat", get(page::chat_page))
         .route("/chat.css", get(page::style))
         .route("/chat.js", get(page::script))
+        .route("/draw.js", get(page::drawing))
         .route("/favicon.svg", get(page::icon))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

@@ -59,6 +59,17 @@ impl Drop for AtWork<'_> {
 
 impl FakeTwilio {
     async fn create(&self, form: &Form) -> Response {
+        match self.try_create(form).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                let to = form.get("To").unwrap_or_default();
+                self.events.note(to, &format!("A reply was refused: {} {}", refusal.code, refusal.message));
+                self.refused(refusal)
+            }
+        }
+    }
+
+    async fn try_create(&self, form: &Form) -> Result<Response, ApiError> {
         let to = form.get("To").unwrap_or_default();
         let (verdict, latency) = {
             let mut state = self.state();
@@ -69,26 +80,23 @@ impl FakeTwilio {
             self.wait(latency).await;
         }
         match verdict.behaviour {
-            Behaviour::LostRequest => return self.refused_without_an_answer(),
-            Behaviour::ServerError => return self.server_error(),
-            Behaviour::TooManyRequests => return self.refused(ApiError::too_many()),
-            Behaviour::AuthError => return self.refused(ApiError::authenticate()),
+            Behaviour::LostRequest => return Ok(self.refused_without_an_answer(to)),
+            Behaviour::ServerError => return Ok(self.server_error(to)),
+            Behaviour::TooManyRequests => return Err(ApiError::too_many()),
+            Behaviour::AuthError => return Err(ApiError::authenticate()),
             _ => {}
         }
-        let mut checked = match self.check(form) {
-            Ok(checked) => checked,
-            Err(error) => return self.refused(error),
-        };
+        let mut checked = self.check(form)?;
         match verdict.behaviour {
             Behaviour::OptedOut => {
-                return self.refused(ApiError::new(400, 21610, "Attempt to send to unsubscribed recipient"));
+                return Err(ApiError::new(400, 21610, "Attempt to send to unsubscribed recipient"));
             }
             Behaviour::QueueFull => {
                 let why = "This 'From' number has exceeded the maximum number of queued messages";
-                return self.refused(ApiError::new(400, 21611, why));
+                return Err(ApiError::new(400, 21611, why));
             }
             Behaviour::DailyLimit => {
-                return self.refused(ApiError::new(429, 63038, "Account exceeded the daily messages limit"));
+                return Err(ApiError::new(429, 63038, "Account exceeded the daily messages limit"));
             }
             Behaviour::WindowClosed => checked.fate = Fate::Fail(63016),
             Behaviour::Unreachable => checked.fate = Fate::Undeliver(63024),
@@ -100,15 +108,17 @@ impl FakeTwilio {
         match verdict.behaviour {
             Behaviour::LostAnswer => {
                 self.state().counters.answers_lost += 1;
-                return hang_up();
+                self.events.note(to, "The reply above was accepted, but the bot got no answer");
+                return Ok(hang_up());
             }
             Behaviour::SlowAnswer => {
                 self.state().counters.answers_lost += 1;
+                self.events.note(to, "The reply above was accepted, but the bot's answer is held back");
                 self.wait(self.config.slow_answer).await;
             }
             _ => {}
         }
-        (StatusCode::CREATED, Json(message.to_twilio(&self.config.account_sid))).into_response()
+        Ok((StatusCode::CREATED, Json(message.to_twilio(&self.config.account_sid))).into_response())
     }
 
     /// Twilio's checks, in its order.
@@ -167,12 +177,14 @@ impl FakeTwilio {
         error.into_response()
     }
 
-    fn refused_without_an_answer(&self) -> Response {
+    fn refused_without_an_answer(&self, to: &str) -> Response {
+        self.events.note(to, "A reply got lost on its way here: the connection was closed");
         self.state().counters.refuse("hangup");
         hang_up()
     }
 
-    fn server_error(&self) -> Response {
+    fn server_error(&self, to: &str) -> Response {
+        self.events.note(to, "A reply was answered 500 with an HTML page");
         self.state().counters.refuse("html");
         let page = "<html><body><h1>500 Internal Server Error</h1>upstream connect error</body></html>";
         (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/html")], page).into_response()
