@@ -231,6 +231,12 @@ impl JobObserver for Reports {
     }
 }
 
+impl Reports {
+    pub(super) fn outcomes(&self) -> Vec<JobOutcome> {
+        locked(&self.0).iter().map(|report| report.outcome).collect()
+    }
+}
+
 /// A store and whoever uses it.
 pub(super) struct Rig {
     pub(super) store: Arc<MemoryBackend>,
@@ -250,7 +256,7 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn outcomes(&self) -> Vec<JobOutcome> {
-        locked(&self.reports.0).iter().map(|report| report.outcome).collect()
+        self.reports.outcomes()
     }
 
     pub(super) fn reports(&self) -> Vec<JobReport> {

@@ -344,3 +344,42 @@ async fn a_group_runs_in_order_whatever_the_concurrency() {
         worker.end().await;
     }
 }
+
+/// On real threads and real time: what interleaves here, virtual time would never show.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_many_threads_every_job_runs_exactly_once() {
+    const JOBS: usize = 3_000;
+    let rig = Rig::new();
+    rig.keep_house();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let handlers = {
+        let runs = Arc::clone(&runs);
+        does(move |job, _| {
+            let runs = Arc::clone(&runs);
+            async move {
+                tokio::task::yield_now().await;
+                runs.fetch_add(1, Ordering::SeqCst);
+                let next = NewJob::new("next", "n", "");
+                if job.codec == 1 { Outcome::Complete(vec![next]) } else { Outcome::done() }
+            }
+        })
+    };
+    let gate = RunGate::new();
+    let workers: Vec<_> =
+        (0..3).map(|_| rig.work_in(&rig.link(), &gate, config().concurrency(32), handlers.clone())).collect();
+    for _ in 0..JOBS / 100 {
+        rig.enqueue_all((0..100).map(|n| NewJob { codec: u8::from(n % 2 == 0), ..job() }).collect()).await;
+        tokio::task::yield_now().await;
+    }
+    rig.completed(JOBS as u64).await;
+    assert_eq!(runs.load(Ordering::SeqCst), JOBS);
+    let mut outcomes = Vec::new();
+    for worker in workers {
+        worker.stop.cancel();
+        worker.task.await.expect("the worker does not panic");
+        outcomes.extend(worker.reports.outcomes());
+    }
+    assert_eq!(outcomes, vec![JobOutcome::Completed; JOBS]);
+    let next = rig.store.stats().await.expect("stats").queues.remove("next").expect("used");
+    assert_eq!((next.available, next.duplicates_total), (JOBS as u64 / 2, 0));
+}

@@ -2,8 +2,9 @@
 
 use super::rig::*;
 use std::sync::{Arc, Mutex};
-use steadfast_queue::backend::{Reserve, WorkerId};
+use steadfast_queue::backend::{Reservation, Reserve, Settle, Settled, WorkerId};
 use steadfast_queue::handler::Outcome;
+use steadfast_queue::state::Verdict;
 use steadfast_queue::worker::{JobOutcome, RunGate, WorkerConfig};
 use steadfast_queue::{Backend, JobId, NewJob, State};
 use tokio::time::Instant;
@@ -14,22 +15,40 @@ fn long() -> NewJob {
 
 /// Jobs under which two processes have died.
 async fn suspects(rig: &Rig, count: usize) -> Vec<JobId> {
-    let ids = rig.enqueue_all((0..count).map(|_| long()).collect()).await;
+    suspects_in(rig, QUEUE, count).await
+}
+
+async fn suspects_in(rig: &Rig, queue: &str, count: usize) -> Vec<JobId> {
+    let new = |_| NewJob { queue: queue.into(), ..long() };
+    let ids = rig.enqueue_all((0..count).map(new).collect()).await;
     for _ in 0..2 {
-        let request = Reserve {
-            queue: QUEUE.into(),
-            max: count,
-            lease_ms: 1,
-            worker: WorkerId::fresh(),
-            wait: secs(0),
-            no_suspects: false,
-        };
-        let taken = rig.store.reserve(request).await.expect("reserve").len();
-        assert_eq!(taken, count);
+        assert_eq!(take(rig, queue, count, 1).await.len(), count);
         pass(millis(5)).await;
         rig.store.reclaim(count).await.expect("reclaim");
     }
     ids
+}
+
+async fn take(rig: &Rig, queue: &str, max: usize, lease_ms: u64) -> Vec<Reservation> {
+    let request = Reserve {
+        queue: queue.into(),
+        max,
+        lease_ms,
+        worker: WorkerId::fresh(),
+        wait: secs(0),
+        no_suspects: false,
+    };
+    rig.store.reserve(request).await.expect("reserve")
+}
+
+/// A suspect that becomes due in ten seconds.
+async fn suspect_in_ten_seconds(rig: &Rig, queue: &str) -> JobId {
+    let id = suspects_in(rig, queue, 1).await[0];
+    let taken = take(rig, queue, 1, 1_000).await.remove(0);
+    let verdict = Verdict::Snooze { after_ms: 10_000 };
+    let settle = Settle { lease: taken.lease, verdict, follow_ups: vec![] };
+    assert_eq!(rig.store.settle(vec![settle]).await.expect("settle"), [Settled::Now(State::Scheduled)]);
+    id
 }
 
 /// Notes when jobs run and what else runs then.
@@ -188,4 +207,45 @@ async fn a_stop_while_a_suspect_waits_gives_it_back() {
     let job = rig.job(ids[0]).await;
     assert_eq!((job.state, job.attempt, job.crash_count), (State::Available, 0, 2));
     slow.end().await;
+}
+
+/// Each would count a crash of the other's making.
+#[tokio::test(start_paused = true)]
+async fn two_suspects_taken_at_the_same_time_are_never_both_under_a_lease() {
+    let rig = Rig::new();
+    let ids = [suspect_in_ten_seconds(&rig, QUEUE).await, suspect_in_ten_seconds(&rig, "other").await];
+    let (link, gate) = (rig.link(), RunGate::new());
+    let other = WorkerConfig::new("other");
+    let workers =
+        [rig.work_in(&link, &gate, config(), takes(20_000)), rig.work_in(&link, &gate, other, takes(20_000))];
+    pass(secs(15)).await;
+    let mut states = Vec::new();
+    for id in ids {
+        let job = rig.job(id).await;
+        states.push((job.state, job.attempt, job.crash_count));
+    }
+    states.sort_unstable();
+    assert_eq!(states, [(State::Available, 0, 2), (State::Running, 1, 2)]);
+    until(async || workers.iter().all(|worker| worker.outcomes().contains(&JobOutcome::Completed))).await;
+    for worker in workers {
+        worker.end().await;
+    }
+}
+
+/// Until a verdict is stored its job is under a lease, and a crash would count against it.
+#[tokio::test(start_paused = true)]
+async fn a_suspect_waits_for_verdicts_to_be_stored() {
+    let rig = Rig::new();
+    suspect_in_ten_seconds(&rig, QUEUE).await;
+    let worker = rig.work(config(), takes(0));
+    pass(secs(9)).await;
+    worker.link.fail(Op::Settle, Fault::Refused, u32::MAX);
+    rig.enqueue(1).await;
+    pass(secs(11)).await;
+    assert_eq!((worker.outcomes(), worker.handle.status().leases), (vec![], 2));
+    worker.link.heal();
+    until(async || worker.outcomes().len() == 2).await;
+    let reports = worker.reports();
+    assert!(reports[1].wait >= secs(10), "not before the other's verdict: {reports:?}");
+    worker.end().await;
 }
