@@ -1,8 +1,10 @@
 //! The one narrow trait that every back-end implements, and the words it speaks.
 
+pub mod local;
 pub mod memory;
 pub mod rules;
 
+pub use local::{LocalBackend, LocalOptions};
 pub use memory::MemoryBackend;
 
 use crate::error::QueueError;

@@ -113,23 +113,24 @@ impl Priority {
     }
 }
 
+/// The longest window of a unique key: 31 days, in milliseconds. Longer ones are cut.
+pub const UNIQUE_WINDOW_MS_MAX: u64 = 31 * 24 * 3_600_000;
+
 /// Makes an enqueue idempotent: within the window, a second job with this key in the same queue is the
 /// first one, also after that has completed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unique {
     /// The key; what it means is the caller's business.
     pub key: Vec<u8>,
-    /// How long it counts, in milliseconds from the enqueue; rounded up to whole hours by `local`.
+    /// How long it counts, in milliseconds from the enqueue, at most [`UNIQUE_WINDOW_MS_MAX`]. An unfinished
+    /// or dead job holds its key beyond that.
     pub window_ms: u64,
 }
 
 impl Unique {
     /// `key` with the default window.
     pub fn new(key: impl Into<Vec<u8>>) -> Self {
-        Self {
-            key: key.into(),
-            window_ms: UNIQUE_WINDOW_MS,
-        }
+        Self { key: key.into(), window_ms: UNIQUE_WINDOW_MS }
     }
 }
 

@@ -36,11 +36,7 @@ impl MemoryBackend {
 
     /// An empty store with these bounds.
     pub fn with(clock: SharedClock, limits: Limits, retention: Retention) -> Arc<Self> {
-        Arc::new(Self {
-            model: Mutex::new(Model::new(limits, retention)),
-            changed: Notify::new(),
-            clock,
-        })
+        Arc::new(Self { model: Mutex::new(Model::new(limits, retention)), changed: Notify::new(), clock })
     }
 
     fn model(&self) -> MutexGuard<'_, Model> {
@@ -101,10 +97,7 @@ impl Backend for MemoryBackend {
     async fn promote(&self, limit: usize) -> Result<Swept, QueueError> {
         Ok(self.change(|model| {
             let moved = model.sweep(limit);
-            Swept {
-                moved,
-                next_in_ms: model.next_sweep_in_ms(),
-            }
+            Swept { moved, next_in_ms: model.next_sweep_in_ms() }
         }))
     }
 
@@ -126,22 +119,14 @@ impl Backend for MemoryBackend {
         check_batch(ids.len())?;
         let model = self.model();
         let status = |job: Option<&Job>| match job {
-            Some(job) => Status {
-                state: Some(job.state),
-                attempt: job.attempt,
-            },
-            None => Status {
-                state: None,
-                attempt: 0,
-            },
+            Some(job) => Status { state: Some(job.state), attempt: job.attempt },
+            None => Status { state: None, attempt: 0 },
         };
         Ok(ids.iter().map(|id| status(model.find(id))).collect())
     }
 
     async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError> {
-        Ok(self
-            .model()
-            .list(&filter, cursor.as_deref(), limit.min(BATCH_MAX)))
+        Ok(self.model().list(&filter, cursor.as_deref(), limit.min(BATCH_MAX)))
     }
 
     async fn control(&self, command: Control) -> Result<Controlled, QueueError> {

@@ -4,6 +4,7 @@ use crate::backend::{BATCH_MAX, Filter, Rejection};
 use crate::error::QueueError;
 use crate::job::{
     AttemptRecord, HISTORY_MAX, Job, NAME_BYTES_MAX, NewJob, PAYLOAD_BYTES_MAX, UNIQUE_WINDOW_MS,
+    UNIQUE_WINDOW_MS_MAX,
 };
 use crate::policy::Failure;
 use std::time::Duration;
@@ -29,10 +30,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 100,000 jobs, 1 GiB.
     fn default() -> Self {
-        Self {
-            waiting_max: 100_000,
-            bytes_max: 1 << 30,
-        }
+        Self { waiting_max: 100_000, bytes_max: 1 << 30 }
     }
 }
 
@@ -53,25 +51,13 @@ pub struct Retention {
 impl Default for Retention {
     /// 100 of each, 64 MiB of each, however old.
     fn default() -> Self {
-        Self {
-            completed_max: 100,
-            cancelled_max: 100,
-            bytes_max: 64 << 20,
-            age_max_ms: None,
-        }
+        Self { completed_max: 100, cancelled_max: 100, bytes_max: 64 << 20, age_max_ms: None }
     }
 }
 
 /// Whether a call of `items` items may be made.
 pub fn check_batch(items: usize) -> Result<(), QueueError> {
-    if items > BATCH_MAX {
-        Err(QueueError::TooMany {
-            items,
-            max: BATCH_MAX,
-        })
-    } else {
-        Ok(())
-    }
+    if items > BATCH_MAX { Err(QueueError::TooMany { items, max: BATCH_MAX }) } else { Ok(()) }
 }
 
 /// Whether a queue or kind may have this name.
@@ -85,22 +71,12 @@ pub fn check_shape(job: &NewJob) -> Result<(), Rejection> {
         return Err(Rejection::BadName);
     }
     if job.payload.len() > PAYLOAD_BYTES_MAX {
-        return Err(Rejection::TooLarge {
-            bytes: job.payload.len(),
-            max: PAYLOAD_BYTES_MAX,
-        });
+        return Err(Rejection::TooLarge { bytes: job.payload.len(), max: PAYLOAD_BYTES_MAX });
     }
-    let metadata: usize = job
-        .metadata
-        .iter()
-        .map(|(key, value)| key.len() + value.len() + 4)
-        .sum();
+    let metadata: usize = job.metadata.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
     let extras = job.correlation_id.len() + metadata + job.retry.delays_ms.len() * 8;
     if extras > EXTRAS_BYTES_MAX {
-        return Err(Rejection::TooLarge {
-            bytes: extras,
-            max: EXTRAS_BYTES_MAX,
-        });
+        return Err(Rejection::TooLarge { bytes: extras, max: EXTRAS_BYTES_MAX });
     }
     Ok(())
 }
@@ -108,16 +84,10 @@ pub fn check_shape(job: &NewJob) -> Result<(), Rejection> {
 /// Whether a queue with so many waiting jobs and stored bytes takes one more.
 pub fn check_room(limits: &Limits, waiting: u64, bytes: u64, payload_bytes: u64) -> Result<(), Rejection> {
     if waiting >= limits.waiting_max {
-        return Err(Rejection::QueueFull {
-            waiting,
-            max: limits.waiting_max,
-        });
+        return Err(Rejection::QueueFull { waiting, max: limits.waiting_max });
     }
     if bytes.saturating_add(payload_bytes) > limits.bytes_max {
-        return Err(Rejection::BytesFull {
-            bytes,
-            max: limits.bytes_max,
-        });
+        return Err(Rejection::BytesFull { bytes, max: limits.bytes_max });
     }
     Ok(())
 }
@@ -126,7 +96,7 @@ pub fn check_room(limits: &Limits, waiting: u64, bytes: u64, payload_bytes: u64)
 /// nobody else can come up with it.
 pub fn window_ms(job: &NewJob) -> u64 {
     match (&job.unique, job.id) {
-        (Some(unique), _) => unique.window_ms,
+        (Some(unique), _) => unique.window_ms.min(UNIQUE_WINDOW_MS_MAX),
         (None, Some(_)) => UNIQUE_WINDOW_MS,
         (None, None) => 0,
     }
@@ -152,20 +122,12 @@ pub fn remember(history: &mut Vec<AttemptRecord>, attempt: u32, at_ms: i64, fail
     if history.len() >= HISTORY_MAX {
         history.remove(1);
     }
-    history.push(AttemptRecord {
-        attempt,
-        at_ms,
-        error: failure.error,
-        message: failure.message,
-    });
+    history.push(AttemptRecord { attempt, at_ms, error: failure.error, message: failure.message });
 }
 
 /// What is said of a job that waited beyond its time-to-live.
 pub fn expiry() -> Failure {
-    Failure::new(
-        "expired",
-        "it waited longer than its time-to-live before its first attempt",
-    )
+    Failure::new("expired", "it waited longer than its time-to-live before its first attempt")
 }
 
 /// Whether `job` is one that `filter` asks for.
@@ -222,14 +184,9 @@ mod tests {
         assert_eq!(check_shape(&job("", 0)), Err(Rejection::BadName));
         assert_eq!(check_shape(&job(&"q".repeat(65), 0)), Err(Rejection::BadName));
         assert_eq!(check_shape(&job("q", PAYLOAD_BYTES_MAX)), Ok(()));
-        assert!(matches!(
-            check_shape(&job("q", PAYLOAD_BYTES_MAX + 1)),
-            Err(Rejection::TooLarge { .. })
-        ));
+        assert!(matches!(check_shape(&job("q", PAYLOAD_BYTES_MAX + 1)), Err(Rejection::TooLarge { .. })));
         let mut chatty = job("q", 0);
-        chatty
-            .metadata
-            .insert("note".into(), "n".repeat(EXTRAS_BYTES_MAX));
+        chatty.metadata.insert("note".into(), "n".repeat(EXTRAS_BYTES_MAX));
         assert!(matches!(check_shape(&chatty), Err(Rejection::TooLarge { .. })));
     }
 

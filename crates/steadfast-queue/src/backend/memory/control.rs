@@ -14,26 +14,16 @@ impl Model {
             Control::Retry(ids) => self.each(&ids, Self::retry),
             Control::Cancel(ids) => self.each(&ids, Self::cancel),
             Control::Discard(ids) => self.each(&ids, Self::discard),
-            Control::Purge {
-                filter,
-                limit,
-                dry_run,
-            } => self.purge(&filter, limit, dry_run),
+            Control::Purge { filter, limit, dry_run } => self.purge(&filter, limit, dry_run),
         }
     }
 
     fn set_paused(&mut self, name: &str, paused: bool) -> Controlled {
         if !rules::is_name(name) {
-            return Controlled {
-                affected: 0,
-                skipped: 1,
-            };
+            return Controlled { affected: 0, skipped: 1 };
         }
         let was = std::mem::replace(&mut self.queue(name).stats.paused, paused);
-        Controlled {
-            affected: u64::from(was != paused),
-            skipped: u64::from(was == paused),
-        }
+        Controlled { affected: u64::from(was != paused), skipped: u64::from(was == paused) }
     }
 
     fn each(&mut self, ids: &[JobId], act: fn(&mut Self, u64, State) -> bool) -> Controlled {
@@ -103,22 +93,14 @@ impl Model {
     fn purge(&mut self, filter: &Filter, limit: u64, dry_run: bool) -> Controlled {
         let meant = |row: &Row| row.job.state != State::Running && rules::matches(filter, &row.job);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let seqs: Vec<u64> = self
-            .rows
-            .iter()
-            .filter(|(_, row)| meant(row))
-            .map(|(&seq, _)| seq)
-            .take(limit)
-            .collect();
+        let seqs: Vec<u64> =
+            self.rows.iter().filter(|(_, row)| meant(row)).map(|(&seq, _)| seq).take(limit).collect();
         if !dry_run {
             for &seq in &seqs {
                 self.forget(seq, true);
             }
         }
-        Controlled {
-            affected: seqs.len() as u64,
-            skipped: 0,
-        }
+        Controlled { affected: seqs.len() as u64, skipped: 0 }
     }
 
     /// Retention by age, then ids whose window is over.
@@ -129,18 +111,10 @@ impl Model {
         let now_ms = self.now_ms;
         let old = |row: &Row| {
             let kept = matches!(row.job.state, State::Completed | State::Cancelled);
-            kept && row
-                .job
-                .finished_ms
-                .is_some_and(|at_ms| rules::later(at_ms, age_ms) <= now_ms)
+            kept && row.job.finished_ms.is_some_and(|at_ms| rules::later(at_ms, age_ms) <= now_ms)
         };
-        let seqs: Vec<u64> = self
-            .rows
-            .iter()
-            .filter(|(_, row)| old(row))
-            .map(|(&seq, _)| seq)
-            .take(limit)
-            .collect();
+        let seqs: Vec<u64> =
+            self.rows.iter().filter(|(_, row)| old(row)).map(|(&seq, _)| seq).take(limit).collect();
         for &seq in &seqs {
             self.forget(seq, false);
         }
@@ -153,20 +127,12 @@ impl Model {
         let over = |known: &super::model::Known| {
             known.until_ms <= self.now_ms && !self.rows.contains_key(&known.seq)
         };
-        let ids: Vec<JobId> = self
-            .ids
-            .iter()
-            .filter(|(_, known)| over(known))
-            .map(|(&id, _)| id)
-            .take(limit)
-            .collect();
+        let ids: Vec<JobId> =
+            self.ids.iter().filter(|(_, known)| over(known)).map(|(&id, _)| id).take(limit).collect();
         for id in &ids {
             self.ids.remove(id);
         }
-        Swept {
-            moved: ids.len() as u64,
-            next_in_ms: None,
-        }
+        Swept { moved: ids.len() as u64, next_in_ms: None }
     }
 
     pub(super) fn list(&self, filter: &Filter, cursor: Option<&str>, limit: usize) -> Page {
@@ -175,18 +141,11 @@ impl Model {
             Some(Ok(seq)) => seq,
             Some(Err(_)) => 0,
         };
-        let mut found = self
-            .rows
-            .range(..end)
-            .rev()
-            .filter(|(_, row)| rules::matches(filter, &row.job));
+        let mut found = self.rows.range(..end).rev().filter(|(_, row)| rules::matches(filter, &row.job));
         let page: Vec<_> = found.by_ref().take(limit).collect();
         let more = found.next().is_some();
         let next = page.last().filter(|_| more).map(|(seq, _)| seq.to_string());
-        Page {
-            jobs: page.into_iter().map(|(_, row)| row.job.clone()).collect(),
-            next,
-        }
+        Page { jobs: page.into_iter().map(|(_, row)| row.job.clone()).collect(), next }
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -194,9 +153,7 @@ impl Model {
         for (name, queue) in &self.queues {
             let mut counts = queue.stats.clone();
             let firsts = queue.ready.iter().filter_map(|ready| ready.first());
-            counts.oldest_ms = firsts
-                .filter_map(|(_, seq)| Some(self.rows.get(seq)?.job.enqueued_ms))
-                .min();
+            counts.oldest_ms = firsts.filter_map(|(_, seq)| Some(self.rows.get(seq)?.job.enqueued_ms)).min();
             stats.queues.insert(name.clone(), counts);
         }
         stats

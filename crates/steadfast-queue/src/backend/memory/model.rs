@@ -136,11 +136,7 @@ impl Model {
         *count = if present { *count + 1 } else { *count - 1 };
         if !job.state.is_final() {
             let bytes = job.payload.len() as u64;
-            queue.stats.bytes = if present {
-                queue.stats.bytes + bytes
-            } else {
-                queue.stats.bytes - bytes
-            };
+            queue.stats.bytes = if present { queue.stats.bytes + bytes } else { queue.stats.bytes - bytes };
             if let Some(group) = job.group {
                 let members = queue.groups.entry(group).or_default();
                 put(members, seq, present);
@@ -164,10 +160,8 @@ impl Model {
     /// Gives an available job its place in ready order, if it is the first of its group.
     pub(super) fn line_up(&mut self, seq: u64) {
         let Some(row) = self.rows.get(&seq) else { return };
-        let first = row
-            .job
-            .group
-            .and_then(|group| self.queues.get(&row.job.queue)?.groups.get(&group)?.first());
+        let first =
+            row.job.group.and_then(|group| self.queues.get(&row.job.queue)?.groups.get(&group)?.first());
         let its_turn = first.is_none_or(|&first| first == seq);
         if row.job.state == State::Available && row.ready.is_none() && its_turn {
             let number = self.next_number();
@@ -241,12 +235,7 @@ impl Model {
         let queue = self.queue(&job.queue);
         queue.completed.retain(|&kept| kept != seq);
         queue.cancelled.retain(|&kept| kept != seq);
-        if free_id
-            || self
-                .ids
-                .get(&job.id)
-                .is_some_and(|known| known.until_ms <= now_ms)
-        {
+        if free_id || self.ids.get(&job.id).is_some_and(|known| known.until_ms <= now_ms) {
             self.ids.remove(&job.id);
         }
         self.go_on(&job.queue, job.group);
@@ -255,16 +244,11 @@ impl Model {
     pub(super) fn next_sweep_in_ms(&self) -> Option<u64> {
         let due = self.due.first().map(|&(at_ms, _)| at_ms);
         let expires = self.expiring.first().map(|&(at_ms, _)| at_ms);
-        due.into_iter()
-            .chain(expires)
-            .min()
-            .map(|at_ms| ahead(at_ms, self.now_ms))
+        due.into_iter().chain(expires).min().map(|at_ms| ahead(at_ms, self.now_ms))
     }
 
     pub(super) fn is_suspect(&self, seq: u64) -> bool {
-        self.rows
-            .get(&seq)
-            .is_some_and(|row| row.job.crash_count >= CRASHES_SUSPECT)
+        self.rows.get(&seq).is_some_and(|row| row.job.crash_count >= CRASHES_SUSPECT)
     }
 }
 

@@ -39,12 +39,7 @@ impl Model {
         let limits = self.limits;
         let stats = &self.queue(&new.queue).stats;
         let waiting = stats.available + stats.scheduled + stats.retryable + others;
-        rules::check_room(
-            &limits,
-            waiting,
-            stats.bytes + other_bytes,
-            new.payload.len() as u64,
-        )
+        rules::check_room(&limits, waiting, stats.bytes + other_bytes, new.payload.len() as u64)
     }
 
     fn add(&mut self, id: JobId, new: NewJob) {
@@ -53,13 +48,7 @@ impl Model {
         }
         let now_ms = self.now_ms;
         let seq = self.next_number();
-        self.ids.insert(
-            id,
-            Known {
-                seq,
-                until_ms: rules::later(now_ms, rules::window_ms(&new)),
-            },
-        );
+        self.ids.insert(id, Known { seq, until_ms: rules::later(now_ms, rules::window_ms(&new)) });
         self.queue(&new.queue).stats.enqueued_total += 1;
         let job = Job {
             id,
@@ -68,11 +57,7 @@ impl Model {
             payload: new.payload,
             codec: new.codec,
             priority: new.priority,
-            state: if new.delay_ms == 0 {
-                State::Available
-            } else {
-                State::Scheduled
-            },
+            state: if new.delay_ms == 0 { State::Available } else { State::Scheduled },
             enqueued_ms: now_ms,
             run_at_ms: rules::later(now_ms, new.delay_ms),
             finished_ms: None,
@@ -118,9 +103,7 @@ impl Model {
         if rules::is_low_turn(queue.picks) {
             order.reverse();
         }
-        let mut ready = order
-            .iter()
-            .flat_map(|&priority| queue.ready[priority].iter().map(|&(_, seq)| seq));
+        let mut ready = order.iter().flat_map(|&priority| queue.ready[priority].iter().map(|&(_, seq)| seq));
         let seq = ready.find(|&seq| suspects || !self.is_suspect(seq))?;
         self.queue(name).picks += 1;
         Some(seq)
@@ -132,32 +115,12 @@ impl Model {
             row.job.attempt += 1;
         });
         self.last_fence += 1;
-        let fence = Fence {
-            epoch: 1,
-            counter: self.last_fence,
-        };
+        let fence = Fence { epoch: 1, counter: self.last_fence };
         let job = self.rows.get(&seq)?.job.clone();
         let expires_mono_ms = self.mono_ms.saturating_add(request.lease_ms);
-        self.held.insert(
-            job.id,
-            Held {
-                fence,
-                worker: request.worker,
-                expires_mono_ms,
-                cancel: false,
-            },
-        );
-        let lease = Lease {
-            id: job.id,
-            fence,
-            worker: request.worker,
-        };
-        Some(Reservation {
-            job,
-            lease,
-            lease_ms: request.lease_ms,
-            alone,
-        })
+        self.held.insert(job.id, Held { fence, worker: request.worker, expires_mono_ms, cancel: false });
+        let lease = Lease { id: job.id, fence, worker: request.worker };
+        Some(Reservation { job, lease, lease_ms: request.lease_ms, alone })
     }
 
     /// The lease as held, if `lease` is it.
@@ -273,17 +236,10 @@ impl Model {
     }
 
     pub(super) fn reclaim(&mut self, limit: usize) -> Swept {
-        let mut expired: Vec<_> = self
-            .held
-            .iter()
-            .filter(|(_, held)| held.expires_mono_ms <= self.mono_ms)
-            .collect();
+        let mut expired: Vec<_> =
+            self.held.iter().filter(|(_, held)| held.expires_mono_ms <= self.mono_ms).collect();
         expired.sort_by_key(|(_, held)| (held.expires_mono_ms, held.fence));
-        let expired: Vec<_> = expired
-            .into_iter()
-            .take(limit)
-            .map(|(&id, held)| (id, held.cancel))
-            .collect();
+        let expired: Vec<_> = expired.into_iter().take(limit).map(|(&id, held)| (id, held.cancel)).collect();
         let mut moved = 0;
         for (id, cancel) in expired {
             let Some(seq) = self.seq_of(&id) else { continue };
@@ -301,9 +257,6 @@ impl Model {
             moved += 1;
         }
         let next = self.held.values().map(|held| held.expires_mono_ms).min();
-        Swept {
-            moved,
-            next_in_ms: next.map(|at_ms| at_ms.saturating_sub(self.mono_ms)),
-        }
+        Swept { moved, next_in_ms: next.map(|at_ms| at_ms.saturating_sub(self.mono_ms)) }
     }
 }

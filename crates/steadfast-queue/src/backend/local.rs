@@ -1,0 +1,340 @@
+//! Jobs in one SQLite file: durable, embedded, one process.
+//!
+//! One thread writes. It gathers what callers ask for into batches, one transaction and one fsync each, and
+//! answers when the disk has it. Leases and ready order live in memory: handing out a job writes nothing, and
+//! a restart makes what ran ready again. What cost memory per waiting job stays on disk: of ready order, only
+//! the beginning is in memory.
+//!
+//! The file is locked against other processes. Its log is `<path>-wal`; both are needed to move a store.
+
+mod checkpoint;
+mod codec;
+mod ids;
+mod live;
+mod load;
+mod options;
+mod read;
+mod schema;
+mod serve;
+mod stage;
+mod start;
+mod ticket;
+mod window;
+mod write;
+mod writer;
+
+pub use options::{Bounds, Faults, LocalOptions, OpenError};
+
+use crate::backend::rules::{WAIT_MAX, check_batch, is_name};
+use crate::backend::{
+    BATCH_MAX, Backend, Control, Controlled, Enqueued, Extended, Filter, Lease, Page, QueueStats,
+    Reservation, Reserve, Settle, Settled, Stats, Status, Swept,
+};
+use crate::error::QueueError;
+use crate::job::{Job, JobId, NewJob};
+use async_trait::async_trait;
+use read::{Readers, View};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use steadfast_clock::SharedClock;
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
+use write::{Answer, Prepared, PreparedSettle, Write};
+use writer::{Call, Served, Shared};
+
+/// Jobs that a purge removes in one step.
+const PURGE_STEP: u64 = 500;
+
+/// See the module.
+#[derive(Debug)]
+pub struct LocalBackend {
+    calls: mpsc::Sender<Call>,
+    /// KiB of new jobs that may wait for the writer.
+    room: Arc<Semaphore>,
+    room_max: u32,
+    shared: Arc<Shared>,
+    readers: Arc<Readers>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    path: PathBuf,
+    bounds: Bounds,
+    clock: SharedClock,
+}
+
+impl LocalBackend {
+    /// Opens the store, and makes it if it is missing. Blocks while it reads: about a second per million
+    /// unfinished jobs.
+    ///
+    /// Jobs that ran when the last process ended are ready again; if it ended by a crash, they have crashed
+    /// once more.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(options: LocalOptions, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
+        let started = start::start(options, &clock)?;
+        Ok(Arc::new(Self {
+            calls: started.calls,
+            room: Arc::new(Semaphore::new(started.room_max as usize)),
+            room_max: started.room_max,
+            shared: started.shared,
+            readers: started.readers,
+            thread: Mutex::new(Some(started.thread)),
+            path: started.path,
+            bounds: started.bounds,
+            clock,
+        }))
+    }
+
+    /// Closes the store: what was asked before is stored first, what is asked later is refused, and the next
+    /// start knows that nothing crashed. Dropping without this counts as a crash of the jobs that run.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`] if the disk takes too long; the file is left as after a crash then.
+    pub async fn close(&self) -> Result<(), QueueError> {
+        self.end(true).await
+    }
+
+    /// Ends as a crash would, for tests of restarts.
+    #[doc(hidden)]
+    pub async fn abandon(&self) -> Result<(), QueueError> {
+        self.end(false).await
+    }
+
+    async fn end(&self, clean: bool) -> Result<(), QueueError> {
+        self.readers.close().await;
+        let (reply, ended) = oneshot::channel();
+        if self.calls.send_timeout(Call::Close { clean, reply }, self.bounds.answer_timeout).await.is_ok() {
+            match timeout(self.bounds.answer_timeout, ended).await {
+                Ok(_) => {}
+                Err(_) => {
+                    let what = "the store did not close in time".to_owned();
+                    return Err(QueueError::Unavailable { what, source: None });
+                }
+            }
+        }
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // It has answered, or is gone: this does not block.
+            if thread.join().is_err() {
+                return Err(QueueError::Inconsistent { what: "the writer ended by a defect".to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    async fn call<T>(
+        &self,
+        call: Call,
+        answer: oneshot::Receiver<Result<T, QueueError>>,
+    ) -> Result<T, QueueError> {
+        match self.calls.send_timeout(call, self.bounds.admit_timeout).await {
+            Ok(()) => {}
+            Err(SendTimeoutError::Timeout(_)) => return Err(self.overloaded()),
+            Err(SendTimeoutError::Closed(_)) => return Err(QueueError::Closed),
+        }
+        match timeout(self.bounds.answer_timeout, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(QueueError::Closed),
+            Err(_) => Err(QueueError::Unavailable {
+                what: "the store did not answer in time".to_owned(),
+                source: None,
+            }),
+        }
+    }
+
+    fn overloaded(&self) -> QueueError {
+        QueueError::Overloaded { waiting: self.calls.max_capacity() - self.calls.capacity() }
+    }
+
+    async fn write(&self, write: Write) -> Result<Answer, QueueError> {
+        let bytes: usize = write.new_jobs().iter().map(|new| new.job.payload.len() + new.head.len()).sum();
+        let kib = u32::try_from(bytes / 1_024 + 1).unwrap_or(u32::MAX).min(self.room_max);
+        let room = timeout(self.bounds.admit_timeout, Arc::clone(&self.room).acquire_many_owned(kib)).await;
+        let Ok(Ok(room)) = room else { return Err(self.overloaded()) };
+        let (reply, answer) = oneshot::channel();
+        self.call(Call::Write { write, reply, room }, answer).await
+    }
+
+    async fn look_for_jobs(&self, request: &Reserve) -> Result<Served, QueueError> {
+        let (reply, answer) = oneshot::channel();
+        self.call(Call::Reserve { request: request.clone(), reply }, answer).await
+    }
+
+    async fn sweep(&self, write: Write) -> Result<Swept, QueueError> {
+        match self.write(write).await? {
+            Answer::Swept(swept) => Ok(swept),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn command(&self, write: Write) -> Result<Controlled, QueueError> {
+        match self.write(write).await? {
+            Answer::Controlled(controlled) => Ok(controlled),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn pause(&self, queue: String, paused: bool) -> Result<Controlled, QueueError> {
+        if !is_name(&queue) {
+            return Ok(Controlled { affected: 0, skipped: 1 });
+        }
+        self.command(Write::Pause { queue, paused }).await
+    }
+
+    /// Finds and removes in small steps, so that others get their turn in between.
+    async fn purge(&self, filter: Filter, limit: u64, dry_run: bool) -> Result<Controlled, QueueError> {
+        let mut done = Controlled::default();
+        let (mut after, number) = (i64::MIN, self.shared.look().number);
+        while done.affected < limit {
+            let step = usize::try_from((limit - done.affected).min(PURGE_STEP)).unwrap_or(usize::MAX);
+            let mut view = View::whole(&self.shared.look());
+            // What arrives after the command is not meant by it.
+            view.number = number;
+            let wanted = filter.clone();
+            let found =
+                self.readers.look(move |conn| read::targets(conn, &view, &wanted, after, step)).await?;
+            if dry_run {
+                done.affected += found.hits.len() as u64;
+            } else if !found.hits.is_empty() {
+                let removed = self.command(Write::Purge(found.hits)).await?;
+                done.affected += removed.affected;
+                done.skipped += removed.skipped;
+            }
+            match found.next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        Ok(done)
+    }
+}
+
+fn mixed_up() -> QueueError {
+    QueueError::Inconsistent { what: "the writer answered another question".to_owned() }
+}
+
+#[async_trait]
+impl Backend for LocalBackend {
+    async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>, QueueError> {
+        check_batch(jobs.len())?;
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now_ms = self.clock.now_ms();
+        let prepared = jobs.into_iter().map(|new| Prepared::new(new, now_ms, None)).collect();
+        match self.write(Write::Enqueue(prepared)).await? {
+            Answer::Enqueued(enqueued) => Ok(enqueued),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn reserve(&self, request: Reserve) -> Result<Vec<Reservation>, QueueError> {
+        if request.max == 0 || !is_name(&request.queue) {
+            return Ok(Vec::new());
+        }
+        let deadline = Instant::now() + request.wait.min(WAIT_MAX);
+        let wakes = self.shared.wakes(&request.queue);
+        loop {
+            // Interest first, then the look: what comes in between wakes us.
+            let woken = wakes.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            let (reservations, next_in_ms) = self.look_for_jobs(&request).await?;
+            if !reservations.is_empty() || Instant::now() >= deadline {
+                return Ok(reservations);
+            }
+            let due = next_in_ms.map(|ms| Instant::now() + Duration::from_millis(ms.clamp(1, 60_000)));
+            let wake = due.map_or(deadline, |due| due.min(deadline));
+            // Whether woken or timed out: look again.
+            let _ = timeout_at(wake, woken).await;
+        }
+    }
+
+    async fn extend(&self, leases: Vec<Lease>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
+        check_batch(leases.len())?;
+        let (reply, answer) = oneshot::channel();
+        self.call(Call::Extend { leases, lease_ms, reply }, answer).await
+    }
+
+    async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError> {
+        check_batch(settlements.len())?;
+        if settlements.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now_ms = self.clock.now_ms();
+        let prepared = settlements.into_iter().map(|settle| PreparedSettle::new(settle, now_ms)).collect();
+        match self.write(Write::Settle(prepared)).await? {
+            Answer::Settled(settled) => Ok(settled),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn promote(&self, limit: usize) -> Result<Swept, QueueError> {
+        self.sweep(Write::Promote(limit)).await
+    }
+
+    async fn reclaim(&self, limit: usize) -> Result<Swept, QueueError> {
+        self.sweep(Write::Reclaim(limit)).await
+    }
+
+    async fn prune(&self, limit: usize) -> Result<Swept, QueueError> {
+        self.sweep(Write::Prune(limit)).await
+    }
+
+    async fn get(&self, ids: Vec<JobId>) -> Result<Vec<Option<Job>>, QueueError> {
+        check_batch(ids.len())?;
+        let view = View::of(&self.shared.look(), &ids);
+        self.readers.look(move |conn| read::get(conn, &view, &ids)).await
+    }
+
+    async fn status(&self, ids: Vec<JobId>) -> Result<Vec<Status>, QueueError> {
+        check_batch(ids.len())?;
+        let view = View::of(&self.shared.look(), &ids);
+        self.readers.look(move |conn| read::status(conn, &view, &ids)).await
+    }
+
+    async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError> {
+        let before = match cursor.map(|cursor| cursor.parse::<i64>()) {
+            None => i64::MAX,
+            Some(Ok(before)) => before,
+            // Not one of ours: there is nothing behind it.
+            Some(Err(_)) => return Ok(Page { jobs: Vec::new(), next: None }),
+        };
+        let view = View::whole(&self.shared.look());
+        let limit = limit.min(BATCH_MAX);
+        let found = self.readers.look(move |conn| read::list(conn, &view, &filter, before, limit)).await?;
+        Ok(Page { jobs: found.hits, next: found.next.map(|seq| seq.to_string()) })
+    }
+
+    async fn control(&self, command: Control) -> Result<Controlled, QueueError> {
+        if let Control::Retry(ids) | Control::Cancel(ids) | Control::Discard(ids) = &command {
+            check_batch(ids.len())?;
+        }
+        match command {
+            Control::Pause(queue) => self.pause(queue, true).await,
+            Control::Resume(queue) => self.pause(queue, false).await,
+            Control::Retry(ids) => self.command(Write::Retry(ids)).await,
+            Control::Cancel(ids) => self.command(Write::Cancel(ids)).await,
+            Control::Discard(ids) => self.command(Write::Discard(ids)).await,
+            Control::Purge { filter, limit, dry_run } => self.purge(filter, limit, dry_run).await,
+        }
+    }
+
+    async fn stats(&self) -> Result<Stats, QueueError> {
+        let queues = {
+            let live = self.shared.look();
+            let counts =
+                |queue: &live::Queue| QueueStats { oldest_ms: queue.oldest_ms(), ..queue.stats.clone() };
+            live.queues.values().map(|queue| (queue.name.clone(), counts(queue))).collect()
+        };
+        let mut store_bytes = 0;
+        for suffix in ["", "-wal"] {
+            let mut file = self.path.as_os_str().to_owned();
+            file.push(suffix);
+            store_bytes += tokio::fs::metadata(file).await.map_or(0, |found| found.len());
+        }
+        Ok(Stats { queues, store_bytes })
+    }
+}

@@ -1,0 +1,109 @@
+//! Moves the write-ahead log into the database, beside the writer and not in its way.
+
+use super::schema;
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+/// The log is looked at every so many batches,
+const TURNS: u32 = 8;
+/// or when so many bytes were written.
+const BYTES: usize = 4 << 20;
+/// Under constant load the log never ends, so it can never begin anew. When it is so many times as long as it
+/// should be, the writer itself moves the little that is left.
+const OVERLONG: i64 = 4;
+
+/// The thread that checkpoints, and when to wake it.
+#[derive(Debug)]
+pub(super) struct Checkpointer {
+    wake: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+    pages_max: i64,
+    turns: u32,
+    bytes: usize,
+}
+
+impl Checkpointer {
+    pub(super) fn start(path: &Path, pages_max: u32) -> std::io::Result<Self> {
+        let (wake, woken) = sync_channel(1);
+        let path = path.to_owned();
+        let thread = std::thread::Builder::new()
+            .name("queue-checkpoint".to_owned())
+            .spawn(move || run(&path, &woken))?;
+        let (wake, thread) = (Some(wake), Some(thread));
+        Ok(Self { wake, thread, pages_max: i64::from(pages_max), turns: 0, bytes: 0 })
+    }
+
+    /// Called by the writer between batches.
+    pub(super) fn consider(&mut self, conn: &Connection, bytes: usize) {
+        self.turns += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.turns < TURNS && self.bytes < BYTES {
+            return;
+        }
+        (self.turns, self.bytes) = (0, 0);
+        let state = checkpoint(conn, "PRAGMA wal_checkpoint(NOOP)");
+        let Ok((pages, moved)) = state else { return };
+        if pages - moved > self.pages_max
+            && let Some(wake) = &self.wake
+        {
+            // Full means that it is about to look anyway.
+            let _ = wake.try_send(());
+        }
+        if pages > self.pages_max.saturating_mul(OVERLONG)
+            && let Err(error) = checkpoint(conn, "PRAGMA wal_checkpoint(PASSIVE)")
+        {
+            tracing::warn!(%error, "the log could not be moved into the database");
+        }
+    }
+
+    /// Ends the thread, and waits for it: the file has one connection less.
+    pub(super) fn stop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the checkpointer panicked");
+        }
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn run(path: &Path, woken: &Receiver<()>) {
+    while woken.recv().is_ok() {
+        let done = schema::open_checkpointer(path)
+            .and_then(|conn| checkpoint(&conn, "PRAGMA wal_checkpoint(PASSIVE)"));
+        if let Err(error) = done {
+            tracing::warn!(%error, "the log could not be moved into the database");
+        }
+    }
+}
+
+/// Runs a checkpoint; how many pages the log holds, and how many of them are in the database.
+fn checkpoint(conn: &Connection, sql: &str) -> rusqlite::Result<(i64, i64)> {
+    conn.prepare_cached(sql)?.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_at_the_log_tells_its_length_and_moves_nothing() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("q.db");
+        let _lock = schema::lock(&path).expect("lock");
+        let conn = schema::open_writer(&path).expect("open");
+        conn.execute("INSERT INTO queue(name, paused) VALUES('q', 0)", []).expect("insert");
+        let (pages, moved) = checkpoint(&conn, "PRAGMA wal_checkpoint(NOOP)").expect("look");
+        assert!(pages > 0 && moved == 0, "{pages} {moved}");
+        let (pages, moved) = checkpoint(&conn, "PRAGMA wal_checkpoint(PASSIVE)").expect("move");
+        assert_eq!(pages, moved);
+    }
+}

@@ -1,0 +1,285 @@
+//! The compact form of what a row holds besides its columns. Pure.
+//!
+//! Every blob begins with a version. Unknown versions and damage are errors, never panics: the job that
+//! has such a blob is buried, its neighbours go on.
+
+use crate::job::{AttemptRecord, Job, JobId};
+use crate::policy::{RETRIES_MAX, RetryPolicy};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+const VERSION: u8 = 1;
+
+/// Why a blob cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CodecError {
+    #[error("it ends too early")]
+    Short,
+    #[error("it has form {0}, only {VERSION} is known: a newer version wrote it")]
+    Version(u8),
+    #[error("it holds something impossible")]
+    Impossible,
+}
+
+/// What a job says of itself once and for all.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Head {
+    pub(super) kind: String,
+    pub(super) codec: u8,
+    pub(super) timeout_ms: u64,
+    pub(super) parent: Option<JobId>,
+    pub(super) retry: RetryPolicy,
+    pub(super) correlation_id: String,
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
+/// Most jobs have the default schedule: one of them in memory is enough.
+static DEFAULT_RETRY: LazyLock<RetryPolicy> = LazyLock::new(RetryPolicy::default);
+
+pub(super) fn encode_head(job: &Job) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + job.kind.len() + job.correlation_id.len());
+    out.push(VERSION);
+    put_text(&mut out, &job.kind);
+    out.push(job.codec);
+    put_number(&mut out, job.timeout_ms);
+    match job.parent {
+        None => out.push(0),
+        Some(parent) => {
+            out.push(1);
+            out.extend_from_slice(&parent.0);
+        }
+    }
+    if job.retry == *DEFAULT_RETRY {
+        out.push(0);
+    } else {
+        out.push(1);
+        out.extend_from_slice(&job.retry.jitter.to_bits().to_be_bytes());
+        put_number(&mut out, job.retry.delays_ms.len() as u64);
+        job.retry.delays_ms.iter().for_each(|&delay_ms| put_number(&mut out, delay_ms));
+    }
+    put_text(&mut out, &job.correlation_id);
+    put_number(&mut out, job.metadata.len() as u64);
+    for (key, value) in &job.metadata {
+        put_text(&mut out, key);
+        put_text(&mut out, value);
+    }
+    out
+}
+
+pub(super) fn decode_head(blob: &[u8]) -> Result<Head, CodecError> {
+    let mut from = Reader::open(blob)?;
+    let kind = from.text()?;
+    let codec = from.byte()?;
+    let timeout_ms = from.number()?;
+    let parent = match from.byte()? {
+        0 => None,
+        1 => Some(JobId(from.array()?)),
+        _ => return Err(CodecError::Impossible),
+    };
+    let retry = match from.byte()? {
+        0 => DEFAULT_RETRY.clone(),
+        1 => {
+            let jitter = f64::from_bits(u64::from_be_bytes(from.array()?));
+            let entries = from.count(RETRIES_MAX_STORED)?;
+            let delays_ms = (0..entries).map(|_| from.number()).collect::<Result<Arc<[u64]>, _>>()?;
+            RetryPolicy { delays_ms, jitter }
+        }
+        _ => return Err(CodecError::Impossible),
+    };
+    let correlation_id = from.text()?;
+    let pairs = from.count(blob.len())?;
+    let metadata = (0..pairs).map(|_| Ok((from.text()?, from.text()?))).collect::<Result<_, CodecError>>()?;
+    Ok(Head { kind, codec, timeout_ms, parent, retry, correlation_id, metadata })
+}
+
+/// A schedule's fields are public, so a longer one than [`RETRIES_MAX`] may have been stored.
+const RETRIES_MAX_STORED: usize = RETRIES_MAX * 64;
+
+pub(super) fn encode_history(history: &[AttemptRecord]) -> Option<Vec<u8>> {
+    if history.is_empty() {
+        return None;
+    }
+    let mut out = vec![VERSION];
+    put_number(&mut out, history.len() as u64);
+    for record in history {
+        put_number(&mut out, u64::from(record.attempt));
+        out.extend_from_slice(&record.at_ms.to_be_bytes());
+        put_text(&mut out, &record.error);
+        put_text(&mut out, &record.message);
+    }
+    Some(out)
+}
+
+pub(super) fn decode_history(blob: Option<&[u8]>) -> Result<Vec<AttemptRecord>, CodecError> {
+    let Some(blob) = blob else { return Ok(Vec::new()) };
+    let mut from = Reader::open(blob)?;
+    let records = from.count(blob.len())?;
+    (0..records)
+        .map(|_| {
+            let attempt = u32::try_from(from.number()?).map_err(|_| CodecError::Impossible)?;
+            let at_ms = i64::from_be_bytes(from.array()?);
+            Ok(AttemptRecord { attempt, at_ms, error: from.text()?, message: from.text()? })
+        })
+        .collect()
+}
+
+/// Seven bits a byte, lowest first.
+fn put_number(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        #[expect(clippy::cast_possible_truncation, reason = "the lowest seven bits are meant")]
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "below 128")]
+    out.push(number as u8);
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_number(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn open(blob: &'a [u8]) -> Result<Self, CodecError> {
+        let mut from = Self(blob);
+        match from.byte()? {
+            VERSION => Ok(from),
+            other => Err(CodecError::Version(other)),
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(CodecError::Short)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn byte(&mut self) -> Result<u8, CodecError> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+        self.take(N)?.try_into().map_err(|_| CodecError::Short)
+    }
+
+    fn number(&mut self) -> Result<u64, CodecError> {
+        let mut number = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(CodecError::Impossible);
+            }
+            number |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(CodecError::Impossible)
+    }
+
+    fn count(&mut self, max: usize) -> Result<usize, CodecError> {
+        let count = usize::try_from(self.number()?).map_err(|_| CodecError::Impossible)?;
+        if count > max { Err(CodecError::Impossible) } else { Ok(count) }
+    }
+
+    fn text(&mut self) -> Result<String, CodecError> {
+        let length = usize::try_from(self.number()?).map_err(|_| CodecError::Short)?;
+        let bytes = self.take(length)?;
+        Ok(std::str::from_utf8(bytes).map_err(|_| CodecError::Impossible)?.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{NewJob, Priority};
+    use crate::state::State;
+    use proptest::prelude::*;
+
+    fn job_with(head: Head) -> Job {
+        let new = NewJob::new("q", head.kind, "");
+        Job {
+            id: JobId::fresh(),
+            queue: new.queue,
+            kind: new.kind,
+            payload: new.payload,
+            codec: head.codec,
+            priority: Priority::Normal,
+            state: State::Available,
+            enqueued_ms: 0,
+            run_at_ms: 0,
+            finished_ms: None,
+            group: None,
+            attempt: 0,
+            crash_count: 0,
+            retry: head.retry,
+            timeout_ms: head.timeout_ms,
+            expires_ms: None,
+            parent: head.parent,
+            correlation_id: head.correlation_id,
+            metadata: head.metadata,
+            history: Vec::new(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_head_reads_back(
+            kind in ".{0,64}",
+            codec: u8,
+            timeout_ms: u64,
+            parent in proptest::option::of(any::<[u8; 16]>()),
+            delays in proptest::collection::vec(any::<u64>(), 0..70),
+            correlation_id in ".{0,40}",
+            metadata in proptest::collection::btree_map(".{0,9}", ".{0,9}", 0..5),
+        ) {
+            let retry = RetryPolicy { delays_ms: delays.into(), jitter: 0.25 };
+            let parent = parent.map(JobId);
+            let head = Head { kind, codec, timeout_ms, parent, retry, correlation_id, metadata };
+            prop_assert_eq!(decode_head(&encode_head(&job_with(head.clone()))), Ok(head));
+        }
+
+        #[test]
+        fn a_history_reads_back(records in proptest::collection::vec((any::<u32>(), any::<i64>(), ".{0,9}", ".{0,30}"), 0..16)) {
+            let history: Vec<AttemptRecord> = records
+                .into_iter()
+                .map(|(attempt, at_ms, error, message)| AttemptRecord { attempt, at_ms, error, message })
+                .collect();
+            prop_assert_eq!(decode_history(encode_history(&history).as_deref()), Ok(history));
+        }
+
+        #[test]
+        fn damage_is_an_error_and_never_a_panic(blob in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode_head(&blob);
+            let _ = decode_history(Some(&blob));
+            let mut versioned = vec![VERSION];
+            versioned.extend(blob);
+            let _ = decode_head(&versioned);
+            let _ = decode_history(Some(&versioned));
+        }
+    }
+
+    #[test]
+    fn every_cut_of_a_head_is_noticed() {
+        let mut new = NewJob::new("q", "kind", "");
+        new.metadata.insert("a".into(), "b".into());
+        let mut job = job_with(Head {
+            kind: new.kind,
+            codec: 1,
+            timeout_ms: 300,
+            parent: Some(JobId([7; 16])),
+            retry: RetryPolicy::none(),
+            correlation_id: "c".into(),
+            metadata: new.metadata,
+        });
+        job.codec = 9;
+        let blob = encode_head(&job);
+        for cut in 0..blob.len() {
+            assert!(decode_head(&blob[..cut]).is_err(), "{cut} of {}", blob.len());
+        }
+        assert_eq!(decode_head(&[2, 0]), Err(CodecError::Version(2)));
+    }
+}

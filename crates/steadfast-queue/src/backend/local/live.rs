@@ -1,0 +1,387 @@
+//! What the writer holds in memory: counts, ready order, leases. Changed by [`Live::apply`] alone, after the
+//! commit that the change belongs to, and by handing out and taking back leases, which no commit knows of.
+
+use super::ids::Buckets;
+use super::window::{Entry, Window};
+use crate::backend::{Fence, QueueStats, WorkerId};
+use crate::job::{JobId, Priority};
+use crate::policy::RetryPolicy;
+use crate::state::{CRASHES_SUSPECT, State};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+/// A lease given out.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) fence: Fence,
+    pub(super) worker: WorkerId,
+    pub(super) expires_mono_ms: u64,
+    pub(super) cancel: bool,
+    /// Whether a mark of this attempt is on disk.
+    pub(super) marked: bool,
+    pub(super) retry: RetryPolicy,
+    /// The place to come back to.
+    pub(super) entry: Entry,
+}
+
+impl Held {
+    /// The running attempt's number.
+    pub(super) fn attempt(&self) -> u32 {
+        self.entry.ticket.attempt.saturating_add(1)
+    }
+}
+
+/// A finished job within retention.
+#[derive(Clone, Debug)]
+pub(super) struct KeptRow {
+    pub(super) seq: i64,
+    pub(super) id: JobId,
+    pub(super) slot: i64,
+    pub(super) until_ms: i64,
+    pub(super) finished_ms: i64,
+    pub(super) bytes: u64,
+}
+
+/// Finished jobs of one queue and state, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) rows: VecDeque<KeptRow>,
+    pub(super) bytes: u64,
+}
+
+impl Kept {
+    fn push(&mut self, row: KeptRow) {
+        self.bytes += row.bytes;
+        self.rows.push_back(row);
+    }
+
+    fn remove(&mut self, seq: i64) {
+        if let Some(row) = self.rows.iter().position(|row| row.seq == seq).and_then(|at| self.rows.remove(at))
+        {
+            self.bytes -= row.bytes;
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) name: String,
+    pub(super) stats: QueueStats,
+    pub(super) picks: u64,
+    /// By priority.
+    pub(super) windows: [Window; 3],
+    /// Ready jobs with two crashes, by priority and place: few, so all of them are here.
+    pub(super) suspects: BTreeMap<(usize, i64), Entry>,
+    pub(super) completed: Kept,
+    pub(super) cancelled: Kept,
+}
+
+impl Queue {
+    pub(super) fn new(name: String, paused: bool, window: impl Fn() -> Window) -> Self {
+        let stats = QueueStats { paused, ..QueueStats::default() };
+        let windows = [window(), window(), window()];
+        let (suspects, completed, cancelled) = (BTreeMap::new(), Kept::default(), Kept::default());
+        Self { name, stats, picks: 0, windows, suspects, completed, cancelled }
+    }
+
+    pub(super) fn waiting(&self) -> u64 {
+        self.stats.available + self.stats.scheduled + self.stats.retryable
+    }
+
+    pub(super) fn kept(&self, state: State) -> &Kept {
+        if state == State::Completed { &self.completed } else { &self.cancelled }
+    }
+
+    fn kept_mut(&mut self, state: State) -> &mut Kept {
+        if state == State::Completed { &mut self.completed } else { &mut self.cancelled }
+    }
+
+    fn count(&mut self, state: State) -> &mut u64 {
+        match state {
+            State::Scheduled => &mut self.stats.scheduled,
+            State::Available => &mut self.stats.available,
+            State::Running => &mut self.stats.running,
+            State::Retryable => &mut self.stats.retryable,
+            State::Completed => &mut self.stats.completed,
+            State::Dead => &mut self.stats.dead,
+            State::Cancelled => &mut self.stats.cancelled,
+        }
+    }
+
+    /// Counts a job that left `from` for `to`; `None` is outside.
+    pub(super) fn moved(&mut self, from: Option<State>, to: Option<State>, bytes: u64) {
+        let unfinished = |state: Option<State>| state.is_some_and(|state| !state.is_final());
+        if let Some(from) = from {
+            let count = self.count(from);
+            *count = count.saturating_sub(1);
+        }
+        if let Some(to) = to {
+            *self.count(to) += 1;
+        }
+        match (unfinished(from), unfinished(to)) {
+            (false, true) => self.stats.bytes += bytes,
+            (true, false) => self.stats.bytes = self.stats.bytes.saturating_sub(bytes),
+            _ => {}
+        }
+    }
+
+    /// When the first in ready order was enqueued.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        let per_priority = self.windows.iter().enumerate().filter_map(|(priority, window)| {
+            let suspect = self.suspects.range((priority, i64::MIN)..=(priority, i64::MAX)).next();
+            let suspect = suspect.map(|(&(_, ready), entry)| (ready, entry));
+            let first = window.first().into_iter().chain(suspect).min_by_key(|&(ready, _)| ready);
+            first.map(|(_, entry)| entry.ticket.enqueued_ms)
+        });
+        per_priority.min()
+    }
+}
+
+/// Something to count since the start.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tally {
+    Enqueued,
+    Duplicate,
+    Completed,
+    Failed,
+    Dead,
+    Reclaimed,
+}
+
+/// What a commit changes in memory.
+#[derive(Debug)]
+pub(super) enum Effect {
+    Moved {
+        queue: i64,
+        from: Option<State>,
+        to: Option<State>,
+        bytes: u64,
+    },
+    /// A job got a place behind all others.
+    Ready(Box<Entry>),
+    /// A job lost its place.
+    Unready {
+        queue: i64,
+        priority: Priority,
+        ready: i64,
+    },
+    /// A lease is over, and the job no longer in ready order.
+    Freed(JobId),
+    /// A lease is over, and the job back in its place.
+    Back {
+        id: JobId,
+        crash: u32,
+    },
+    CancelAsked(JobId),
+    Kept {
+        queue: i64,
+        state: State,
+        row: KeptRow,
+    },
+    Unkept {
+        queue: i64,
+        state: State,
+        seq: i64,
+    },
+    Paused {
+        queue: i64,
+        paused: bool,
+    },
+    Count {
+        queue: i64,
+        tally: Tally,
+    },
+    /// Something is due, or expires, at this time: maybe sooner than known.
+    Due(i64),
+    Expiry(i64),
+    /// What is due, or expires, first, as the disk says.
+    DueIs(Option<i64>),
+    ExpiryIs(Option<i64>),
+    BucketGone(i64),
+}
+
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) queues: BTreeMap<i64, Queue>,
+    pub(super) names: HashMap<String, i64>,
+    pub(super) buckets: Buckets,
+    pub(super) held: HashMap<JobId, Held>,
+    /// Leases by when they run out.
+    pub(super) lapses: BTreeSet<(u64, u64, JobId)>,
+    /// Begun attempts whose mark is not on disk yet.
+    pub(super) unmarked: Vec<JobId>,
+    pub(super) epoch: u64,
+    pub(super) last_fence: u64,
+    /// The last number given for arrival or ready order.
+    pub(super) number: i64,
+    /// The last commit known to be on disk.
+    pub(super) commits: i64,
+    /// No later than the first due, or expiring, job.
+    pub(super) next_due_ms: Option<i64>,
+    pub(super) next_expiry_ms: Option<i64>,
+    pub(super) cache_bytes: usize,
+    pub(super) cache_bytes_max: usize,
+    /// Queues in which a job became ready since somebody last looked.
+    pub(super) woken: BTreeSet<i64>,
+}
+
+impl Live {
+    pub(super) fn queue_no(&self, name: &str) -> Option<i64> {
+        self.names.get(name).copied()
+    }
+
+    pub(super) fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Moved { queue, from, to, bytes } => {
+                if let Some(queue) = self.queues.get_mut(&queue) {
+                    queue.moved(from, to, bytes);
+                }
+            }
+            Effect::Ready(entry) => self.line_up(*entry),
+            Effect::Unready { queue, priority, ready } => self.unready(queue, priority, ready),
+            Effect::Freed(id) => {
+                self.free(&id);
+            }
+            Effect::Back { id, crash } => {
+                if let Some(mut held) = self.free(&id) {
+                    held.entry.ticket.crash = crash;
+                    self.put_back(held.entry);
+                }
+            }
+            Effect::CancelAsked(id) => {
+                if let Some(held) = self.held.get_mut(&id) {
+                    held.cancel = true;
+                    held.marked = true;
+                }
+            }
+            Effect::Due(at_ms) => {
+                self.next_due_ms = Some(self.next_due_ms.map_or(at_ms, |known| known.min(at_ms)))
+            }
+            Effect::Expiry(at_ms) => {
+                self.next_expiry_ms = Some(self.next_expiry_ms.map_or(at_ms, |known| known.min(at_ms)));
+            }
+            Effect::DueIs(first) => self.next_due_ms = first,
+            Effect::ExpiryIs(first) => self.next_expiry_ms = first,
+            Effect::BucketGone(slot) => self.buckets.remove(slot),
+            Effect::Kept { queue, .. }
+            | Effect::Unkept { queue, .. }
+            | Effect::Paused { queue, .. }
+            | Effect::Count { queue, .. } => {
+                if let Some(queue_state) = self.queues.get_mut(&queue) {
+                    if matches!(effect, Effect::Paused { paused: false, .. }) {
+                        self.woken.insert(queue);
+                    }
+                    apply_to_queue(queue_state, effect);
+                }
+            }
+        }
+    }
+
+    fn line_up(&mut self, mut entry: Entry) {
+        let Some(ready) = entry.ticket.ready else { return };
+        let (no, priority) = (entry.ticket.queue, entry.ticket.priority.index());
+        let Some(queue) = self.queues.get_mut(&no) else { return };
+        self.woken.insert(no);
+        if entry.ticket.crash >= CRASHES_SUSPECT {
+            entry.cached = None;
+            queue.suspects.insert((priority, ready), entry);
+            return;
+        }
+        let size = cached_bytes(&entry);
+        if self.cache_bytes + size > self.cache_bytes_max {
+            entry.cached = None;
+        }
+        let size = cached_bytes(&entry);
+        if queue.windows[priority].append(ready, entry) {
+            self.cache_bytes += size;
+        }
+    }
+
+    fn put_back(&mut self, entry: Entry) {
+        let Some(ready) = entry.ticket.ready else { return };
+        let (no, priority) = (entry.ticket.queue, entry.ticket.priority.index());
+        if let Some(expires_ms) = entry.ticket.expiry() {
+            self.apply(Effect::Expiry(expires_ms));
+        }
+        let Some(queue) = self.queues.get_mut(&no) else { return };
+        self.woken.insert(no);
+        queue.moved(Some(State::Running), Some(State::Available), 0);
+        if entry.ticket.crash >= CRASHES_SUSPECT {
+            queue.suspects.insert((priority, ready), entry);
+        } else {
+            queue.windows[priority].put_back(ready, entry);
+        }
+    }
+
+    fn unready(&mut self, queue: i64, priority: Priority, ready: i64) {
+        let Some(queue) = self.queues.get_mut(&queue) else { return };
+        queue.suspects.remove(&(priority.index(), ready));
+        if let Some(entry) = queue.windows[priority.index()].remove(ready) {
+            self.cache_bytes -= cached_bytes(&entry).min(self.cache_bytes);
+        }
+    }
+
+    /// Ends a lease.
+    fn free(&mut self, id: &JobId) -> Option<Held> {
+        let held = self.held.remove(id)?;
+        self.lapses.remove(&(held.expires_mono_ms, held.fence.counter, *id));
+        Some(held)
+    }
+
+    /// Gives out a lease on a job that was just taken from ready order.
+    pub(super) fn hold(&mut self, entry: Entry, worker: WorkerId, expires_mono_ms: u64) -> Fence {
+        self.last_fence += 1;
+        let fence = Fence { epoch: self.epoch, counter: self.last_fence };
+        let id = entry.ticket.id;
+        if let Some(queue) = self.queues.get_mut(&entry.ticket.queue) {
+            queue.moved(Some(State::Available), Some(State::Running), 0);
+        }
+        self.lapses.insert((expires_mono_ms, fence.counter, id));
+        let retry = RetryPolicy::none();
+        let held = Held { fence, worker, expires_mono_ms, cancel: false, marked: false, retry, entry };
+        self.held.insert(id, held);
+        fence
+    }
+
+    /// Takes back a lease that never reached a worker.
+    pub(super) fn take_back(&mut self, id: &JobId, fence: Fence) {
+        if self.held.get(id).is_some_and(|held| held.fence == fence && !held.marked) {
+            let crash = self.held.get(id).map_or(0, |held| held.entry.ticket.crash);
+            self.apply(Effect::Back { id: *id, crash });
+        }
+    }
+
+    /// Drops a lease whose job cannot be read: it stays on disk, out of everybody's way.
+    pub(super) fn drop_unreadable(&mut self, id: &JobId) -> Option<i64> {
+        let held = self.free(id)?;
+        let ticket = held.entry.ticket;
+        if let Some(queue) = self.queues.get_mut(&ticket.queue) {
+            queue.moved(Some(State::Running), Some(State::Available), 0);
+        }
+        Some(ticket.seq)
+    }
+}
+
+fn apply_to_queue(queue: &mut Queue, effect: Effect) {
+    match effect {
+        Effect::Kept { state, row, .. } => queue.kept_mut(state).push(row),
+        Effect::Unkept { state, seq, .. } => queue.kept_mut(state).remove(seq),
+        Effect::Paused { paused, .. } => queue.stats.paused = paused,
+        Effect::Count { tally, .. } => {
+            let total = match tally {
+                Tally::Enqueued => &mut queue.stats.enqueued_total,
+                Tally::Duplicate => &mut queue.stats.duplicates_total,
+                Tally::Completed => &mut queue.stats.completed_total,
+                Tally::Failed => &mut queue.stats.failed_total,
+                Tally::Dead => &mut queue.stats.dead_total,
+                Tally::Reclaimed => &mut queue.stats.reclaimed_total,
+            };
+            *total += 1;
+        }
+        _ => {}
+    }
+}
+
+/// About how much memory the cached job of `entry` takes.
+pub(super) fn cached_bytes(entry: &Entry) -> usize {
+    entry.cached.as_ref().map_or(0, |job| 512 + job.payload.len() + job.metadata.len() * 64)
+}

@@ -1,0 +1,241 @@
+//! What is rebuilt from the file: at every start, and after an I/O error.
+
+use super::codec::{decode_head, decode_history};
+use super::ids::Buckets;
+use super::live::{Effect, Held, KeptRow, Live, Queue};
+use super::ticket::{TICKET, Ticket, priority_code};
+use super::window::{Entry, Window};
+use crate::job::{Job, Priority};
+use crate::state::{CRASHES_SUSPECT, State};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The one row that every commit moves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pulse {
+    pub(super) epoch: i64,
+    pub(super) commits: i64,
+    pub(super) number: i64,
+    pub(super) clean: bool,
+}
+
+pub(super) fn pulse(conn: &Connection) -> rusqlite::Result<Pulse> {
+    conn.query_row("SELECT epoch, commits, number, clean FROM pulse", [], |row| {
+        Ok(Pulse { epoch: row.get(0)?, commits: row.get(1)?, number: row.get(2)?, clean: row.get(3)? })
+    })
+}
+
+/// Sizes of what is kept in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) window_max: usize,
+    pub(super) cache_bytes_max: usize,
+}
+
+/// Counts, retention and paused queues as the file has them; ready order is loaded when it is looked at.
+/// Costs one pass over the rows: about a second per million unfinished jobs.
+pub(super) fn live(conn: &Connection, sizes: Sizes) -> rusqlite::Result<Live> {
+    let pulse = pulse(conn)?;
+    let mut live = Live {
+        queues: BTreeMap::new(),
+        names: HashMap::new(),
+        buckets: Buckets::load(conn)?,
+        held: HashMap::new(),
+        lapses: BTreeSet::new(),
+        unmarked: Vec::new(),
+        epoch: u64::try_from(pulse.epoch).unwrap_or(0),
+        last_fence: 0,
+        number: pulse.number,
+        commits: pulse.commits,
+        // Unknown: whoever looks first finds out.
+        next_due_ms: Some(i64::MIN),
+        next_expiry_ms: Some(i64::MIN),
+        cache_bytes: 0,
+        cache_bytes_max: sizes.cache_bytes_max,
+        woken: BTreeSet::new(),
+    };
+    let mut select = conn.prepare("SELECT no, name, paused FROM queue")?;
+    let queues = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    for queue in queues {
+        let (no, name, paused): (i64, String, bool) = queue?;
+        live.names.insert(name.clone(), no);
+        live.queues.insert(no, Queue::new(name, paused, || Window::unknown(sizes.window_max)));
+    }
+    count(conn, &mut live)?;
+    retained(conn, &mut live)?;
+    Ok(live)
+}
+
+fn count(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
+    for table in ["job", "dead"] {
+        let mut select = conn.prepare(&format!("SELECT {TICKET} FROM {table}"))?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            match Ticket::read(row) {
+                Ok(job) => {
+                    if let Some(queue) = live.queues.get_mut(&job.queue) {
+                        queue.moved(None, Some(job.state), job.bytes);
+                    }
+                }
+                Err(error) => tracing::error!(%error, table, "a job's row cannot be read and is left alone"),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn retained(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
+    let mut select = conn.prepare(&format!("SELECT {TICKET}, finished FROM done ORDER BY finished, seq"))?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (job, finished_ms) = (Ticket::read(row)?, row.get::<_, Option<i64>>(15)?.unwrap_or(0));
+        let Some(queue) = live.queues.get_mut(&job.queue) else { continue };
+        queue.moved(None, Some(job.state), job.bytes);
+        let Ticket { seq, id, slot, until_ms, bytes, .. } = job;
+        let row = KeptRow { seq, id, slot, until_ms, finished_ms, bytes };
+        live.apply(Effect::Kept { queue: job.queue, state: job.state, row });
+    }
+    Ok(())
+}
+
+/// Loads the suspects that are ready. They are few.
+pub(super) fn suspects(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
+    let sql = format!("SELECT {TICKET} FROM job WHERE crash >= {CRASHES_SUSPECT} AND ready IS NOT NULL");
+    let mut select = conn.prepare(&sql)?;
+    for ticket in select.query_map([], Ticket::read)? {
+        let ticket = ticket?;
+        let (Some(ready), false) = (ticket.ready, live.held.contains_key(&ticket.id)) else { continue };
+        if let Some(queue) = live.queues.get_mut(&ticket.queue) {
+            let place = (ticket.priority.index(), ready);
+            queue.suspects.insert(place, Entry { ticket, cached: None });
+        }
+    }
+    Ok(())
+}
+
+/// Loads more of ready order, where a window of this queue runs low.
+pub(super) fn refill(conn: &Connection, live: &mut Live, queue: i64) -> rusqlite::Result<()> {
+    let Some(known) = live.queues.get_mut(&queue) else { return Ok(()) };
+    for priority in Priority::ALL {
+        let window = &mut known.windows[priority.index()];
+        let Some((after, count)) = window.wants() else { continue };
+        let sql = format!(
+            "SELECT {TICKET} FROM job WHERE queue = ?1 AND prio = ?2 AND ready > ?3 AND ready IS NOT NULL
+             ORDER BY ready LIMIT ?4"
+        );
+        let mut select = conn.prepare_cached(&sql)?;
+        let limit = i64::try_from(count).unwrap_or(i64::MAX);
+        let mut rows = select.query(params![queue, priority_code(priority), after, limit])?;
+        let (mut entries, mut seen, mut last) = (Vec::new(), 0, None);
+        while let Some(row) = rows.next()? {
+            seen += 1;
+            last = row.get::<_, Option<i64>>(5)?.or(last);
+            match Ticket::read(row) {
+                Ok(ticket) => {
+                    let elsewhere = live.held.contains_key(&ticket.id) || ticket.crash >= CRASHES_SUSPECT;
+                    if let (Some(ready), false) = (ticket.ready, elsewhere) {
+                        entries.push((ready, Entry { ticket, cached: None }));
+                    }
+                }
+                Err(error) => tracing::error!(%error, "a job's row cannot be read and is left alone"),
+            }
+        }
+        window.load(entries, last, seen == count);
+    }
+    Ok(())
+}
+
+/// Takes leases, and counts since the start, over from before an I/O error. A lease whose job is no longer
+/// where it was is lost.
+pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &mut Live) -> rusqlite::Result<()> {
+    live.epoch = before.epoch;
+    live.last_fence = before.last_fence;
+    live.number = live.number.max(before.number);
+    live.unmarked = std::mem::take(&mut before.unmarked);
+    for (no, queue) in &mut live.queues {
+        let Some(old) = before.queues.get(no) else { continue };
+        queue.picks = old.picks;
+        queue.stats.enqueued_total = old.stats.enqueued_total;
+        queue.stats.duplicates_total = old.stats.duplicates_total;
+        queue.stats.completed_total = old.stats.completed_total;
+        queue.stats.failed_total = old.stats.failed_total;
+        queue.stats.dead_total = old.stats.dead_total;
+        queue.stats.reclaimed_total = old.stats.reclaimed_total;
+    }
+    let mut select = conn.prepare(&format!("SELECT {TICKET} FROM job WHERE seq = ?1"))?;
+    for (id, held) in std::mem::take(&mut before.held) {
+        let ticket = select.query_row([held.entry.ticket.seq], Ticket::read).optional()?;
+        let Some(ticket) = ticket.filter(|job| job.id == id && job.state == State::Available) else {
+            continue;
+        };
+        if let Some(queue) = live.queues.get_mut(&ticket.queue) {
+            queue.moved(Some(State::Available), Some(State::Running), 0);
+        }
+        live.lapses.insert((held.expires_mono_ms, held.fence.counter, id));
+        live.held.insert(id, Held { entry: Entry { ticket, cached: None }, ..held });
+    }
+    Ok(())
+}
+
+/// The columns that [`whole`] wants after those of a ticket.
+pub(super) const CONTENTS: &str = "finished, head, history, payload";
+
+/// A whole job. One whose contents cannot be read is shown as far as it can be, with the reason.
+pub(super) fn whole(
+    row: &Row<'_>,
+    queue: impl Fn(i64) -> String,
+) -> rusqlite::Result<(Ticket, Job, Option<String>)> {
+    let ticket = Ticket::read(row)?;
+    let head: Vec<u8> = row.get(16)?;
+    let history: Option<Vec<u8>> = row.get(17)?;
+    let payload: Vec<u8> = row.get(18)?;
+    let (head, mut damage) = match decode_head(&head) {
+        Ok(head) => (head, None),
+        Err(error) => (unreadable(), Some(error.to_string())),
+    };
+    let history = decode_history(history.as_deref()).unwrap_or_else(|error| {
+        damage.get_or_insert(error.to_string());
+        Vec::new()
+    });
+    let job = Job {
+        id: ticket.id,
+        queue: queue(ticket.queue),
+        kind: head.kind,
+        payload: payload.into(),
+        codec: head.codec,
+        priority: ticket.priority,
+        state: ticket.state,
+        enqueued_ms: ticket.enqueued_ms,
+        run_at_ms: ticket.run_at_ms,
+        finished_ms: row.get(15)?,
+        group: ticket.group,
+        attempt: ticket.attempt,
+        crash_count: ticket.crash,
+        retry: head.retry,
+        timeout_ms: head.timeout_ms,
+        expires_ms: ticket.expires_ms,
+        parent: head.parent,
+        correlation_id: head.correlation_id,
+        metadata: head.metadata,
+        history,
+    };
+    Ok((ticket, job, damage))
+}
+
+fn unreadable() -> super::codec::Head {
+    super::codec::Head {
+        kind: "(unreadable)".to_owned(),
+        codec: 0,
+        timeout_ms: 0,
+        parent: None,
+        retry: crate::policy::RetryPolicy::none(),
+        correlation_id: String::new(),
+        metadata: BTreeMap::new(),
+    }
+}
+
+/// Attempts begun before the last end of the process, and jobs called off while they ran.
+pub(super) fn marks(conn: &Connection) -> rusqlite::Result<Vec<(i64, bool)>> {
+    let mut select = conn.prepare("SELECT seq, cancel FROM mark ORDER BY seq")?;
+    select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}

@@ -1,0 +1,335 @@
+//! Looking at jobs, on connections of their own: a search never stands in the writer's way.
+
+use super::ids::{Buckets, Found};
+use super::live::Live;
+use super::load::{CONTENTS, whole};
+use super::options::Bounds;
+use super::schema;
+use super::ticket::{TICKET, Table, Ticket};
+use super::write::Target;
+use crate::backend::{Filter, Status, rules};
+use crate::error::QueueError;
+use crate::job::{Job, JobId};
+use crate::state::State;
+use rusqlite::{Connection, OptionalExtension, Rows, Statement};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+/// Searches at the same time.
+const READERS: usize = 2;
+/// Rows that one call looks at, at most: a search for something rare comes back with less than a page, and
+/// with where to go on.
+const SCAN_MAX: usize = 20_000;
+
+/// The connections.
+#[derive(Debug)]
+pub(super) struct Readers {
+    path: PathBuf,
+    bounds: Bounds,
+    gate: Arc<Semaphore>,
+    /// Those not in use, and how often they have been thrown away.
+    idle: Mutex<(u64, Vec<Connection>)>,
+    tasks: TaskTracker,
+}
+
+impl Readers {
+    pub(super) fn new(path: &Path, bounds: Bounds) -> Self {
+        let gate = Arc::new(Semaphore::new(READERS));
+        Self {
+            path: path.to_owned(),
+            bounds,
+            gate,
+            idle: Mutex::new((0, Vec::new())),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Throws the connections away: the file is about to be opened anew.
+    pub(super) fn reset(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.0 += 1;
+        idle.1.clear();
+    }
+
+    /// Waits until nobody reads any more.
+    pub(super) async fn close(&self) {
+        self.tasks.close();
+        if timeout(self.bounds.answer_timeout, self.tasks.wait()).await.is_err() {
+            tracing::warn!("a search was still running when the store was closed");
+        }
+        self.reset();
+    }
+
+    /// Runs `look` on a connection, off the runtime's threads.
+    pub(super) async fn look<T: Send + 'static>(
+        self: &Arc<Self>,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        if self.tasks.is_closed() {
+            return Err(QueueError::Closed);
+        }
+        let permit = timeout(self.bounds.admit_timeout, Arc::clone(&self.gate).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else { return Err(QueueError::Overloaded { waiting: READERS }) };
+        let readers = Arc::clone(self);
+        let task = self.tasks.spawn_blocking(move || {
+            let _permit = permit;
+            readers.with_connection(look)
+        });
+        match timeout(self.bounds.answer_timeout, task).await {
+            Ok(Ok(Ok(found))) => Ok(found),
+            Ok(Ok(Err(error))) => Err(QueueError::Unavailable {
+                what: "reading the store".to_owned(),
+                source: Some(Arc::new(error)),
+            }),
+            Ok(Err(_)) => Err(QueueError::Inconsistent { what: "a search ended by a defect".to_owned() }),
+            Err(_) => Err(QueueError::Unavailable {
+                what: "reading the store took too long".to_owned(),
+                source: None,
+            }),
+        }
+    }
+
+    fn with_connection<T>(
+        &self,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let (age, idle) = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            (idle.0, idle.1.pop())
+        };
+        let conn = match idle {
+            Some(conn) => conn,
+            None => schema::open_reader(&self.path)?,
+        };
+        let found = {
+            // One view of all tables: jobs move between them.
+            let view = conn.unchecked_transaction()?;
+            look(&view)
+        };
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.0 == age && found.is_ok() {
+            idle.1.push(conn);
+        }
+        found
+    }
+}
+
+/// What memory adds to the rows, taken before they are read: a job that is held then and still where it was is
+/// running.
+#[derive(Debug)]
+pub(super) struct View {
+    names: BTreeMap<i64, String>,
+    /// Attempt and row of running jobs.
+    running: HashMap<JobId, (u32, i64)>,
+    pub(super) number: i64,
+}
+
+impl View {
+    /// All of it.
+    pub(super) fn whole(live: &Live) -> Self {
+        Self::of(live, live.held.keys())
+    }
+
+    /// As far as `ids` are concerned.
+    pub(super) fn of<'a>(live: &Live, ids: impl IntoIterator<Item = &'a JobId>) -> Self {
+        let running = ids.into_iter().filter_map(|id| {
+            let held = live.held.get(id)?;
+            Some((*id, (held.attempt(), held.entry.ticket.seq)))
+        });
+        let names = live.queues.iter().map(|(&no, queue)| (no, queue.name.clone())).collect();
+        Self { names, running: running.collect(), number: live.number }
+    }
+
+    fn running_attempt(&self, job: &Ticket) -> Option<u32> {
+        let &(attempt, seq) = self.running.get(&job.id)?;
+        (seq == job.seq && job.state == State::Available).then_some(attempt)
+    }
+
+    fn name(&self, no: i64) -> String {
+        self.names.get(&no).cloned().unwrap_or_default()
+    }
+
+    fn complete(&self, ticket: &Ticket, job: &mut Job) {
+        if let Some(attempt) = self.running_attempt(ticket) {
+            (job.state, job.attempt) = (State::Running, attempt);
+        }
+    }
+}
+
+const TABLES: [Table; 3] = [Table::Job, Table::Dead, Table::Done];
+
+/// Reads jobs whole.
+pub(super) fn get(conn: &Connection, view: &View, ids: &[JobId]) -> rusqlite::Result<Vec<Option<Job>>> {
+    let buckets = Buckets::load(conn)?;
+    ids.iter().map(|id| get_one(conn, view, &buckets, id)).collect()
+}
+
+fn get_one(conn: &Connection, view: &View, buckets: &Buckets, id: &JobId) -> rusqlite::Result<Option<Job>> {
+    let Some(Found { seq, .. }) = buckets.find(conn, id)? else { return Ok(None) };
+    for table in TABLES {
+        let sql = format!("SELECT {TICKET}, {CONTENTS} FROM {} WHERE seq = ?1", table.name());
+        let found =
+            conn.prepare_cached(&sql)?.query_row([seq], |row| whole(row, |no| view.name(no))).optional()?;
+        if let Some((ticket, mut job, _)) = found {
+            view.complete(&ticket, &mut job);
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
+}
+
+/// Asks where jobs are.
+pub(super) fn status(conn: &Connection, view: &View, ids: &[JobId]) -> rusqlite::Result<Vec<Status>> {
+    let buckets = Buckets::load(conn)?;
+    ids.iter().map(|id| status_one(conn, view, &buckets, id)).collect()
+}
+
+fn status_one(conn: &Connection, view: &View, buckets: &Buckets, id: &JobId) -> rusqlite::Result<Status> {
+    let unknown = Status { state: None, attempt: 0 };
+    let Some(Found { seq, .. }) = buckets.find(conn, id)? else { return Ok(unknown) };
+    for table in TABLES {
+        let sql = format!("SELECT {TICKET} FROM {} WHERE seq = ?1", table.name());
+        if let Some(job) = conn.prepare_cached(&sql)?.query_row([seq], Ticket::read).optional()? {
+            return Ok(match view.running_attempt(&job) {
+                Some(attempt) => Status { state: Some(State::Running), attempt },
+                None => Status { state: Some(job.state), attempt: job.attempt },
+            });
+        }
+    }
+    Ok(unknown)
+}
+
+/// A search's way through the rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    /// Newest first, from before this row.
+    Down(i64),
+    /// Oldest first, from after the first up to the second.
+    Up(i64, i64),
+}
+
+/// What a search found, and the row it came to, unless it came to the end.
+#[derive(Debug)]
+pub(super) struct Hits<T> {
+    pub(super) hits: Vec<T>,
+    pub(super) next: Option<i64>,
+}
+
+/// Reads a page of jobs.
+pub(super) fn list(
+    conn: &Connection,
+    view: &View,
+    filter: &Filter,
+    before: i64,
+    limit: usize,
+) -> rusqlite::Result<Hits<Job>> {
+    let found = scan(conn, view, filter, Way::Down(before), limit)?;
+    let hits = found.hits.into_iter().map(|(table, ticket, mut job)| {
+        let sql = format!("SELECT payload FROM {} WHERE seq = ?1", table.name());
+        let payload: Vec<u8> = conn.prepare_cached(&sql)?.query_row([ticket.seq], |row| row.get(0))?;
+        job.payload = payload.into();
+        Ok(job)
+    });
+    Ok(Hits { hits: hits.collect::<rusqlite::Result<_>>()?, next: found.next })
+}
+
+/// Finds jobs to remove: what runs is left out.
+pub(super) fn targets(
+    conn: &Connection,
+    view: &View,
+    filter: &Filter,
+    after: i64,
+    limit: usize,
+) -> rusqlite::Result<Hits<Target>> {
+    let found = scan(conn, view, filter, Way::Up(after, view.number), limit)?;
+    let hits = found.hits.into_iter().filter(|(.., job)| job.state != State::Running);
+    let hits = hits.map(|(table, ticket, _)| Target { table, seq: ticket.seq, state: ticket.state });
+    Ok(Hits { hits: hits.collect(), next: found.next })
+}
+
+fn scan(
+    conn: &Connection,
+    view: &View,
+    filter: &Filter,
+    way: Way,
+    limit: usize,
+) -> rusqlite::Result<Hits<(Table, Ticket, Job)>> {
+    let wanted =
+        |table: &Table| filter.states.is_empty() || filter.states.iter().any(|&s| Table::of(s) == *table);
+    let (range, order) = match way {
+        Way::Down(before) => (format!("seq < {before}"), "DESC"),
+        Way::Up(after, to) => (format!("seq > {after} AND seq <= {to}"), "ASC"),
+    };
+    let tables: Vec<Table> = TABLES.into_iter().filter(wanted).collect();
+    let mut statements = Vec::new();
+    for table in &tables {
+        // Without payloads: only what is found is read whole.
+        let sql = format!(
+            "SELECT {TICKET}, finished, head, history, x'' FROM {} WHERE {range} ORDER BY seq {order}",
+            table.name()
+        );
+        statements.push(conn.prepare(&sql)?);
+    }
+    let mut lanes = Vec::new();
+    for (statement, &table) in statements.iter_mut().zip(&tables) {
+        lanes.push(Lane::start(statement, table, view)?);
+    }
+    let mut hits = Vec::new();
+    for scanned in 0_usize.. {
+        let next = match way {
+            Way::Down(_) => lanes.iter_mut().filter(|lane| lane.head.is_some()).max_by_key(|lane| lane.seq()),
+            Way::Up(..) => lanes.iter_mut().filter(|lane| lane.head.is_some()).min_by_key(|lane| lane.seq()),
+        };
+        let Some(lane) = next else { break };
+        if hits.len() >= limit || scanned >= SCAN_MAX {
+            // The next page begins with this row.
+            let seq = lane.seq();
+            return Ok(Hits {
+                hits,
+                next: Some(if matches!(way, Way::Down(_)) { seq + 1 } else { seq - 1 }),
+            });
+        }
+        if let Some((ticket, job)) = lane.step(view)?
+            && rules::matches(filter, &job)
+        {
+            hits.push((lane.table, ticket, job));
+        }
+    }
+    Ok(Hits { hits, next: None })
+}
+
+/// One table's rows in order.
+struct Lane<'s> {
+    rows: Rows<'s>,
+    table: Table,
+    head: Option<(Ticket, Job)>,
+}
+
+impl<'s> Lane<'s> {
+    fn start(statement: &'s mut Statement<'_>, table: Table, view: &View) -> rusqlite::Result<Self> {
+        let mut lane = Self { rows: statement.query([])?, table, head: None };
+        lane.step(view)?;
+        Ok(lane)
+    }
+
+    fn seq(&self) -> i64 {
+        self.head.as_ref().map_or(0, |(ticket, _)| ticket.seq)
+    }
+
+    /// Takes the row at hand and goes to the next.
+    fn step(&mut self, view: &View) -> rusqlite::Result<Option<(Ticket, Job)>> {
+        let next = match self.rows.next()? {
+            Some(row) => {
+                let (ticket, mut job, _) = whole(row, |no| view.name(no))?;
+                view.complete(&ticket, &mut job);
+                Some((ticket, job))
+            }
+            None => None,
+        };
+        Ok(std::mem::replace(&mut self.head, next))
+    }
+}

@@ -1,0 +1,181 @@
+//! The file: its lock, its permissions, its layout, its connections.
+
+use super::options::OpenError;
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// "SfQ1": marks the file as a queue store.
+const APPLICATION_ID: i64 = 0x5366_5131;
+/// The layout below.
+const LAYOUT: i64 = 1;
+
+/// Columns of `job`, `done` and `dead` alike, the payload last, so that the others are read without it.
+const COLUMNS: &str = "
+    seq INTEGER PRIMARY KEY,
+    id BLOB NOT NULL,
+    queue INTEGER NOT NULL,
+    prio INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    ready INTEGER,
+    run_at INTEGER NOT NULL,
+    expires INTEGER,
+    grp BLOB,
+    attempt INTEGER NOT NULL,
+    crash INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    enqueued INTEGER NOT NULL,
+    finished INTEGER,
+    bytes INTEGER NOT NULL,
+    head BLOB NOT NULL,
+    history BLOB,
+    payload BLOB NOT NULL";
+
+/// What the tables hold: `job` the unfinished (rowid = arrival), `done` completed and cancelled ones within
+/// retention, `dead` the dead letters, `mark` the attempts begun, `id_old` and one `id_<hour>` per hour the
+/// ids, `pulse` one row that every commit moves.
+fn layout() -> String {
+    format!(
+        "CREATE TABLE pulse(
+            one INTEGER PRIMARY KEY CHECK(one = 1), epoch INTEGER NOT NULL, commits INTEGER NOT NULL,
+            number INTEGER NOT NULL, clean INTEGER NOT NULL) STRICT;
+         INSERT INTO pulse VALUES(1, 0, 0, 0, 1);
+         CREATE TABLE queue(no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, paused INTEGER NOT NULL) STRICT;
+         CREATE TABLE job({COLUMNS}) STRICT;
+         CREATE TABLE done({COLUMNS}) STRICT;
+         CREATE TABLE dead({COLUMNS}) STRICT;
+         CREATE INDEX job_ready ON job(queue, prio, ready) WHERE ready IS NOT NULL;
+         CREATE INDEX job_due ON job(run_at) WHERE state IN (1, 3);
+         CREATE INDEX job_expiry ON job(expires) WHERE expires IS NOT NULL AND attempt = 0;
+         CREATE INDEX job_group ON job(queue, grp) WHERE grp IS NOT NULL;
+         CREATE INDEX job_suspect ON job(queue) WHERE crash >= 2;
+         CREATE TABLE mark(seq INTEGER PRIMARY KEY, cancel INTEGER NOT NULL) STRICT;
+         CREATE TABLE id_old({ID_COLUMNS}) WITHOUT ROWID, STRICT;
+         PRAGMA application_id = {APPLICATION_ID};
+         PRAGMA user_version = {LAYOUT};"
+    )
+}
+
+/// Columns of every id table.
+pub(super) const ID_COLUMNS: &str = "id BLOB PRIMARY KEY, seq INTEGER NOT NULL, until INTEGER NOT NULL";
+
+/// Makes the folder and the file if they are missing, for their owner alone, and locks the store against
+/// every other process. The lock holds as long as the returned file is open.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+    let failed = |source| OpenError::File { path: path.to_owned(), source };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        private_folder().create(folder).map_err(failed)?;
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let lock = private_file().open(PathBuf::from(beside)).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    private_file().open(path).map_err(failed)?;
+    Ok(lock)
+}
+
+#[cfg(unix)]
+fn private_folder() -> DirBuilder {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder
+}
+
+#[cfg(not(unix))]
+fn private_folder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    builder
+}
+
+/// SQLite gives its log and index the permissions of the database.
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Opens the connection that writes, and lays out an empty file.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |source| OpenError::Database { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+    match check_layout(&conn).map_err(failed)? {
+        Found::Empty | Found::Known => {}
+        Found::Foreign => return Err(OpenError::Foreign { path: path.to_owned() }),
+        Found::Newer(found) => return Err(OpenError::Newer { path: path.to_owned(), found, known: LAYOUT }),
+    }
+    prepare_writer(&conn).map_err(failed)?;
+    Ok(conn)
+}
+
+enum Found {
+    Empty,
+    Known,
+    Foreign,
+    Newer(i64),
+}
+
+fn check_layout(conn: &Connection) -> rusqlite::Result<Found> {
+    let pragma = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let tables = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+    let tables = match tables {
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+            return Ok(Found::Foreign);
+        }
+        other => other?,
+    };
+    Ok(match (pragma("application_id")?, pragma("user_version")?) {
+        (0, 0) if tables == 0 => Found::Empty,
+        (APPLICATION_ID, LAYOUT) => Found::Known,
+        (APPLICATION_ID, newer) if newer > LAYOUT => Found::Newer(newer),
+        _ => Found::Foreign,
+    })
+}
+
+fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(Duration::from_secs(5))?;
+    conn.set_prepared_statement_cache_capacity(256);
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    conn.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA cache_size = -65536;
+         PRAGMA temp_store = MEMORY;",
+    )?;
+    // Checkpoints are the checkpointer's; the log keeps its blocks, because overwriting is cheaper than growing.
+    conn.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
+    conn.query_row("PRAGMA journal_size_limit = 134217728", [], |_| Ok(()))?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        conn.execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT;", layout()))?;
+    }
+    Ok(())
+}
+
+/// Opens a connection that only reads.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(Duration::from_secs(1))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;")?;
+    Ok(conn)
+}
+
+/// Opens a connection that only checkpoints.
+pub(super) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
+    conn.execute_batch("PRAGMA synchronous = FULL;")?;
+    Ok(conn)
+}

@@ -1,0 +1,186 @@
+//! Handing out leases, from memory. Nothing is written here: the mark of a begun attempt rides the next
+//! commit.
+
+use super::live::{Live, cached_bytes};
+use super::load;
+use super::ticket::TICKET;
+use super::window::Entry;
+use crate::backend::{BATCH_MAX, Extended, Fence, Lease, Reservation, Reserve, rules};
+use crate::job::Job;
+use crate::policy::Failure;
+use crate::state::{CRASHES_SUSPECT, State};
+use rusqlite::{Connection, OptionalExtension};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A lease just given out.
+struct Taken {
+    entry: Entry,
+    fence: Fence,
+}
+
+/// A job that cannot be handed out, for good.
+#[derive(Debug)]
+pub(super) struct Unfit {
+    pub(super) seq: i64,
+    pub(super) failure: Failure,
+}
+
+/// Takes jobs for `request`. What turns out to be unreadable is left out and named.
+pub(super) fn reserve(
+    conn: &Connection,
+    live: &RwLock<Live>,
+    request: &Reserve,
+    mono_ms: u64,
+) -> rusqlite::Result<(Vec<Reservation>, Vec<Unfit>)> {
+    let max = request.max.min(BATCH_MAX);
+    let (mut reservations, mut unfit) = (Vec::new(), Vec::new());
+    while reservations.len() < max {
+        let taken = {
+            let mut live = live.write().unwrap_or_else(PoisonError::into_inner);
+            take(conn, &mut live, request, max - reservations.len(), reservations.is_empty(), mono_ms)?
+        };
+        if taken.is_empty() {
+            break;
+        }
+        let mut alone = false;
+        for Taken { entry, fence } in taken {
+            alone |= entry.ticket.crash >= CRASHES_SUSPECT;
+            match fetch(conn, live, entry, fence, request) {
+                Ok(reservation) => reservations.push(reservation),
+                Err(reason) => unfit.extend(reason),
+            }
+        }
+        if alone {
+            break;
+        }
+    }
+    Ok((reservations, unfit))
+}
+
+/// Takes entries from ready order and gives out leases on them.
+fn take(
+    conn: &Connection,
+    live: &mut Live,
+    request: &Reserve,
+    max: usize,
+    first: bool,
+    mono_ms: u64,
+) -> rusqlite::Result<Vec<Taken>> {
+    let mut taken: Vec<Taken> = Vec::new();
+    let Some(no) = live.queue_no(&request.queue) else { return Ok(taken) };
+    let expires_mono_ms = mono_ms.saturating_add(request.lease_ms);
+    while taken.len() < max {
+        look(conn, live, no)?;
+        let suspects = !request.no_suspects && first && taken.is_empty();
+        let Some(entry) = pick(live, no, suspects) else { break };
+        let alone = entry.ticket.crash >= CRASHES_SUSPECT;
+        let place = Entry { ticket: entry.ticket.clone(), cached: None };
+        let fence = live.hold(place, request.worker, expires_mono_ms);
+        live.unmarked.push(entry.ticket.id);
+        taken.push(Taken { entry, fence });
+        if alone {
+            break;
+        }
+    }
+    Ok(taken)
+}
+
+/// Loads from disk until it is known what comes first in each priority.
+fn look(conn: &Connection, live: &mut Live, no: i64) -> rusqlite::Result<()> {
+    while live.queues.get(&no).is_some_and(|queue| queue.windows.iter().any(super::window::Window::is_blind))
+    {
+        load::refill(conn, live, no)?;
+    }
+    Ok(())
+}
+
+fn pick(live: &mut Live, no: i64, suspects: bool) -> Option<Entry> {
+    let queue = live.queues.get_mut(&no)?;
+    if queue.stats.paused {
+        return None;
+    }
+    let mut order = [0, 1, 2];
+    if rules::is_low_turn(queue.picks) {
+        order.reverse();
+    }
+    for priority in order {
+        let fresh = queue.windows[priority].first().map(|(ready, _)| ready);
+        let suspect = queue.suspects.range((priority, i64::MIN)..=(priority, i64::MAX)).next();
+        let suspect = suspect.map(|(&place, _)| place).filter(|_| suspects);
+        let entry = match (fresh, suspect) {
+            (None, None) => continue,
+            (Some(ready), Some(place)) if ready < place.1 => queue.windows[priority].pop_first(),
+            (_, Some(place)) => queue.suspects.remove(&place),
+            (Some(_), None) => queue.windows[priority].pop_first(),
+        };
+        queue.picks += 1;
+        let entry = entry?;
+        live.cache_bytes = live.cache_bytes.saturating_sub(cached_bytes(&entry));
+        return Some(entry);
+    }
+    None
+}
+
+/// Makes a reservation of a lease: from the cache, or from the row. A row that cannot be used costs its own
+/// job alone.
+fn fetch(
+    conn: &Connection,
+    live: &RwLock<Live>,
+    entry: Entry,
+    fence: Fence,
+    request: &Reserve,
+) -> Result<Reservation, Option<Unfit>> {
+    let Entry { ticket, cached } = entry;
+    let job = match cached {
+        Some(job) => Ok(Arc::unwrap_or_clone(job)),
+        None => read(conn, ticket.seq, &request.queue),
+    };
+    let mut live = live.write().unwrap_or_else(PoisonError::into_inner);
+    let mut job = match job {
+        Ok(job) => job,
+        Err(reason) => {
+            tracing::error!(job = %ticket.id, queue = request.queue, reason, "a job cannot be read");
+            let seq = live.drop_unreadable(&ticket.id);
+            return Err(seq.map(|seq| Unfit { seq, failure: Failure::new("unreadable", reason) }));
+        }
+    };
+    if let Some(held) = live.held.get_mut(&ticket.id) {
+        held.retry = job.retry.clone();
+    }
+    job.state = State::Running;
+    job.attempt = ticket.attempt.saturating_add(1);
+    job.crash_count = ticket.crash;
+    job.run_at_ms = ticket.run_at_ms;
+    let lease = Lease { id: ticket.id, fence, worker: request.worker };
+    let alone = ticket.crash >= CRASHES_SUSPECT;
+    Ok(Reservation { job, lease, lease_ms: request.lease_ms, alone })
+}
+
+fn read(conn: &Connection, seq: i64, queue: &str) -> Result<Job, String> {
+    let sql = format!("SELECT {TICKET}, {} FROM job WHERE seq = ?1", load::CONTENTS);
+    let row = conn.prepare_cached(&sql).and_then(|mut select| {
+        select.query_row([seq], |row| load::whole(row, |_| queue.to_owned())).optional()
+    });
+    match row {
+        Ok(Some((_, job, None))) => Ok(job),
+        Ok(Some((.., Some(damage)))) => Err(format!("its stored form cannot be read: {damage}")),
+        Ok(None) => Err("its row is gone from the store".to_owned()),
+        Err(error) => Err(format!("its row cannot be read: {error}")),
+    }
+}
+
+/// Extends leases.
+pub(super) fn extend(live: &mut Live, leases: &[Lease], lease_ms: u64, mono_ms: u64) -> Vec<Extended> {
+    let expires_mono_ms = mono_ms.saturating_add(lease_ms);
+    let one = |lease: &Lease| {
+        let held = live.held.get_mut(&lease.id);
+        let Some(held) = held.filter(|held| held.fence == lease.fence && held.worker == lease.worker) else {
+            return Extended::Lost;
+        };
+        live.lapses.remove(&(held.expires_mono_ms, held.fence.counter, lease.id));
+        live.lapses.insert((expires_mono_ms, held.fence.counter, lease.id));
+        held.expires_mono_ms = expires_mono_ms;
+        Extended::Held { cancel: held.cancel }
+    };
+    leases.iter().map(one).collect()
+}

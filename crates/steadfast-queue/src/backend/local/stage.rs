@@ -1,0 +1,345 @@
+//! One transaction being put together. It reads memory as it was before, writes to the database, and lists
+//! what must change in memory once the commit has succeeded. If it does not, dropping the stage is enough.
+
+mod control;
+mod enqueue;
+mod housekeep;
+mod settle;
+
+use super::codec::{decode_history, encode_history};
+use super::live::{Effect, KeptRow, Live, Tally};
+use super::ticket::{TICKET, Table, Ticket, state_code};
+use super::window::Entry;
+use super::write::{Answer, Write};
+use crate::backend::rules::{self, Dice, Limits, Retention};
+use crate::job::{GroupKey, JobId};
+use crate::policy::Failure;
+use crate::state::State;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::{HashMap, HashSet};
+
+/// Why an operation could not be staged.
+#[derive(Debug)]
+pub(super) enum Fail {
+    Sql(rusqlite::Error),
+    Broken(String),
+}
+
+impl From<rusqlite::Error> for Fail {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Finished jobs that this transaction keeps or stops keeping, of one queue and state.
+#[derive(Debug, Default)]
+struct StagedKept {
+    pushed: Vec<KeptRow>,
+    removed: HashSet<i64>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Stage<'a> {
+    conn: &'a Connection,
+    live: &'a Live,
+    dice: &'a mut Dice,
+    limits: Limits,
+    retention: Retention,
+    now_ms: i64,
+    mono_ms: u64,
+    pub(super) number: i64,
+    pub(super) effects: Vec<Effect>,
+    /// Leases over by this transaction.
+    gone: HashSet<JobId>,
+    cancel_asked: HashSet<JobId>,
+    /// Per queue: waiting jobs and bytes more than in memory.
+    room: HashMap<i64, (i64, i64)>,
+    kept: HashMap<(i64, State), StagedKept>,
+    /// Completions still to come in this transaction, per queue: what they push out need not be stored.
+    completions_ahead: HashMap<i64, u64>,
+}
+
+/// What a stage needs besides the connection and memory.
+#[derive(Debug)]
+pub(super) struct Setting<'a> {
+    pub(super) dice: &'a mut Dice,
+    pub(super) limits: Limits,
+    pub(super) retention: Retention,
+    pub(super) now_ms: i64,
+    pub(super) mono_ms: u64,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(conn: &'a Connection, live: &'a Live, setting: Setting<'a>, writes: &[&Write]) -> Self {
+        let Setting { dice, limits, retention, now_ms, mono_ms } = setting;
+        let mut stage = Self {
+            conn,
+            live,
+            dice,
+            limits,
+            retention,
+            now_ms,
+            mono_ms,
+            number: live.number,
+            effects: Vec::new(),
+            gone: HashSet::new(),
+            cancel_asked: HashSet::new(),
+            room: HashMap::new(),
+            kept: HashMap::new(),
+            completions_ahead: HashMap::new(),
+        };
+        stage.look_ahead(writes);
+        stage
+    }
+
+    pub(super) fn run(&mut self, write: &Write) -> Result<Answer, Fail> {
+        Ok(match write {
+            Write::Enqueue(jobs) => Answer::Enqueued(self.enqueue_all(jobs)?),
+            Write::Settle(settles) => Answer::Settled(self.settle_all(settles)?),
+            Write::Promote(limit) => Answer::Swept(self.sweep(*limit)?),
+            Write::Reclaim(limit) => Answer::Swept(self.reclaim(*limit)?),
+            Write::Prune(limit) => Answer::Swept(self.prune(*limit)?),
+            Write::Pause { queue, paused } => Answer::Controlled(self.set_paused(queue, *paused)?),
+            Write::Retry(ids) => Answer::Controlled(self.each(ids, Self::retry)?),
+            Write::Cancel(ids) => Answer::Controlled(self.each(ids, Self::cancel)?),
+            Write::Discard(ids) => Answer::Controlled(self.each(ids, Self::discard)?),
+            Write::Purge(targets) => Answer::Controlled(self.purge(targets)?),
+            Write::Bury { seq, failure } => Answer::Controlled(self.bury(*seq, failure)?),
+        })
+    }
+
+    /// What belongs to the transaction as a whole: retention, and the marks of attempts begun.
+    pub(super) fn close(&mut self) -> Result<Vec<JobId>, Fail> {
+        self.trim()?;
+        let mut insert = self.conn.prepare_cached("INSERT OR IGNORE INTO mark(seq, cancel) VALUES(?1, 0)")?;
+        let mut marked = Vec::new();
+        for id in &self.live.unmarked {
+            let held = self.live.held.get(id).filter(|held| !held.marked && !self.gone.contains(id));
+            if let Some(held) = held {
+                insert.execute([held.entry.ticket.seq])?;
+                marked.push(*id);
+            }
+        }
+        Ok(marked)
+    }
+
+    /// The next number in arrival and ready order.
+    fn next_number(&mut self) -> i64 {
+        self.number += 1;
+        self.number
+    }
+
+    /// Whether a worker holds it, as of this point of the transaction.
+    fn is_held(&self, id: &JobId) -> bool {
+        self.live.held.contains_key(id) && !self.gone.contains(id)
+    }
+
+    /// Counts a job that left `from` for `to`.
+    fn moved(&mut self, queue: i64, from: Option<State>, to: Option<State>, bytes: u64) {
+        let waits = |state: Option<State>| {
+            i64::from(state.is_some_and(|state| !state.is_final() && state != State::Running))
+        };
+        let unfinished = |state: Option<State>| i64::from(state.is_some_and(|state| !state.is_final()));
+        let (waiting, stored) = self.room.entry(queue).or_default();
+        *waiting += waits(to) - waits(from);
+        *stored += (unfinished(to) - unfinished(from)) * i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.effects.push(Effect::Moved { queue, from, to, bytes });
+    }
+
+    fn tally(&mut self, queue: i64, tally: Tally) {
+        self.effects.push(Effect::Count { queue, tally });
+    }
+
+    fn ticket(&self, table: Table, seq: i64) -> Result<Option<Ticket>, Fail> {
+        let sql = format!("SELECT {TICKET} FROM {} WHERE seq = ?1", table.name());
+        Ok(self.conn.prepare_cached(&sql)?.query_row([seq], Ticket::read).optional()?)
+    }
+
+    /// The history with one more failure, encoded. Damage costs the history, not the job.
+    fn history_with(&self, seq: i64, attempt: u32, failure: Failure) -> Result<Option<Vec<u8>>, Fail> {
+        let mut select = self.conn.prepare_cached("SELECT history FROM job WHERE seq = ?1")?;
+        let blob: Option<Vec<u8>> = select.query_row([seq], |row| row.get(0)).optional()?.flatten();
+        let mut history = decode_history(blob.as_deref()).unwrap_or_default();
+        rules::remember(&mut history, attempt, self.now_ms, failure);
+        Ok(encode_history(&history))
+    }
+
+    /// Moves an unfinished job to a final state; `attempt` and `crash` are its last. `from` is its state as
+    /// counted.
+    fn finish(&mut self, job: &Ticket, from: State, end: End) -> Result<(), Fail> {
+        let End { state, attempt, crash, failure } = end;
+        let keeps = state == State::Dead || self.keeps(job.queue, state);
+        if keeps {
+            let history = match failure {
+                Some(failure) => Some(self.history_with(job.seq, attempt, failure)?),
+                None => None,
+            };
+            self.move_row(job, state, attempt, crash, history)?;
+        }
+        self.delete_row(job.seq)?;
+        if from == State::Available
+            && let Some(ready) = job.ready
+        {
+            self.effects.push(Effect::Unready { queue: job.queue, priority: job.priority, ready });
+        }
+        self.moved(job.queue, Some(from), keeps.then_some(state), job.bytes);
+        match state {
+            State::Dead => self.tally(job.queue, Tally::Dead),
+            State::Completed => self.tally(job.queue, Tally::Completed),
+            _ => {}
+        }
+        if !keeps {
+            self.forget_id(job)?;
+        } else if state != State::Dead {
+            let row = KeptRow {
+                seq: job.seq,
+                id: job.id,
+                slot: job.slot,
+                until_ms: job.until_ms,
+                finished_ms: self.now_ms,
+                bytes: job.bytes,
+            };
+            self.kept.entry((job.queue, state)).or_default().pushed.push(row.clone());
+            self.effects.push(Effect::Kept { queue: job.queue, state, row });
+        }
+        self.go_on(job.queue, job.group)
+    }
+
+    /// Copies a row to where finished jobs lie.
+    fn move_row(
+        &self,
+        job: &Ticket,
+        state: State,
+        attempt: u32,
+        crash: u32,
+        history: Option<Option<Vec<u8>>>,
+    ) -> Result<(), Fail> {
+        let sql = format!(
+            "INSERT INTO {} SELECT seq, id, queue, prio, ?2, NULL, run_at, expires, grp, ?3, ?4, slot, until,
+                enqueued, ?5, bytes, head, CASE WHEN ?6 THEN ?7 ELSE history END, payload FROM job WHERE seq = ?1",
+            Table::of(state).name()
+        );
+        let (replace, history) = (history.is_some(), history.flatten());
+        let values = params![job.seq, state_code(state), attempt, crash, self.now_ms, replace, history];
+        self.conn.prepare_cached(&sql)?.execute(values)?;
+        Ok(())
+    }
+
+    fn delete_row(&self, seq: i64) -> Result<(), Fail> {
+        match self.conn.prepare_cached("DELETE FROM job WHERE seq = ?1")?.execute([seq])? {
+            1 => Ok(()),
+            _ => Err(Fail::Broken(format!("job number {seq} is in memory but not in the store"))),
+        }
+    }
+
+    /// Drops the id of a job that is no longer here, unless it still counts.
+    fn forget_id(&self, job: &Ticket) -> Result<(), Fail> {
+        if job.until_ms <= self.now_ms {
+            self.live.buckets.delete(self.conn, job.slot, &job.id)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a job that finishes now is kept, seeing how many more finish in this transaction.
+    fn keeps(&mut self, queue: i64, state: State) -> bool {
+        if state != State::Completed {
+            return self.retention.cancelled_max > 0;
+        }
+        let ahead = self.completions_ahead.entry(queue).or_default();
+        *ahead = ahead.saturating_sub(1);
+        *ahead < self.retention.completed_max
+    }
+
+    /// After a job of this group left it: the next one's turn.
+    fn go_on(&mut self, queue: i64, group: Option<GroupKey>) -> Result<(), Fail> {
+        let Some(group) = group else { return Ok(()) };
+        let sql = format!("SELECT {TICKET} FROM job WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT 1");
+        let next =
+            self.conn.prepare_cached(&sql)?.query_row(params![queue, &group.0], Ticket::read).optional()?;
+        match next {
+            Some(next) if next.state == State::Available && next.ready.is_none() => self.line_up(next),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether `job` is the first unfinished one of its group.
+    fn is_its_turn(&self, job: &Ticket) -> Result<bool, Fail> {
+        let Some(group) = job.group else { return Ok(true) };
+        let sql = "SELECT EXISTS(SELECT 1 FROM job WHERE queue = ?1 AND grp = ?2 AND seq < ?3)";
+        let blocked: bool = self
+            .conn
+            .prepare_cached(sql)?
+            .query_row(params![job.queue, &group.0, job.seq], |row| row.get(0))?;
+        Ok(!blocked)
+    }
+
+    /// Gives an available job a place behind all others.
+    fn line_up(&mut self, mut job: Ticket) -> Result<(), Fail> {
+        let ready = self.next_number();
+        self.conn.prepare_cached("UPDATE job SET ready = ?2 WHERE seq = ?1")?.execute([job.seq, ready])?;
+        job.ready = Some(ready);
+        self.effects.push(Effect::Ready(Box::new(Entry { ticket: job, cached: None })));
+        Ok(())
+    }
+
+    /// Forgets what retention no longer allows, oldest first.
+    fn trim(&mut self) -> Result<(), Fail> {
+        let touched: Vec<_> = self.kept.keys().copied().collect();
+        for (queue, state) in touched {
+            let max = match state {
+                State::Completed => self.retention.completed_max,
+                _ => self.retention.cancelled_max,
+            };
+            let (Some(known), Some(staged)) = (self.live.queues.get(&queue), self.kept.get(&(queue, state)))
+            else {
+                continue;
+            };
+            let rows = || known.kept(state).rows.iter().chain(&staged.pushed);
+            let left = || rows().filter(|row| !staged.removed.contains(&row.seq));
+            let all = known.kept(state).rows.len() + staged.pushed.len() - staged.removed.len();
+            let stored: u64 =
+                known.kept(state).bytes + staged.pushed.iter().map(|row| row.bytes).sum::<u64>();
+            let mut excess = (all as u64).saturating_sub(max);
+            let mut bytes =
+                if stored > self.retention.bytes_max { left().map(|row| row.bytes).sum() } else { 0 };
+            let mut out = Vec::new();
+            for row in left() {
+                if excess == 0 && bytes <= self.retention.bytes_max {
+                    break;
+                }
+                excess = excess.saturating_sub(1);
+                bytes = bytes.saturating_sub(row.bytes);
+                out.push(row.clone());
+            }
+            for row in out {
+                self.drop_kept(queue, state, &row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_kept(&mut self, queue: i64, state: State, row: &KeptRow) -> Result<(), Fail> {
+        self.conn.prepare_cached("DELETE FROM done WHERE seq = ?1")?.execute([row.seq])?;
+        if row.until_ms <= self.now_ms {
+            self.live.buckets.delete(self.conn, row.slot, &row.id)?;
+        }
+        self.unkeep(queue, state, row.seq);
+        self.moved(queue, Some(state), None, row.bytes);
+        Ok(())
+    }
+
+    fn unkeep(&mut self, queue: i64, state: State, seq: i64) {
+        self.kept.entry((queue, state)).or_default().removed.insert(seq);
+        self.effects.push(Effect::Unkept { queue, state, seq });
+    }
+}
+
+/// How a job ends.
+#[derive(Debug)]
+struct End {
+    state: State,
+    attempt: u32,
+    crash: u32,
+    failure: Option<Failure>,
+}

@@ -1,0 +1,148 @@
+//! What operators ask for.
+
+use super::{End, Fail, Stage};
+use crate::backend::Controlled;
+use crate::backend::local::ids::Found;
+use crate::backend::local::live::Effect;
+use crate::backend::local::ticket::{Table, Ticket};
+use crate::backend::local::write::Target;
+use crate::job::JobId;
+use crate::state::{State, may_be_cancelled, may_be_retried};
+use rusqlite::params;
+
+impl Stage<'_> {
+    pub(super) fn set_paused(&mut self, name: &str, paused: bool) -> Result<Controlled, Fail> {
+        let known = self.live.queue_no(name).and_then(|no| Some((no, self.live.queues.get(&no)?)));
+        let Some((no, queue)) = known else { return Ok(Controlled { affected: 0, skipped: 1 }) };
+        // An earlier command of this transaction may have changed it.
+        let staged = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Paused { queue, paused } if *queue == no => Some(*paused),
+            _ => None,
+        });
+        if staged.unwrap_or(queue.stats.paused) == paused {
+            return Ok(Controlled { affected: 0, skipped: 1 });
+        }
+        self.conn
+            .prepare_cached("UPDATE queue SET paused = ?2 WHERE no = ?1")?
+            .execute(params![no, paused])?;
+        self.effects.push(Effect::Paused { queue: no, paused });
+        Ok(Controlled { affected: 1, skipped: 0 })
+    }
+
+    pub(super) fn each(
+        &mut self,
+        ids: &[JobId],
+        act: fn(&mut Self, &Found, Table, Ticket) -> Result<bool, Fail>,
+    ) -> Result<Controlled, Fail> {
+        let mut done = Controlled::default();
+        for id in ids {
+            let acted = match self.locate(id)? {
+                Some((found, table, ticket)) => act(self, &found, table, ticket)?,
+                None => false,
+            };
+            if acted {
+                done.affected += 1;
+            } else {
+                done.skipped += 1;
+            }
+        }
+        Ok(done)
+    }
+
+    fn locate(&self, id: &JobId) -> Result<Option<(Found, Table, Ticket)>, Fail> {
+        let Some(found) = self.live.buckets.find(self.conn, id)? else { return Ok(None) };
+        for table in [Table::Job, Table::Dead, Table::Done] {
+            if let Some(ticket) = self.ticket(table, found.seq)? {
+                return Ok(Some((found, table, ticket)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A finished job goes to the end of its queue and group; a waiting one keeps its turn.
+    pub(super) fn retry(&mut self, found: &Found, table: Table, job: Ticket) -> Result<bool, Fail> {
+        if !may_be_retried(job.state) {
+            return Ok(false);
+        }
+        if table == Table::Job {
+            let sql = "UPDATE job SET state = 0, run_at = ?2, expires = NULL, attempt = 0, crash = 0 WHERE seq = ?1";
+            self.conn.prepare_cached(sql)?.execute([job.seq, self.now_ms])?;
+            self.moved(job.queue, Some(job.state), Some(State::Available), job.bytes);
+            self.line_up_again(Self::renewed(job, self.now_ms))?;
+            return Ok(true);
+        }
+        let seq = self.next_number();
+        let sql = format!(
+            "INSERT INTO job SELECT ?2, id, queue, prio, 0, NULL, ?3, NULL, grp, 0, 0, slot, until, enqueued, NULL,
+                bytes, head, history, payload FROM {} WHERE seq = ?1",
+            table.name()
+        );
+        self.conn.prepare_cached(&sql)?.execute([job.seq, seq, self.now_ms])?;
+        let sql = format!("DELETE FROM {} WHERE seq = ?1", table.name());
+        self.conn.prepare_cached(&sql)?.execute([job.seq])?;
+        self.live.buckets.put(self.conn, found.slot, &job.id, seq, found.until_ms)?;
+        if table == Table::Done {
+            self.unkeep(job.queue, job.state, job.seq);
+        }
+        self.moved(job.queue, Some(job.state), Some(State::Available), job.bytes);
+        self.line_up_again(Self::renewed(Ticket { seq, ..job }, self.now_ms))?;
+        Ok(true)
+    }
+
+    fn renewed(job: Ticket, now_ms: i64) -> Ticket {
+        let state = State::Available;
+        Ticket { state, ready: None, run_at_ms: now_ms, expires_ms: None, attempt: 0, crash: 0, ..job }
+    }
+
+    fn line_up_again(&mut self, job: Ticket) -> Result<(), Fail> {
+        if self.is_its_turn(&job)? { self.line_up(job) } else { Ok(()) }
+    }
+
+    pub(super) fn cancel(&mut self, _: &Found, table: Table, job: Ticket) -> Result<bool, Fail> {
+        if table != Table::Job {
+            return Ok(false);
+        }
+        if self.is_held(&job.id) {
+            let sql = "INSERT OR REPLACE INTO mark(seq, cancel) VALUES(?1, 1)";
+            self.conn.prepare_cached(sql)?.execute([job.seq])?;
+            self.cancel_asked.insert(job.id);
+            self.effects.push(Effect::CancelAsked(job.id));
+            return Ok(true);
+        }
+        if !may_be_cancelled(job.state) {
+            return Ok(false);
+        }
+        let (attempt, crash) = (job.attempt, job.crash);
+        self.finish(&job, job.state, End { state: State::Cancelled, attempt, crash, failure: None })?;
+        Ok(true)
+    }
+
+    pub(super) fn discard(&mut self, _: &Found, table: Table, job: Ticket) -> Result<bool, Fail> {
+        if table == Table::Job {
+            return Ok(false);
+        }
+        self.remove_final(table, &job)?;
+        Ok(true)
+    }
+
+    /// Removes what a search found, unless it has moved since.
+    pub(super) fn purge(&mut self, targets: &[Target]) -> Result<Controlled, Fail> {
+        let mut done = Controlled::default();
+        for target in targets {
+            let ticket = self.ticket(target.table, target.seq)?;
+            let same = ticket.filter(|job| job.state == target.state && !self.is_held(&job.id));
+            match same {
+                None => done.skipped += 1,
+                Some(job) if target.table == Table::Job => {
+                    self.remove_waiting(&job)?;
+                    done.affected += 1;
+                }
+                Some(job) => {
+                    self.remove_final(target.table, &job)?;
+                    done.affected += 1;
+                }
+            }
+        }
+        Ok(done)
+    }
+}

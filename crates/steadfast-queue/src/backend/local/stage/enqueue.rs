@@ -1,0 +1,171 @@
+//! New jobs.
+
+use super::{Fail, Stage};
+use crate::backend::local::ids::{Found, slot_for};
+use crate::backend::local::live::{Effect, Tally};
+use crate::backend::local::ticket::{Table, Ticket, priority_code, state_code};
+use crate::backend::local::window::Entry;
+use crate::backend::local::write::Prepared;
+use crate::backend::{Enqueued, Rejection, rules};
+use crate::job::JobId;
+use crate::state::State;
+use rusqlite::params;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+const INSERT: &str =
+    "INSERT INTO job(seq, id, queue, prio, state, ready, run_at, expires, grp, attempt, crash, slot,
+    until, enqueued, finished, bytes, head, history, payload)
+    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10, ?11, ?12, NULL, ?13, ?14, NULL, ?15)";
+
+/// Whether an id is taken.
+enum Known {
+    No,
+    /// It was, by a job whose window is over.
+    Stale(Found),
+    Yes,
+}
+
+impl Stage<'_> {
+    pub(super) fn enqueue_all(
+        &mut self,
+        jobs: &[Result<Prepared, Rejection>],
+    ) -> Result<Vec<Enqueued>, Fail> {
+        let one = |new: &Result<Prepared, Rejection>| match new {
+            Err(rejection) => Ok(Enqueued::Rejected(*rejection)),
+            Ok(new) => self.enqueue(new),
+        };
+        jobs.iter().map(one).collect()
+    }
+
+    pub(super) fn enqueue(&mut self, new: &Prepared) -> Result<Enqueued, Fail> {
+        let id = new.job.id;
+        let queue = self.queue_of(new)?;
+        let known = self.look_up(new)?;
+        if matches!(known, Known::Yes) {
+            self.tally(queue, Tally::Duplicate);
+            return Ok(Enqueued::Duplicate(id));
+        }
+        if let Err(rejection) = self.check_room(queue, new.job.payload.len() as u64, (0, 0)) {
+            return Ok(Enqueued::Rejected(rejection));
+        }
+        if let Known::Stale(stale) = known {
+            self.clear_stale(&id, stale)?;
+        }
+        self.insert(queue, new)?;
+        Ok(Enqueued::New(id))
+    }
+
+    fn queue_of(&self, new: &Prepared) -> Result<i64, Fail> {
+        let missing = || Fail::Broken("a queue was not entered before its jobs".to_owned());
+        self.live.queue_no(&new.job.queue).ok_or_else(missing)
+    }
+
+    /// Whether a job with this id is or was here within its window. Unfinished and dead jobs hold their id
+    /// for as long as they lie here.
+    fn look_up(&self, new: &Prepared) -> Result<Known, Fail> {
+        if new.fresh {
+            return Ok(Known::No);
+        }
+        let Some(found) = self.live.buckets.find(self.conn, &new.job.id)? else { return Ok(Known::No) };
+        if found.until_ms > self.now_ms {
+            return Ok(Known::Yes);
+        }
+        let sql =
+            "SELECT EXISTS(SELECT 1 FROM job WHERE seq = ?1) OR EXISTS(SELECT 1 FROM dead WHERE seq = ?1)";
+        let holds: bool = self.conn.prepare_cached(sql)?.query_row([found.seq], |row| row.get(0))?;
+        Ok(if holds { Known::Yes } else { Known::Stale(found) })
+    }
+
+    /// An id that stopped counting makes room for its new owner, and so does the finished job that had it.
+    fn clear_stale(&mut self, id: &JobId, stale: Found) -> Result<(), Fail> {
+        self.live.buckets.delete(self.conn, stale.slot, id)?;
+        if let Some(old) = self.ticket(Table::Done, stale.seq)? {
+            self.conn.prepare_cached("DELETE FROM done WHERE seq = ?1")?.execute([old.seq])?;
+            self.unkeep(old.queue, old.state, old.seq);
+            self.moved(old.queue, Some(old.state), None, old.bytes);
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for `bytes` more, besides `others` (jobs and bytes) not yet stored.
+    fn check_room(&self, queue: i64, bytes: u64, others: (u64, u64)) -> Result<(), Rejection> {
+        let Some(known) = self.live.queues.get(&queue) else { return Ok(()) };
+        let (waiting, stored) = self.room.get(&queue).copied().unwrap_or_default();
+        let waiting = known.waiting().saturating_add_signed(waiting) + others.0;
+        let stored = known.stats.bytes.saturating_add_signed(stored) + others.1;
+        rules::check_room(&self.limits, waiting, stored, bytes)
+    }
+
+    /// Whether all of them can be stored, those that are here already left out.
+    pub(super) fn check_follow_ups(&self, follow_ups: &[Prepared]) -> Result<Result<(), Rejection>, Fail> {
+        let mut seen: HashSet<JobId> = HashSet::new();
+        let mut added: HashMap<i64, (u64, u64)> = HashMap::new();
+        for new in follow_ups {
+            if matches!(self.look_up(new)?, Known::Yes) || !seen.insert(new.job.id) {
+                continue;
+            }
+            let queue = self.queue_of(new)?;
+            let bytes = new.job.payload.len() as u64;
+            let others = added.entry(queue).or_default();
+            if let Err(rejection) = self.check_room(queue, bytes, *others) {
+                return Ok(Err(rejection));
+            }
+            *others = (others.0 + 1, others.1 + bytes);
+        }
+        Ok(Ok(()))
+    }
+
+    fn insert(&mut self, queue: i64, new: &Prepared) -> Result<(), Fail> {
+        let job = &new.job;
+        let seq = self.next_number();
+        let mut ticket = Ticket {
+            seq,
+            id: job.id,
+            queue,
+            priority: job.priority,
+            state: job.state,
+            ready: None,
+            run_at_ms: job.run_at_ms,
+            expires_ms: job.expires_ms,
+            group: job.group,
+            attempt: 0,
+            crash: 0,
+            slot: slot_for(new.until_ms, self.now_ms),
+            until_ms: new.until_ms,
+            enqueued_ms: job.enqueued_ms,
+            bytes: job.payload.len() as u64,
+        };
+        if ticket.state == State::Available && self.is_its_turn(&ticket)? {
+            ticket.ready = Some(seq);
+        }
+        self.conn.prepare_cached(INSERT)?.execute(params![
+            seq,
+            &ticket.id.0,
+            queue,
+            priority_code(ticket.priority),
+            state_code(ticket.state),
+            ticket.ready,
+            ticket.run_at_ms,
+            ticket.expires_ms,
+            ticket.group.as_ref().map(|group| &group.0),
+            ticket.slot,
+            ticket.until_ms,
+            ticket.enqueued_ms,
+            i64::try_from(ticket.bytes).unwrap_or(i64::MAX),
+            &new.head,
+            &job.payload[..],
+        ])?;
+        self.live.buckets.put(self.conn, ticket.slot, &ticket.id, seq, ticket.until_ms)?;
+        self.moved(queue, None, Some(ticket.state), ticket.bytes);
+        self.tally(queue, Tally::Enqueued);
+        if ticket.state == State::Scheduled {
+            self.effects.push(Effect::Due(ticket.run_at_ms));
+        }
+        self.effects.extend(ticket.expires_ms.map(Effect::Expiry));
+        if ticket.ready.is_some() {
+            self.effects.push(Effect::Ready(Box::new(Entry { ticket, cached: Some(Arc::clone(job)) })));
+        }
+        Ok(())
+    }
+}

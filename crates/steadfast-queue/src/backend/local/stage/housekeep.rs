@@ -1,0 +1,159 @@
+//! What comes due, what expires, what is no longer kept.
+
+use super::{End, Fail, Stage};
+use crate::backend::local::ids;
+use crate::backend::local::live::{Effect, KeptRow};
+use crate::backend::local::ticket::{TICKET, Table, Ticket};
+use crate::backend::{Controlled, Swept, rules};
+use crate::policy::Failure;
+use crate::state::{self, State};
+use rusqlite::{OptionalExtension, params};
+
+impl Stage<'_> {
+    /// Buries what expired, then makes available what is due.
+    pub(super) fn sweep(&mut self, limit: usize) -> Result<Swept, Fail> {
+        let mut moved = 0;
+        for job in self.expiring(self.now_ms, limit)? {
+            // As counted: what is available on disk and not held is available.
+            let (attempt, crash, failure) = (job.attempt, job.crash, Some(rules::expiry()));
+            self.finish(&job, job.state, End { state: State::Dead, attempt, crash, failure })?;
+            moved += 1;
+        }
+        for job in self.due(limit - moved)? {
+            self.promote(job)?;
+            moved += 1;
+        }
+        let due: Option<i64> = self
+            .conn
+            .prepare_cached("SELECT run_at FROM job WHERE state IN (1, 3) ORDER BY run_at LIMIT 1")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        let expiry = self.expiring(i64::MAX, 1)?.first().and_then(|job| job.expires_ms);
+        self.effects.push(Effect::DueIs(due));
+        self.effects.push(Effect::ExpiryIs(expiry));
+        let next = due.into_iter().chain(expiry).min();
+        Ok(Swept { moved: moved as u64, next_in_ms: next.map(|at_ms| rules::ahead(at_ms, self.now_ms)) })
+    }
+
+    /// The next jobs to expire by `to_ms`. Running ones do not: their attempt has begun.
+    fn expiring(&self, to_ms: i64, limit: usize) -> Result<Vec<Ticket>, Fail> {
+        let sql =
+            format!("SELECT {TICKET} FROM job WHERE expires <= ?1 AND attempt = 0 ORDER BY expires, seq");
+        let mut select = self.conn.prepare_cached(&sql)?;
+        let rows = select.query_map([to_ms], Ticket::read)?;
+        let waiting = rows.filter(|job| !job.as_ref().is_ok_and(|job| self.is_held(&job.id)));
+        Ok(waiting.take(limit).collect::<Result<_, _>>()?)
+    }
+
+    fn due(&self, limit: usize) -> Result<Vec<Ticket>, Fail> {
+        let sql = format!(
+            "SELECT {TICKET} FROM job WHERE state IN (1, 3) AND run_at <= ?1 ORDER BY run_at, seq LIMIT ?2"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut select = self.conn.prepare_cached(&sql)?;
+        Ok(select.query_map([self.now_ms, limit], Ticket::read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Makes a waiting job available.
+    fn promote(&mut self, mut job: Ticket) -> Result<(), Fail> {
+        self.conn.prepare_cached("UPDATE job SET state = 0 WHERE seq = ?1")?.execute([job.seq])?;
+        self.moved(job.queue, Some(job.state), Some(State::Available), job.bytes);
+        job.state = State::Available;
+        if self.is_its_turn(&job)? { self.line_up(job) } else { Ok(()) }
+    }
+
+    /// Sends a job that cannot be run to the dead.
+    pub(super) fn bury(&mut self, seq: i64, failure: &Failure) -> Result<Controlled, Fail> {
+        let ticket = self.ticket(Table::Job, seq)?.filter(|job| !self.is_held(&job.id));
+        let Some(job) = ticket else { return Ok(Controlled { affected: 0, skipped: 1 }) };
+        let (attempt, crash, failure) = (job.attempt, job.crash, Some(failure.clone()));
+        self.finish(&job, job.state, End { state: State::Dead, attempt, crash, failure })?;
+        Ok(Controlled { affected: 1, skipped: 0 })
+    }
+
+    /// After a start: jobs called off while they ran are cancelled, and those that ran when the process died
+    /// have crashed.
+    pub(in crate::backend::local) fn settle_marks(
+        &mut self,
+        marks: &[(i64, bool)],
+        clean: bool,
+    ) -> Result<(), Fail> {
+        for &(seq, cancel) in marks {
+            let Some(job) = self.ticket(Table::Job, seq)? else { continue };
+            let crash = job.crash.saturating_add(u32::from(!clean));
+            let next = if clean { None } else { Some(state::reclaim(crash)) };
+            let dead = next.filter(|next| next.state == State::Dead && !cancel);
+            let attempt = job.attempt;
+            if cancel {
+                self.finish(&job, job.state, End { state: State::Cancelled, attempt, crash, failure: None })?;
+            } else if let Some(dead) = dead {
+                let (attempt, failure) = (attempt.saturating_add(1), dead.failure);
+                self.finish(&job, job.state, End { state: State::Dead, attempt, crash, failure })?;
+            } else {
+                self.conn
+                    .prepare_cached("UPDATE job SET crash = ?2 WHERE seq = ?1")?
+                    .execute(params![seq, crash])?;
+            }
+        }
+        self.conn.execute("DELETE FROM mark", [])?;
+        Ok(())
+    }
+
+    /// Retention by age, then ids whose window is over.
+    pub(super) fn prune(&mut self, limit: usize) -> Result<Swept, Fail> {
+        let mut moved = 0;
+        for (queue, state, row) in self.outdated(limit) {
+            self.drop_kept(queue, state, &row)?;
+            moved += 1;
+        }
+        let left = limit.saturating_sub(moved);
+        if left > 0
+            && let Some(slot) = self.live.buckets.expired(self.now_ms)
+        {
+            let (ids, gone) = ids::sweep(self.conn, slot, left)?;
+            moved += usize::try_from(ids).unwrap_or(usize::MAX);
+            if gone {
+                self.effects.push(Effect::BucketGone(slot));
+            }
+        }
+        Ok(Swept { moved: moved as u64, next_in_ms: None })
+    }
+
+    fn outdated(&self, limit: usize) -> Vec<(i64, State, KeptRow)> {
+        let Some(age_ms) = self.retention.age_max_ms else { return Vec::new() };
+        let mut old = Vec::new();
+        for (&queue, known) in &self.live.queues {
+            for state in [State::Completed, State::Cancelled] {
+                let removed = self.kept.get(&(queue, state)).map(|staged| &staged.removed);
+                let rows = known.kept(state).rows.iter();
+                let rows = rows.take_while(|row| rules::later(row.finished_ms, age_ms) <= self.now_ms);
+                let rows = rows.filter(|row| !removed.is_some_and(|removed| removed.contains(&row.seq)));
+                old.extend(rows.take(limit - old.len()).map(|row| (queue, state, row.clone())));
+            }
+        }
+        old
+    }
+
+    /// Takes an unfinished job out of the store for good.
+    pub(super) fn remove_waiting(&mut self, job: &Ticket) -> Result<(), Fail> {
+        self.delete_row(job.seq)?;
+        self.live.buckets.delete(self.conn, job.slot, &job.id)?;
+        if let Some(ready) = job.ready {
+            self.effects.push(Effect::Unready { queue: job.queue, priority: job.priority, ready });
+        }
+        self.moved(job.queue, Some(job.state), None, job.bytes);
+        self.go_on(job.queue, job.group)
+    }
+
+    /// Takes a finished job out of the store for good, its id with it.
+    pub(super) fn remove_final(&mut self, table: Table, job: &Ticket) -> Result<(), Fail> {
+        let sql = format!("DELETE FROM {} WHERE seq = ?1", table.name());
+        self.conn.prepare_cached(&sql)?.execute(params![job.seq])?;
+        self.live.buckets.delete(self.conn, job.slot, &job.id)?;
+        if table == Table::Done {
+            self.unkeep(job.queue, job.state, job.seq);
+        }
+        self.moved(job.queue, Some(job.state), None, job.bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! What workers say of their jobs.
+
+use super::{End, Fail, Stage};
+use crate::backend::local::live::{Effect, Held, Tally};
+use crate::backend::local::ticket::{Ticket, state_code};
+use crate::backend::local::write::{PreparedSettle, Write};
+use crate::backend::{Lease, Settled, Swept, rules};
+use crate::state::{self, State, Transition, Verdict};
+use rusqlite::params;
+use std::collections::HashSet;
+
+impl Stage<'_> {
+    /// Counts the completions that `writes` will bring, so that a completed job that later ones push out of
+    /// retention at once is never written.
+    pub(super) fn look_ahead(&mut self, writes: &[&Write]) {
+        let mut seen = HashSet::new();
+        for write in writes {
+            let Write::Settle(settles) = write else { continue };
+            for settle in settles.iter().filter(|settle| settle.verdict == Verdict::Complete) {
+                let held = self.check_lease(&settle.lease);
+                let sound = settle.follow_ups.is_ok();
+                if let Some(held) = held.filter(|_| sound && seen.insert(settle.lease.id)) {
+                    *self.completions_ahead.entry(held.entry.ticket.queue).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// The lease as held, if `lease` is it.
+    fn check_lease(&self, lease: &Lease) -> Option<&Held> {
+        let held = self.live.held.get(&lease.id)?;
+        let same = held.fence == lease.fence && held.worker == lease.worker;
+        (same && !self.gone.contains(&lease.id)).then_some(held)
+    }
+
+    pub(super) fn settle_all(&mut self, settles: &[PreparedSettle]) -> Result<Vec<Settled>, Fail> {
+        settles.iter().map(|settle| self.settle(settle)).collect()
+    }
+
+    fn settle(&mut self, settle: &PreparedSettle) -> Result<Settled, Fail> {
+        let id = settle.lease.id;
+        let draw = self.dice.roll();
+        let Some(held) = self.check_lease(&settle.lease) else { return Ok(Settled::Lost) };
+        let follow_ups = match &settle.follow_ups {
+            Ok(follow_ups) => follow_ups,
+            Err(rejection) => return Ok(Settled::FollowUpRejected(*rejection)),
+        };
+        if let Err(rejection) = self.check_follow_ups(follow_ups)? {
+            return Ok(Settled::FollowUpRejected(rejection));
+        }
+        let (ticket, attempt, marked) = (held.entry.ticket.clone(), held.attempt(), held.marked);
+        let cancel = held.cancel || self.cancel_asked.contains(&id);
+        let mut next = state::settle(settle.verdict.clone(), attempt, &held.retry, draw);
+        if cancel {
+            next = state::heed_cancel(next);
+        }
+        if next.failure.is_some() {
+            self.tally(ticket.queue, Tally::Failed);
+        }
+        let state = next.state;
+        self.end_lease(&ticket, attempt, ticket.crash, marked, next)?;
+        for new in follow_ups {
+            self.enqueue(new)?;
+        }
+        Ok(Settled::Now(state))
+    }
+
+    /// Moves a running job on.
+    fn end_lease(
+        &mut self,
+        ticket: &Ticket,
+        attempt: u32,
+        crash: u32,
+        marked: bool,
+        next: Transition,
+    ) -> Result<(), Fail> {
+        self.gone.insert(ticket.id);
+        if marked || self.cancel_asked.contains(&ticket.id) {
+            self.conn.prepare_cached("DELETE FROM mark WHERE seq = ?1")?.execute([ticket.seq])?;
+        }
+        let spent = if next.attempt_back { attempt.saturating_sub(1) } else { attempt };
+        match next.state {
+            State::Available => {
+                // The row says available all along, and has kept its place.
+                if crash != ticket.crash {
+                    let mut update = self.conn.prepare_cached("UPDATE job SET crash = ?2 WHERE seq = ?1")?;
+                    update.execute(params![ticket.seq, crash])?;
+                }
+                self.room.entry(ticket.queue).or_default().0 += 1;
+                self.effects.push(Effect::Back { id: ticket.id, crash });
+                Ok(())
+            }
+            state if state.is_final() => {
+                self.effects.push(Effect::Freed(ticket.id));
+                self.finish(
+                    ticket,
+                    State::Running,
+                    End { state, attempt: spent, crash, failure: next.failure },
+                )
+            }
+            state => {
+                self.effects.push(Effect::Freed(ticket.id));
+                self.put_off(ticket, attempt, spent, Transition { state, ..next })
+            }
+        }
+    }
+
+    /// Makes a running job wait for later.
+    fn put_off(&mut self, ticket: &Ticket, attempt: u32, spent: u32, next: Transition) -> Result<(), Fail> {
+        let run_at_ms = rules::later(self.now_ms, next.due_in_ms);
+        let state = state_code(next.state);
+        match next.failure {
+            Some(failure) => {
+                let history = self.history_with(ticket.seq, attempt, failure)?;
+                let sql = "UPDATE job SET state = ?2, ready = NULL, run_at = ?3, attempt = ?4, history = ?5 WHERE seq = ?1";
+                self.conn
+                    .prepare_cached(sql)?
+                    .execute(params![ticket.seq, state, run_at_ms, spent, history])?;
+            }
+            None => {
+                let sql = "UPDATE job SET state = ?2, ready = NULL, run_at = ?3, attempt = ?4 WHERE seq = ?1";
+                self.conn.prepare_cached(sql)?.execute(params![ticket.seq, state, run_at_ms, spent])?;
+            }
+        }
+        self.moved(ticket.queue, Some(State::Running), Some(next.state), ticket.bytes);
+        self.effects.push(Effect::Due(run_at_ms));
+        if spent == 0 {
+            self.effects.extend(ticket.expires_ms.map(Effect::Expiry));
+        }
+        Ok(())
+    }
+
+    /// Takes back jobs whose lease ran out.
+    pub(super) fn reclaim(&mut self, limit: usize) -> Result<Swept, Fail> {
+        let live = self.live;
+        let lapsed = live.lapses.iter().take_while(|&&(at_ms, ..)| at_ms <= self.mono_ms);
+        let lapsed: Vec<_> =
+            lapsed.map(|&(.., id)| id).filter(|id| !self.gone.contains(id)).take(limit).collect();
+        let mut moved = 0;
+        for id in lapsed {
+            let Some(held) = live.held.get(&id) else { continue };
+            let ticket = &held.entry.ticket;
+            let crash = ticket.crash.saturating_add(1);
+            let mut next = state::reclaim(crash);
+            if held.cancel || self.cancel_asked.contains(&id) {
+                next = state::heed_cancel(next);
+            }
+            self.tally(ticket.queue, Tally::Reclaimed);
+            self.end_lease(ticket, held.attempt(), crash, held.marked, next)?;
+            moved += 1;
+        }
+        let left = live.lapses.iter().find(|(.., id)| !self.gone.contains(id));
+        let next_in_ms = left.map(|&(at_ms, ..)| at_ms.saturating_sub(self.mono_ms));
+        Ok(Swept { moved, next_in_ms })
+    }
+}

@@ -1,0 +1,121 @@
+//! Opening a store.
+
+use super::checkpoint::Checkpointer;
+use super::live::{Live, Queue};
+use super::load::{self, Sizes};
+use super::options::{Bounds, LocalOptions, OpenError};
+use super::read::Readers;
+use super::schema;
+use super::stage::{Fail, Setting, Stage};
+use super::window::Window;
+use super::writer::{Call, Shared, Writer};
+use crate::backend::rules::{Dice, is_name};
+use rusqlite::Connection;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use steadfast_clock::SharedClock;
+use tokio::sync::mpsc;
+
+/// What an open store consists of.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) calls: mpsc::Sender<Call>,
+    pub(super) room_max: u32,
+    pub(super) shared: Arc<Shared>,
+    pub(super) readers: Arc<Readers>,
+    pub(super) thread: JoinHandle<()>,
+    pub(super) path: PathBuf,
+    pub(super) bounds: Bounds,
+}
+
+pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Started, OpenError> {
+    if let Some(name) = options.queues.iter().find(|name| !is_name(name)) {
+        return Err(OpenError::BadName(name.clone()));
+    }
+    let (path, bounds) = (options.path.clone(), options.bounds);
+    let unreadable = |source| OpenError::Database { path: path.clone(), source };
+    let no_thread = |source| OpenError::File { path: path.clone(), source };
+    let lock = schema::lock(&path)?;
+    let conn = schema::open_writer(&path)?;
+    let mut dice = Dice::new();
+    let (live, clean) = recover(&conn, &options, clock, &mut dice).map_err(|fail| match fail {
+        Fail::Sql(error) => unreadable(error),
+        Fail::Broken(what) => OpenError::Inconsistent { path: path.clone(), what },
+    })?;
+    let shared = Arc::new(Shared::new(live));
+    let readers = Arc::new(Readers::new(&path, bounds));
+    let checkpointer = Checkpointer::start(&path, bounds.wal_pages_max).map_err(no_thread)?;
+    let writer = Writer {
+        conn,
+        shared: Arc::clone(&shared),
+        readers: Arc::clone(&readers),
+        checkpointer,
+        options,
+        clock: Arc::clone(clock),
+        dice,
+        careful: !clean,
+        broken: None,
+        chores: VecDeque::new(),
+        syncing: true,
+        _lock: lock,
+    };
+    let (calls, asked) = mpsc::channel(bounds.calls_max.max(1));
+    let thread = std::thread::Builder::new()
+        .name("queue-writer".to_owned())
+        .spawn(move || writer.run(asked))
+        .map_err(no_thread)?;
+    let room_max = (bounds.in_flight_bytes_max / 1_024).max(1);
+    Ok(Started { calls, room_max, shared, readers, thread, path, bounds })
+}
+
+/// Begins a new epoch, counts the crash if there was one, and rebuilds memory. Also says whether the last end
+/// was clean.
+fn recover(
+    conn: &Connection,
+    options: &LocalOptions,
+    clock: &SharedClock,
+    dice: &mut Dice,
+) -> Result<(Live, bool), Fail> {
+    let clean = load::pulse(conn)?.clean;
+    conn.execute("UPDATE pulse SET epoch = epoch + 1", [])?;
+    let bounds = options.bounds;
+    let sizes = Sizes { window_max: bounds.window_max, cache_bytes_max: bounds.cache_bytes_max };
+    let mut live = load::live(conn, sizes)?;
+    for name in &options.queues {
+        if live.queue_no(name).is_none() {
+            conn.execute("INSERT INTO queue(name, paused) VALUES(?1, 0)", [name])?;
+            let no = conn.last_insert_rowid();
+            live.names.insert(name.clone(), no);
+            live.queues.insert(no, Queue::new(name.clone(), false, || Window::empty(sizes.window_max)));
+        }
+    }
+    let marks = load::marks(conn)?;
+    if !clean {
+        tracing::warn!(begun = marks.len(), "the store was not closed: jobs that ran have crashed once more");
+    }
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    let setting = Setting {
+        dice,
+        limits: options.limits,
+        retention: options.retention,
+        now_ms: clock.now_ms(),
+        mono_ms: clock.mono_ms(),
+    };
+    let mut stage = Stage::new(conn, &live, setting, &[]);
+    stage.settle_marks(&marks, clean)?;
+    stage.close()?;
+    let (effects, number) = (stage.effects, stage.number);
+    conn.execute("UPDATE pulse SET clean = 0, commits = commits + 1, number = ?1", [number])?;
+    conn.execute_batch("COMMIT")?;
+    live.number = number;
+    live.commits += 1;
+    effects.into_iter().for_each(|effect| live.apply(effect));
+    load::suspects(conn, &mut live)?;
+    let queues: Vec<i64> = live.queues.keys().copied().collect();
+    for queue in queues {
+        load::refill(conn, &mut live, queue)?;
+    }
+    Ok((live, clean))
+}

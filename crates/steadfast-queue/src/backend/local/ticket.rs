@@ -1,0 +1,146 @@
+//! A job's row without its contents.
+
+use crate::job::{GroupKey, JobId, Priority};
+use crate::state::State;
+use rusqlite::{Error, Row};
+
+/// What the writer must know of a job to move it.
+#[derive(Clone, Debug)]
+pub(super) struct Ticket {
+    pub(super) seq: i64,
+    pub(super) id: JobId,
+    pub(super) queue: i64,
+    pub(super) priority: Priority,
+    /// As on disk, where a running job is still available.
+    pub(super) state: State,
+    pub(super) ready: Option<i64>,
+    pub(super) run_at_ms: i64,
+    pub(super) expires_ms: Option<i64>,
+    pub(super) group: Option<GroupKey>,
+    /// As on disk, without the running attempt.
+    pub(super) attempt: u32,
+    pub(super) crash: u32,
+    /// The id table that its id was put into.
+    pub(super) slot: i64,
+    /// When its id stops counting.
+    pub(super) until_ms: i64,
+    pub(super) enqueued_ms: i64,
+    pub(super) bytes: u64,
+}
+
+/// The columns that [`Ticket::read`] wants, in its order.
+pub(super) const TICKET: &str =
+    "seq, id, queue, prio, state, ready, run_at, expires, grp, attempt, crash, slot, until, enqueued, bytes";
+
+impl Ticket {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let bytes: i64 = row.get(14)?;
+        Ok(Self {
+            seq: row.get(0)?,
+            id: JobId(row.get(1)?),
+            queue: row.get(2)?,
+            priority: read_priority(row, 3)?,
+            state: read_state(row, 4)?,
+            ready: row.get(5)?,
+            run_at_ms: row.get(6)?,
+            expires_ms: row.get(7)?,
+            group: row.get::<_, Option<[u8; 16]>>(8)?.map(GroupKey),
+            attempt: row.get(9)?,
+            crash: row.get(10)?,
+            slot: row.get(11)?,
+            until_ms: row.get(12)?,
+            enqueued_ms: row.get(13)?,
+            bytes: u64::try_from(bytes).map_err(|_| Error::IntegralValueOutOfRange(14, bytes))?,
+        })
+    }
+
+    /// When it expires, if it still can.
+    pub(super) fn expiry(&self) -> Option<i64> {
+        self.expires_ms.filter(|_| self.attempt == 0)
+    }
+}
+
+fn read_priority(row: &Row<'_>, column: usize) -> rusqlite::Result<Priority> {
+    let code: i64 = row.get(column)?;
+    let known = usize::try_from(code).ok().and_then(|code| Priority::ALL.get(code).copied());
+    known.ok_or(Error::IntegralValueOutOfRange(column, code))
+}
+
+fn read_state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+    let code: i64 = row.get(column)?;
+    STATES
+        .iter()
+        .find(|&&(_, known)| known == code)
+        .map(|&(state, _)| state)
+        .ok_or(Error::IntegralValueOutOfRange(column, code))
+}
+
+/// States as stored. A running job is stored as available: the lease is in memory alone.
+const STATES: [(State, i64); 6] = [
+    (State::Available, 0),
+    (State::Scheduled, 1),
+    (State::Retryable, 3),
+    (State::Completed, 4),
+    (State::Dead, 5),
+    (State::Cancelled, 6),
+];
+
+/// The stored form of `state`.
+pub(super) const fn state_code(state: State) -> i64 {
+    match state {
+        State::Available | State::Running => 0,
+        State::Scheduled => 1,
+        State::Retryable => 3,
+        State::Completed => 4,
+        State::Dead => 5,
+        State::Cancelled => 6,
+    }
+}
+
+/// The stored form of `priority`.
+pub(super) const fn priority_code(priority: Priority) -> i64 {
+    match priority {
+        Priority::High => 0,
+        Priority::Normal => 1,
+        Priority::Low => 2,
+    }
+}
+
+/// Where a job's row is: unfinished, finished and kept, or dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    Job,
+    Done,
+    Dead,
+}
+
+impl Table {
+    /// The table for jobs in `state`.
+    pub(super) const fn of(state: State) -> Self {
+        match state {
+            State::Completed | State::Cancelled => Self::Done,
+            State::Dead => Self::Dead,
+            _ => Self::Job,
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Done => "done",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_states_read_back() {
+        for (state, code) in STATES {
+            assert_eq!(state_code(state), code);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the writer is asked to store, prepared by the caller so that the writer need not.
+
+use super::codec::encode_head;
+use super::ticket::Table;
+use crate::backend::rules;
+use crate::backend::{Controlled, Enqueued, Lease, Rejection, Settle, Settled, Swept};
+use crate::job::{Job, JobId, NewJob};
+use crate::policy::Failure;
+use crate::state::{State, Verdict};
+use std::sync::Arc;
+
+/// A new job, encoded.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) job: Arc<Job>,
+    pub(super) head: Vec<u8>,
+    pub(super) until_ms: i64,
+    /// Nobody else can have its id.
+    pub(super) fresh: bool,
+}
+
+impl Prepared {
+    /// Checks and encodes `new`, as of `now_ms`.
+    pub(super) fn new(new: NewJob, now_ms: i64, parent: Option<JobId>) -> Result<Self, Rejection> {
+        rules::check_shape(&new)?;
+        let fresh = new.unique.is_none() && new.id.is_none();
+        let until_ms = rules::later(now_ms, rules::window_ms(&new));
+        let job = Job {
+            id: new.resolve_id(),
+            queue: new.queue,
+            kind: new.kind,
+            payload: new.payload,
+            codec: new.codec,
+            priority: new.priority,
+            state: if new.delay_ms == 0 { State::Available } else { State::Scheduled },
+            enqueued_ms: now_ms,
+            run_at_ms: rules::later(now_ms, new.delay_ms),
+            finished_ms: None,
+            group: new.group,
+            attempt: 0,
+            crash_count: 0,
+            retry: new.retry,
+            timeout_ms: new.timeout_ms,
+            expires_ms: new.ttl_ms.map(|ttl_ms| rules::later(now_ms, ttl_ms)),
+            parent: new.parent.or(parent),
+            correlation_id: new.correlation_id,
+            metadata: new.metadata,
+            history: Vec::new(),
+        };
+        let head = encode_head(&job);
+        Ok(Self { job: Arc::new(job), head, until_ms, fresh })
+    }
+}
+
+/// A settlement, its follow-ups encoded.
+#[derive(Debug)]
+pub(super) struct PreparedSettle {
+    pub(super) lease: Lease,
+    pub(super) verdict: Verdict,
+    pub(super) follow_ups: Result<Vec<Prepared>, Rejection>,
+}
+
+impl PreparedSettle {
+    pub(super) fn new(settle: Settle, now_ms: i64) -> Self {
+        let parent = Some(settle.lease.id);
+        let follow_ups =
+            settle.follow_ups.into_iter().map(|new| Prepared::new(new, now_ms, parent)).collect();
+        Self { lease: settle.lease, verdict: settle.verdict, follow_ups }
+    }
+}
+
+/// A row that a purge found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    pub(super) table: Table,
+    pub(super) seq: i64,
+    pub(super) state: State,
+}
+
+/// Something to store.
+#[derive(Debug)]
+pub(super) enum Write {
+    Enqueue(Vec<Result<Prepared, Rejection>>),
+    Settle(Vec<PreparedSettle>),
+    Promote(usize),
+    Reclaim(usize),
+    Prune(usize),
+    Pause {
+        queue: String,
+        paused: bool,
+    },
+    Retry(Vec<JobId>),
+    Cancel(Vec<JobId>),
+    Discard(Vec<JobId>),
+    Purge(Vec<Target>),
+    /// A job that cannot be run goes to the dead.
+    Bury {
+        seq: i64,
+        failure: Failure,
+    },
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Enqueued(Vec<Enqueued>),
+    Settled(Vec<Settled>),
+    Swept(Swept),
+    Controlled(Controlled),
+}
+
+impl Write {
+    /// The jobs it would bring.
+    pub(super) fn new_jobs(&self) -> Vec<&Prepared> {
+        match self {
+            Self::Enqueue(jobs) => jobs.iter().flatten().collect(),
+            Self::Settle(settles) => {
+                settles.iter().filter_map(|settle| settle.follow_ups.as_ref().ok()).flatten().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether somebody relies on it once it is answered. What is not durable may be undone by a power cut, and
+    /// is done again then.
+    pub(super) const fn must_last(&self) -> bool {
+        !matches!(self, Self::Promote(_))
+    }
+}

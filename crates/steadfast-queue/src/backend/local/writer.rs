@@ -1,0 +1,315 @@
+//! The one thread that writes. It takes what callers ask for in batches: what comes in while one batch is
+//! on its way to the disk is the next one, so that one fsync serves many callers and nobody waits for a timer.
+
+mod commit;
+
+use super::checkpoint::Checkpointer;
+use super::live::Live;
+use super::options::LocalOptions;
+use super::read::Readers;
+use super::serve;
+use super::write::{Answer, Write};
+use crate::backend::rules::{Dice, SWEEP_AT_RESERVE, ahead};
+use crate::backend::{Extended, Lease, Reservation, Reserve};
+use crate::error::QueueError;
+use rusqlite::Connection;
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use steadfast_clock::SharedClock;
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+
+/// The most calls in one batch.
+const BATCH_CALLS_MAX: usize = 256;
+/// A batch is closed when it holds so many new jobs' bytes: a commit must stay short.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
+type Reply<T> = oneshot::Sender<Result<T, QueueError>>;
+
+/// What came of a reservation: jobs, and when something will be due.
+pub(super) type Served = (Vec<Reservation>, Option<u64>);
+
+/// What a caller asks of the writer.
+#[derive(Debug)]
+pub(super) enum Call {
+    Write {
+        write: Write,
+        reply: Reply<Answer>,
+        room: OwnedSemaphorePermit,
+    },
+    Reserve {
+        request: Reserve,
+        reply: Reply<Served>,
+    },
+    Extend {
+        leases: Vec<Lease>,
+        lease_ms: u64,
+        reply: Reply<Vec<Extended>>,
+    },
+    /// Ends the writer; unless `clean`, as a crash would.
+    Close {
+        clean: bool,
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// What the writer shares with its callers. The writer alone changes `live`.
+#[derive(Debug)]
+pub(super) struct Shared {
+    live: RwLock<Live>,
+    waiting: Mutex<HashMap<String, Arc<Notify>>>,
+}
+
+impl Shared {
+    pub(super) fn new(live: Live) -> Self {
+        Self { live: RwLock::new(live), waiting: Mutex::new(HashMap::new()) }
+    }
+
+    // A poisoned lock means that the writer panicked; its last state is still the best there is to look at.
+    pub(super) fn look(&self) -> RwLockReadGuard<'_, Live> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Live> {
+        self.live.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What wakes those who wait for jobs of `queue`.
+    pub(super) fn wakes(&self, queue: &str) -> Arc<Notify> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match waiting.get(queue) {
+            Some(notify) => Arc::clone(notify),
+            None => Arc::clone(waiting.entry(queue.to_owned()).or_default()),
+        }
+    }
+
+    fn wake(&self) {
+        let woken = std::mem::take(&mut self.change().woken);
+        if woken.is_empty() {
+            return;
+        }
+        let live = self.look();
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for queue in woken.iter().filter_map(|no| live.queues.get(no)) {
+            if let Some(notify) = waiting.get(&queue.name) {
+                notify.notify_waiters();
+            }
+        }
+    }
+
+    /// Wakes everybody: the writer is gone.
+    fn wake_all(&self) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.values().for_each(|notify| notify.notify_waiters());
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) conn: Connection,
+    pub(super) shared: Arc<Shared>,
+    pub(super) readers: Arc<Readers>,
+    pub(super) checkpointer: Checkpointer,
+    pub(super) options: LocalOptions,
+    pub(super) clock: SharedClock,
+    pub(super) dice: Dice,
+    /// The process before this one died: marks are on disk before their jobs are handed out, so that a job
+    /// that kills every process is found out.
+    pub(super) careful: bool,
+    /// What the store suffers from, until it is reopened.
+    pub(super) broken: Option<QueueError>,
+    /// Writes of the writer's own.
+    pub(super) chores: VecDeque<Write>,
+    /// Whether commits wait for the disk now (`synchronous = FULL`).
+    pub(super) syncing: bool,
+    /// Held to the end: no other process has the store.
+    pub(super) _lock: File,
+}
+
+/// A batch, by kind.
+#[derive(Default)]
+struct Batch {
+    writes: Vec<(Write, Option<Reply<Answer>>)>,
+    reserves: Vec<(Reserve, Reply<Served>)>,
+    extends: Vec<(Vec<Lease>, u64, Reply<Vec<Extended>>)>,
+    /// Held until the batch is done: what it holds still counts as in flight.
+    room: Vec<OwnedSemaphorePermit>,
+    close: Option<(bool, oneshot::Sender<()>)>,
+    bytes: usize,
+}
+
+impl Writer {
+    /// Serves calls until the store is closed, or abandoned by all who could call.
+    pub(super) fn run(mut self, mut calls: mpsc::Receiver<Call>) {
+        while let Some(first) = calls.blocking_recv() {
+            let mut batch = Batch::default();
+            batch.add(first);
+            let mut count = 1;
+            while count < BATCH_CALLS_MAX && batch.bytes < BATCH_BYTES_MAX && batch.close.is_none() {
+                let Ok(call) = calls.try_recv() else { break };
+                batch.add(call);
+                count += 1;
+            }
+            let (bytes, close) = (batch.bytes, batch.close.take());
+            self.work(batch);
+            if let Some((clean, reply)) = close {
+                drop(calls);
+                self.shared.wake_all();
+                if clean {
+                    self.finish();
+                }
+                drop(self);
+                let _ = reply.send(());
+                return;
+            }
+            if calls.is_empty() {
+                self.idle();
+            }
+            self.checkpointer.consider(&self.conn, bytes);
+        }
+        self.shared.wake_all();
+    }
+
+    /// Does one batch: leases first, which need no disk; then what must be stored; then those who asked for
+    /// jobs and found none before.
+    fn work(&mut self, mut batch: Batch) {
+        if let Err(error) = self.mend() {
+            return batch.refuse(&error);
+        }
+        batch.writes.extend(self.chores.drain(..).map(|write| (write, None)));
+        if !batch.reserves.is_empty() && self.sweep_is_due() {
+            // A sweep that fails is made good by the next one.
+            let _ = self.store(vec![(Write::Promote(SWEEP_AT_RESERVE), None)]);
+        }
+        let mono_ms = self.clock.mono_ms();
+        for (leases, lease_ms, reply) in std::mem::take(&mut batch.extends) {
+            let _ = reply.send(Ok(serve::extend(&mut self.shared.change(), &leases, lease_ms, mono_ms)));
+        }
+        let writes = std::mem::take(&mut batch.writes);
+        if writes.is_empty() {
+            return self.serve(batch.reserves);
+        }
+        let hungry = self.serve_some(std::mem::take(&mut batch.reserves));
+        let answers = self.store(writes);
+        self.shared.wake();
+        for (reply, answer) in answers {
+            let _ = reply.send(answer);
+        }
+        self.serve(hungry);
+    }
+
+    fn sweep_is_due(&self) -> bool {
+        let now_ms = self.clock.now_ms();
+        let live = self.shared.look();
+        live.next_due_ms.into_iter().chain(live.next_expiry_ms).any(|at_ms| at_ms <= now_ms)
+    }
+
+    /// Answers those for whom there are jobs at once; the others are returned.
+    fn serve_some(&mut self, reserves: Vec<(Reserve, Reply<Served>)>) -> Vec<(Reserve, Reply<Served>)> {
+        reserves.into_iter().filter_map(|(request, reply)| self.serve_one(request, reply, false)).collect()
+    }
+
+    fn serve(&mut self, reserves: Vec<(Reserve, Reply<Served>)>) {
+        for (request, reply) in reserves {
+            self.serve_one(request, reply, true);
+        }
+        self.shared.wake();
+    }
+
+    /// Answers a reservation, an empty one only if `even_empty`.
+    fn serve_one(
+        &mut self,
+        request: Reserve,
+        reply: Reply<Served>,
+        even_empty: bool,
+    ) -> Option<(Reserve, Reply<Served>)> {
+        let served = serve::reserve(&self.conn, &self.shared.live, &request, self.clock.mono_ms());
+        let (mut reservations, unfit) = match served {
+            Ok(served) => served,
+            Err(error) => {
+                let error = commit::unavailable("reading ready jobs", error);
+                let _ = reply.send(Err(error));
+                return None;
+            }
+        };
+        self.chores
+            .extend(unfit.into_iter().map(|unfit| Write::Bury { seq: unfit.seq, failure: unfit.failure }));
+        if self.careful && !reservations.is_empty() && !self.mark() {
+            self.take_back(&std::mem::take(&mut reservations));
+        }
+        if reservations.is_empty() && !even_empty {
+            return Some((request, reply));
+        }
+        let next_in_ms = {
+            let (live, now_ms) = (self.shared.look(), self.clock.now_ms());
+            live.next_due_ms.into_iter().chain(live.next_expiry_ms).min().map(|at_ms| ahead(at_ms, now_ms))
+        };
+        if let Err(Ok((unwanted, _))) = reply.send(Ok((reservations, next_in_ms))) {
+            // The caller has gone meanwhile: nobody will run these.
+            self.take_back(&unwanted);
+        }
+        None
+    }
+
+    fn take_back(&self, reservations: &[Reservation]) {
+        let mut live = self.shared.change();
+        for reservation in reservations {
+            live.take_back(&reservation.lease.id, reservation.lease.fence);
+        }
+    }
+
+    /// Puts the marks of begun attempts on disk.
+    fn mark(&mut self) -> bool {
+        let live = self.shared.look();
+        let begun = live.unmarked.iter().any(|id| live.held.contains_key(id));
+        drop(live);
+        if !begun {
+            return true;
+        }
+        self.commit(&[], false).is_ok()
+    }
+
+    /// While nobody waits: marks, and what the writer itself has to do.
+    fn idle(&mut self) {
+        if self.broken.is_some() {
+            return;
+        }
+        let chores: Vec<_> = self.chores.drain(..).map(|write| (write, None)).collect();
+        if !chores.is_empty() {
+            self.store(chores);
+            self.shared.wake();
+        }
+        self.mark();
+    }
+}
+
+impl Batch {
+    fn add(&mut self, call: Call) {
+        match call {
+            Call::Write { write, reply, room } => {
+                self.bytes +=
+                    write.new_jobs().iter().map(|new| new.job.payload.len() + new.head.len()).sum::<usize>();
+                self.writes.push((write, Some(reply)));
+                self.room.push(room);
+            }
+            Call::Reserve { request, reply } => self.reserves.push((request, reply)),
+            Call::Extend { leases, lease_ms, reply } => self.extends.push((leases, lease_ms, reply)),
+            Call::Close { clean, reply } => self.close = Some((clean, reply)),
+        }
+    }
+
+    fn refuse(self, error: &QueueError) {
+        for (_, reply) in self.writes {
+            if let Some(reply) = reply {
+                let _ = reply.send(Err(error.clone()));
+            }
+        }
+        for (_, reply) in self.reserves {
+            let _ = reply.send(Err(error.clone()));
+        }
+        for (.., reply) in self.extends {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+}
