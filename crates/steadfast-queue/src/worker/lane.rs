@@ -56,6 +56,8 @@ pub(crate) struct Finished {
     pub(crate) report: JobReport,
     /// Whether an earlier call to settle it may have been carried out.
     pub(crate) uncertain: bool,
+    /// How often the store called it inconsistent.
+    pub(crate) refusals: u8,
     /// Kept until the verdict is stored: until then, a crash would count against the job.
     pub(crate) _pass: Option<Arc<Pass>>,
 }
@@ -182,6 +184,6 @@ impl Lane {
         };
         let Decision { verdict, follow_ups, .. } = decision;
         let settle = Settle { lease: held.lease, verdict, follow_ups };
-        Finished { held, settle, report, uncertain: false, _pass: pass }
+        Finished { held, settle, report, uncertain: false, refusals: 0, _pass: pass }
     }
 }

@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 /// After the hard stop, how long one last call may take.
 const LAST_CALL: Duration = Duration::from_secs(1);
+/// How often the store may call one verdict inconsistent before that is given up.
+const REFUSALS_MAX: u8 = 5;
 
 pub(crate) struct Settler {
     pub(crate) shared: Arc<Shared>,
@@ -52,7 +54,7 @@ impl Settler {
             };
             metrics::store_error(&self.shared.queue, "settle");
             pending.iter_mut().for_each(|item| item.uncertain = true);
-            if matches!(error, QueueError::Inconsistent { .. }) && pending.len() > 1 {
+            if matches!(error, QueueError::Inconsistent { .. }) && !self.abort.is_cancelled() {
                 // One of them may be what the store cannot take: it must not hold up the others.
                 pending = self.store_singly(pending).await;
             }
@@ -65,14 +67,28 @@ impl Settler {
         }
     }
 
-    /// One call each; returns those that failed.
+    /// One call each; returns those to be tried again. What the store has called inconsistent often enough is
+    /// given up: its lease runs out, and after some crashes of that kind the job is a dead letter for all to
+    /// see, rather than running for ever.
     async fn store_singly(&self, batch: Vec<Finished>) -> Vec<Finished> {
         let mut failed = Vec::new();
-        for item in batch {
-            let single = vec![item];
-            match self.call(&single).await {
-                Ok(answers) => failed.extend(self.take_answers(single, answers)),
-                Err(_logged_by_the_caller) => failed.extend(single),
+        let mut batch = batch.into_iter();
+        while let Some(mut item) = batch.next() {
+            match self.call(std::slice::from_ref(&item)).await {
+                Ok(answers) => failed.extend(self.take_answers(vec![item], answers)),
+                Err(QueueError::Inconsistent { what }) => {
+                    item.refusals += 1;
+                    if item.refusals < REFUSALS_MAX {
+                        failed.push(item);
+                    } else {
+                        tracing::error!(queue.name = &*self.shared.queue, job.id = %item.report.id, what, "the store cannot take what became of this job");
+                        self.done(item, JobOutcome::Abandoned);
+                    }
+                }
+                Err(_the_store_is_away) => {
+                    failed.push(item);
+                    failed.extend(batch.by_ref());
+                }
             }
         }
         failed

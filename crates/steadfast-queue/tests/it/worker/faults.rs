@@ -157,7 +157,11 @@ async fn an_item_that_the_store_cannot_take_does_not_hold_up_the_others() {
     pass(secs(1)).await;
     let stats = rig.stats().await;
     assert_eq!((stats.completed_total, stats.running), (19, 1));
-    worker.abort.cancel();
+    // And it does not run for ever: three leases that end so make it a dead letter.
+    rig.keep_house();
+    until(async || rig.job(ids[7]).await.state == State::Dead).await;
+    let dead = rig.job(ids[7]).await;
+    assert_eq!((dead.crash_count, dead.history[0].error.as_str()), (3, "crashed"));
     worker.end().await;
 }
 
