@@ -113,6 +113,8 @@ pub struct Refusal {
     pub code: Option<u32>,
     /// What to do.
     pub class: RefusalClass,
+    /// How long Twilio asked us to wait, in milliseconds, if it did.
+    pub retry_after_ms: Option<u64>,
     /// For the log and the dead letter; holds no text of the message and no whole address.
     pub message: String,
 }
