@@ -77,7 +77,8 @@ pub struct Limits {
     pub head_bytes_max: usize,
     /// Header lines; beyond: 431.
     pub headers_max: usize,
-    /// From the first byte of a request to the end of its headers; beyond: closed.
+    /// From the opening of a connection, or from the first byte of a later request, to the end of the
+    /// headers; beyond: closed.
     pub head_timeout: Duration,
     /// For the whole body; beyond: 408.
     pub body_timeout: Duration,

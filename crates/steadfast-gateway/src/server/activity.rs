@@ -11,8 +11,8 @@ const BUSY: u64 = 2;
 const SHED: u64 = 3;
 const PHASE_BITS: u32 = 2;
 
-/// A connection in the middle of a request's head is closed for a new one only after this long: a client
-/// that means well sends the whole head at once.
+/// A connection that is new, or in the middle of a request's head, is closed for another only after this
+/// long: a client that means well sends the whole head at once.
 const HEAD_GRACE_MS: u64 = 1_000;
 
 /// The phase of one connection and since when, in one word.
@@ -24,10 +24,10 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// An idle connection.
+    /// A new connection: its first request is expected at once.
     pub(super) fn new(base: Instant) -> Self {
         let activity = Self { base, word: AtomicU64::new(IDLE), unread: AtomicBool::new(false) };
-        activity.end();
+        activity.set(HEAD);
         activity
     }
 
@@ -111,6 +111,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_a_connection_at_rest_is_given_up() {
         let activity = Activity::new(Instant::now());
+        assert!(!activity.give_up(), "its first request may be on the way");
         activity.begin();
         assert!(!activity.give_up(), "a request is in flight");
         activity.end();
@@ -125,6 +126,8 @@ mod tests {
     async fn each_phase_has_its_deadline() {
         let (base, limits) = (Instant::now(), Limits::default());
         let activity = Activity::new(base);
+        assert_eq!(activity.read_deadline(&limits), Some(base + limits.head_timeout));
+        activity.end();
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(activity.read_deadline(&limits), Some(base + limits.idle_timeout));
         assert!(activity.bytes_came());

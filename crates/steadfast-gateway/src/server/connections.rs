@@ -150,8 +150,11 @@ mod tests {
     async fn the_longest_idle_makes_room() {
         let connections = Connections::new(2, 2);
         let first = connections.admit(ip(1), false).expect("room");
-        tokio::time::advance(Duration::from_millis(5)).await;
         let second = connections.admit(ip(2), false).expect("room");
+        assert_eq!(connections.admit(ip(3), false).expect_err("both are new"), "full");
+        first.activity.end();
+        tokio::time::advance(Duration::from_millis(5)).await;
+        second.activity.end();
         let third = connections.admit(ip(3), false).expect("the first one goes");
         assert!(first.shed.is_cancelled() && !second.shed.is_cancelled());
         drop(first);
@@ -168,7 +171,8 @@ mod tests {
         let connections = Connections::new(10, 2);
         let other = connections.admit(ip(9), false).expect("room");
         let slots: Vec<Slot> = (0..2).map(|_| connections.admit(ip(1), false).expect("room")).collect();
-        let third = connections.admit(ip(1), false).expect("its own oldest goes");
+        slots[0].activity.end();
+        let third = connections.admit(ip(1), false).expect("its own idle one goes");
         assert!(slots[0].shed.is_cancelled() && !other.shed.is_cancelled());
         slots[1].activity.begin();
         third.activity.begin();

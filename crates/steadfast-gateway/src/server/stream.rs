@@ -176,11 +176,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_peer_is_given_up_after_the_idle_time() {
-        let (mut ours, _theirs) = timed(64);
-        let began = Instant::now();
-        let error = ours.read_u8().await.expect_err("nothing came");
-        assert_eq!((error.kind(), began.elapsed()), (ErrorKind::TimedOut, Duration::from_secs(30)));
+    async fn a_silent_peer_is_given_up_soon_when_new_and_later_when_known() {
+        for (known, seconds) in [(false, 5), (true, 30)] {
+            let (mut ours, _theirs) = timed(64);
+            if known {
+                ours.activity.end();
+            }
+            let began = Instant::now();
+            let error = ours.read_u8().await.expect_err("nothing came");
+            assert_eq!((error.kind(), began.elapsed()), (ErrorKind::TimedOut, Duration::from_secs(seconds)));
+        }
     }
 
     #[tokio::test(start_paused = true)]

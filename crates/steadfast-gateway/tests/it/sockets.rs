@@ -102,7 +102,7 @@ async fn a_head_that_never_ends_is_cut_off() {
 
 #[tokio::test]
 async fn a_silent_connection_is_closed_after_the_idle_time() {
-    let limits = Limits { idle_timeout: SHORT, ..Limits::default() };
+    let limits = Limits { idle_timeout: SHORT, head_timeout: SHORT, ..Limits::default() };
     let (served, _) = served(limits).await;
     let mut fresh = served.connect().await;
     assert_eq!(read_to_end(&mut fresh).await, "");
@@ -249,12 +249,22 @@ async fn idle_connections_make_room_for_new_ones() {
     assert!(read_answer(newest).await.ends_with(TWIML), "the newest was kept");
 }
 
+/// Waits until every fault has been taken up, that is until so many requests are in flight.
+async fn in_flight(queue: &Queue) {
+    within(5, async {
+        while queue.faults_left() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn where_all_are_busy_a_new_connection_hears_503() {
     let limits = Limits {
         connections_max: 2,
-        enqueue_timeout: Duration::from_secs(5),
-        request_timeout: Duration::from_secs(5),
+        enqueue_timeout: Duration::from_secs(2),
+        head_timeout: SHORT,
         ..Limits::default()
     };
     let (served, queue) = served(limits).await;
@@ -263,26 +273,15 @@ async fn where_all_are_busy_a_new_connection_hears_503() {
         queue.fail_next(Fault::Hang);
         let mut stream = served.connect().await;
         stream.write_all(&wire(WEBHOOK, &text_message(n, "hi"))).await.expect("sent");
+        in_flight(&queue).await;
         busy.push(stream);
     }
-    // Until both are being handled, the new one may still take an idle one's place.
-    let refused = within(5, async {
-        loop {
-            let answer = served.exchange(b"").await;
-            if !answer.is_empty() {
-                return answer;
-            }
-        }
-    });
-    let answer = refused.await;
+    let answer = served.exchange(b"").await;
     assert_eq!(status_of(&answer), "503", "{answer}");
-    drop(busy);
-    within(5, async {
-        while status_of(&served.exchange(b"GET /livez HTTP/1.0\r\n\r\n").await) != "200" {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    for stream in &mut busy {
+        assert_eq!(status_of(&read_answer(stream).await), "503", "the budget of those in flight ran out");
+    }
+    still_serves(&served).await;
 }
 
 #[tokio::test]
@@ -294,13 +293,7 @@ async fn a_stop_finishes_what_is_in_flight_and_closes_the_rest() {
     queue.fail_next(Fault::Hang);
     let mut busy = served.connect().await;
     busy.write_all(&wire(WEBHOOK, &text_message(2, "hi"))).await.expect("sent");
-    // It is in flight once the fault has been taken up.
-    within(5, async {
-        while queue.faults_left() > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    in_flight(&queue).await;
     served.stop.cancel();
     let answer = read_to_end(&mut busy).await;
     assert_eq!(status_of(&answer), "503", "the request in flight is answered: {answer}");
@@ -322,12 +315,7 @@ async fn a_stop_does_not_wait_for_ever() {
     queue.fail_next(Fault::Hang);
     let mut busy = served.connect().await;
     busy.write_all(&wire(WEBHOOK, &text_message(2, "hi"))).await.expect("sent");
-    within(5, async {
-        while queue.faults_left() > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    in_flight(&queue).await;
     served.stop.cancel();
     within(5, served.ended()).await;
     assert_eq!(read_to_end(&mut busy).await, "");
