@@ -26,11 +26,11 @@ mod view;
 
 pub use config::{ApiToken, ConfigError, MonitorConfig, Role, SECRET_BYTES_MIN};
 pub use error::MonitorError;
+pub use hooks::{Finding, HealthProbe, ScaleError, ScaleHook, WebhookLog, Weight, WorkerView};
 pub use metrics::{JobMetrics, recorder_builder};
 
 use crate::error::ApiError;
 use crate::guard::Guard;
-use crate::hooks::{HealthProbe, ScaleHook, WebhookLog};
 use crate::metrics::rates::RateBook;
 use crate::view::Rates;
 use ::metrics::counter;

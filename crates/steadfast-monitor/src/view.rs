@@ -114,16 +114,58 @@ impl JobView {
     }
 }
 
-/// Counts in our words, by state.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct StateCounts {
+/// Jobs by state: in our words, and then in those that operators of other queues know (`completed` is in
+/// both).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
     scheduled: u64,
     available: u64,
     running: u64,
     retryable: u64,
     completed: u64,
-    dead: u64,
+    pub(crate) dead: u64,
     cancelled: u64,
+    waiting: u64,
+    active: u64,
+    delayed: u64,
+    failed: u64,
+}
+
+impl Counts {
+    /// The counts of several queues together.
+    pub(crate) fn sum<'a>(queues: impl IntoIterator<Item = &'a QueueStats>) -> Self {
+        queues.into_iter().map(Self::from).fold(Self::default(), |sum, next| Self {
+            scheduled: sum.scheduled.saturating_add(next.scheduled),
+            available: sum.available.saturating_add(next.available),
+            running: sum.running.saturating_add(next.running),
+            retryable: sum.retryable.saturating_add(next.retryable),
+            completed: sum.completed.saturating_add(next.completed),
+            dead: sum.dead.saturating_add(next.dead),
+            cancelled: sum.cancelled.saturating_add(next.cancelled),
+            waiting: sum.waiting.saturating_add(next.waiting),
+            active: sum.active.saturating_add(next.active),
+            delayed: sum.delayed.saturating_add(next.delayed),
+            failed: sum.failed.saturating_add(next.failed),
+        })
+    }
+}
+
+impl From<&QueueStats> for Counts {
+    fn from(stats: &QueueStats) -> Self {
+        Self {
+            scheduled: stats.scheduled,
+            available: stats.available,
+            running: stats.running,
+            retryable: stats.retryable,
+            completed: stats.completed,
+            dead: stats.dead,
+            cancelled: stats.cancelled,
+            waiting: stats.available,
+            active: stats.running,
+            delayed: stats.scheduled.saturating_add(stats.retryable),
+            failed: stats.dead,
+        }
+    }
 }
 
 /// Since the process started.
@@ -145,16 +187,11 @@ pub(crate) struct Rates {
     pub(crate) failed_attempts_per_second: f64,
 }
 
-/// A queue. The first five counts are in the words that operators of other queues know.
+/// A queue.
 #[derive(Debug, Serialize)]
 pub(crate) struct QueueView {
     name: String,
-    waiting: u64,
-    active: u64,
-    delayed: u64,
-    completed: u64,
-    failed: u64,
-    states: StateCounts,
+    counts: Counts,
     paused: bool,
     bytes: u64,
     oldest_waiting_ms: Option<i64>,
@@ -173,12 +210,7 @@ impl QueueView {
     ) -> Self {
         Self {
             name: name.to_owned(),
-            waiting: stats.available,
-            active: stats.running,
-            delayed: stats.scheduled.saturating_add(stats.retryable),
-            completed: stats.completed,
-            failed: stats.dead,
-            states: StateCounts::from(stats),
+            counts: Counts::from(stats),
             paused: stats.paused,
             bytes: stats.bytes,
             oldest_waiting_ms: stats.oldest_ms.map(|oldest| now_ms.saturating_sub(oldest).max(0)),
@@ -192,20 +224,6 @@ impl QueueView {
                 reclaimed: stats.reclaimed_total,
             },
             rates,
-        }
-    }
-}
-
-impl From<&QueueStats> for StateCounts {
-    fn from(stats: &QueueStats) -> Self {
-        Self {
-            scheduled: stats.scheduled,
-            available: stats.available,
-            running: stats.running,
-            retryable: stats.retryable,
-            completed: stats.completed,
-            dead: stats.dead,
-            cancelled: stats.cancelled,
         }
     }
 }

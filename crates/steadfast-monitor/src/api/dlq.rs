@@ -40,7 +40,7 @@ pub(crate) struct ListView {
     timestamp: String,
     name: &'static str,
     /// All that match.
-    count: u64,
+    total: u64,
     by_queue: BTreeMap<String, u64>,
     groups: Vec<FailureGroup>,
     /// How many jobs the groups were made of, and whether these were all that match.
@@ -76,7 +76,7 @@ pub(crate) async fn list(
     Ok(Json(ListView {
         timestamp: iso8601(monitor.clock().now_ms()),
         name: names::DEAD_LETTERS,
-        count: count(&monitor, &stats, filter).await?,
+        total: count(&monitor, &stats, filter).await?,
         by_queue: super::queues::dead_by_queue(&stats),
         groups: failures.largest_first(),
         grouped: walked.seen,

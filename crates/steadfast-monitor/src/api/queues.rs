@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::hooks::{ScaleError, WorkerView};
 use crate::input::{Body64k, Segment, limit, query};
 use crate::time_text::iso8601;
-use crate::view::{FailureGroup, Failures, JobView, QueueView};
+use crate::view::{Counts, FailureGroup, Failures, JobView, QueueView};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::Uri;
@@ -40,27 +40,6 @@ pub(crate) fn dead_by_queue(stats: &Stats) -> BTreeMap<String, u64> {
     dead.map(|(name, stats)| (name.clone(), stats.dead)).collect()
 }
 
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct Sums {
-    waiting: u64,
-    active: u64,
-    delayed: u64,
-    completed: u64,
-    failed: u64,
-}
-
-impl Sums {
-    fn of(stats: &Stats) -> Self {
-        stats.queues.values().fold(Self::default(), |sums, queue| Self {
-            waiting: sums.waiting.saturating_add(queue.available),
-            active: sums.active.saturating_add(queue.running),
-            delayed: sums.delayed.saturating_add(queue.scheduled).saturating_add(queue.retryable),
-            completed: sums.completed.saturating_add(queue.completed),
-            failed: sums.failed.saturating_add(queue.dead),
-        })
-    }
-}
-
 #[derive(Debug, Serialize)]
 pub(crate) struct DeadView {
     name: &'static str,
@@ -72,7 +51,8 @@ pub(crate) struct DeadView {
 pub(crate) struct AllView {
     timestamp: String,
     dead_letters: u64,
-    totals: Sums,
+    /// Of all queues together.
+    counts: Counts,
     queues: Vec<QueueView>,
     dead_letter_queue: DeadView,
     /// Share of failures over five minutes, by component.
@@ -86,18 +66,18 @@ pub(crate) async fn list(Shared(monitor): Shared<Arc<Monitor>>) -> Result<Json<A
     let stats = monitor.stats().await?;
     monitor.sample(&stats);
     let workers = workers(&monitor);
-    let totals = Sums::of(&stats);
+    let counts = Counts::sum(stats.queues.values());
     let (error_rates, messages_per_second) = monitor.rates();
     Ok(Json(AllView {
         timestamp: iso8601(monitor.clock().now_ms()),
-        dead_letters: totals.failed,
+        dead_letters: counts.dead,
         queues: in_order(&stats).iter().map(|(name, queue)| view(&monitor, name, queue, &workers)).collect(),
         dead_letter_queue: DeadView {
             name: names::DEAD_LETTERS,
-            size: totals.failed,
+            size: counts.dead,
             by_queue: dead_by_queue(&stats),
         },
-        totals,
+        counts,
         error_rates: error_rates.into_iter().collect(),
         messages_per_second,
         store_bytes: stats.store_bytes,

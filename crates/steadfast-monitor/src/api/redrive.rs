@@ -99,6 +99,8 @@ pub(crate) async fn named(monitor: &Monitor, texts: &[String], verb: Verb) -> Re
     let found = scan::briefs(monitor, &ids).await?;
     let before: HashMap<JobId, State> = found.iter().map(|brief| (brief.id, brief.state)).collect();
     let mut dead: Vec<Brief> = found.into_iter().filter(|brief| brief.state == State::Dead).collect();
+    // Of one millisecond, the later named is the older: listings run from the newest to the oldest.
+    dead.reverse();
     dead.sort_by_key(|brief| brief.enqueued_ms);
     for chunk in dead.chunks(CHUNK) {
         let ids = chunk.iter().map(|brief| brief.id).collect();

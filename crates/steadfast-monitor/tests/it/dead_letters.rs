@@ -5,8 +5,9 @@ use crate::world::World;
 use serde_json::{Value, json};
 use steadfast_core::queues::{ORDERS, REPLIES, WEBHOOKS};
 use steadfast_monitor::MonitorConfig;
-use steadfast_queue::JobId;
+use steadfast_queue::policy::Failure;
 use steadfast_queue::state::Verdict;
+use steadfast_queue::{Backend, JobId, NewJob};
 
 fn ids_of(list: &Value) -> Vec<String> {
     list["jobs"]
@@ -27,7 +28,7 @@ async fn listed_grouped_and_filtered() {
     let boom = world.bury(WEBHOOKS, "boom", &["a", "b"]).await;
     let twilio = world.bury(REPLIES, "twilio_63016", &["c"]).await;
     let all = curl(world.addr, "/dlq").await.json();
-    assert_eq!(all["count"], 3);
+    assert_eq!(all["total"], 3);
     assert_eq!(all["by_queue"], json!({ WEBHOOKS: 2, REPLIES: 1 }));
     assert_eq!((&all["groups"][0]["error"], &all["groups"][0]["count"]), (&json!("boom"), &json!(2)));
     assert_eq!(all["grouped_all"], true);
@@ -42,11 +43,11 @@ async fn listed_grouped_and_filtered() {
     assert_eq!(first["enqueued_at"], "2026-01-31T09:05:03.253Z");
 
     let by_error = curl(world.addr, "/dlq?error=boom").await.json();
-    assert_eq!((by_error["count"].clone(), ids_of(&by_error).len()), (json!(2), 2));
+    assert_eq!((by_error["total"].clone(), ids_of(&by_error).len()), (json!(2), 2));
     let by_queue = curl(world.addr, "/dlq?queue=whatsapp-replies").await.json();
-    assert_eq!((by_queue["count"].clone(), ids_of(&by_queue)), (json!(1), texts(&twilio)));
+    assert_eq!((by_queue["total"].clone(), ids_of(&by_queue)), (json!(1), texts(&twilio)));
     let by_name = curl(world.addr, "/queues/dead-letter-queue").await.json();
-    assert_eq!((by_name["name"].clone(), by_name["count"].clone()), (json!("dead-letter-queue"), json!(3)));
+    assert_eq!((by_name["name"].clone(), by_name["total"].clone()), (json!("dead-letter-queue"), json!(3)));
 
     let page = curl(world.addr, "/dlq?limit=2").await.json();
     let cursor = page["next_cursor"].as_str().expect("a next page");
@@ -130,6 +131,22 @@ async fn named_ones_come_back_in_the_order_in_which_they_came() {
 }
 
 #[tokio::test]
+async fn also_those_of_one_millisecond_as_the_listing_names_them() {
+    let world = World::new().await;
+    let jobs = ["1", "2", "3"].map(|payload| NewJob::new(WEBHOOKS, "inbound-message", payload)).to_vec();
+    world.queue.enqueue(jobs).await.expect("stored");
+    let verdict = Verdict::Dead { failure: Failure::new("boom", "") };
+    assert_eq!(world.settle_all(WEBHOOKS, &verdict).await, 3);
+    let listed = ids_of(&curl(world.addr, "/dlq").await.json());
+    let answer = curl_post(world.addr, "/dlq/retry", &json!({ "jobIds": listed }).to_string()).await.json();
+    assert_eq!(answer["retried"], 3);
+    let runs: Vec<_> =
+        world.reserve(WEBHOOKS, 10).await.iter().map(|held| held.job.payload.clone()).collect();
+    assert_eq!(runs, ["1", "2", "3"]);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn discarding_takes_the_dead_alone_and_tells_of_each() {
     let world = World::new().await;
     let dead = world.bury(WEBHOOKS, "boom", &["1", "2"]).await;
@@ -146,7 +163,7 @@ async fn discarding_takes_the_dead_alone_and_tells_of_each() {
         (&answer["remaining"], &answer["skipped"], &answer["unknown"]),
         (&json!(1), &json!(1), &json!(1))
     );
-    assert_eq!(curl(world.addr, "/dlq").await.json()["count"], 1);
+    assert_eq!(curl(world.addr, "/dlq").await.json()["total"], 1);
     assert_eq!(world.settle_all(WEBHOOKS, &Verdict::Complete).await, 1);
     world.close().await;
 }
@@ -175,6 +192,6 @@ async fn unclear_calls_are_refused_and_change_nothing() {
         let (what, why, todo) = answer.error();
         assert!(!what.is_empty() && !why.is_empty() && !todo.is_empty(), "{call}");
     }
-    assert_eq!(curl(world.addr, "/dlq").await.json()["count"], 1);
+    assert_eq!(curl(world.addr, "/dlq").await.json()["total"], 1);
     world.close().await;
 }

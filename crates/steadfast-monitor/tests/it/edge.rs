@@ -145,3 +145,19 @@ async fn at_the_end_nobody_waits_for_ever() {
     assert!(ended.is_ok() && rest.is_empty());
     drop(idle);
 }
+
+#[tokio::test]
+async fn at_the_end_idle_connections_hold_nobody_up() {
+    let long = Duration::from_secs(600);
+    let config = MonitorConfig { drain_timeout: long, header_timeout: long, ..MonitorConfig::default() };
+    let world = World::configured(config).await;
+    let mut kept = TcpStream::connect(world.addr).await.expect("connect");
+    kept.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
+    let mut first = [0; 12];
+    timeout(PATIENCE, kept.read_exact(&mut first)).await.expect("an answer").expect("read");
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let silent = TcpStream::connect(world.addr).await.expect("connect");
+    assert_eq!(curl(world.addr, "/livez").await.status, 200, "the silent one is accepted by now");
+    world.close().await;
+    drop((kept, silent));
+}

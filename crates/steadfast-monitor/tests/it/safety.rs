@@ -33,7 +33,7 @@ async fn a_foreign_page_can_neither_post_nor_pose_as_us() {
     assert_eq!(rebound.status, 421);
     assert!(!rebound.body.contains("boom"));
     assert_eq!(get_with(world.metrics_addr, "/metrics", &[("Host", "evil.example")]).await.status, 421);
-    assert_eq!(curl(world.addr, "/dlq").await.json()["count"], 1, "nothing was retried");
+    assert_eq!(curl(world.addr, "/dlq").await.json()["total"], 1, "nothing was retried");
     let own = [("Origin", "http://localhost:9091"), ("Sec-Fetch-Site", "same-origin")];
     assert_eq!(
         curl_post_with(world.addr, "/dlq/retry", r#"{"retryAll": true}"#, &own).await.json()["retried"],
