@@ -157,3 +157,8 @@ async fn end_of_patience(timeout: Duration, stop: CancellationToken, drained: Ca
         () = drained.cancelled() => {}
     }
 }
+
+/// The README's example must compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
