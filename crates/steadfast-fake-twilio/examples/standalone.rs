@@ -45,10 +45,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("chat with it at {url}");
 
     let stop = CancellationToken::new();
-    let router = Router::new()
-        .route("/hook", post(hook))
-        .route("/status", post(|| async {}))
-        .with_state(state);
+    let router =
+        Router::new().route("/hook", post(hook)).route("/status", post(|| async {})).with_state(state);
     let bot_stop = stop.clone();
     let bot = axum::serve(bot, router).with_graceful_shutdown(async move { bot_stop.cancelled().await });
     let twilio = FakeTwilio::new(config, SystemClock::shared());

@@ -2,7 +2,8 @@
 
 const DAY_SECONDS: i64 = 86_400;
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// `Thu, 24 Aug 2023 05:01:45 +0000`; a time outside the years 0 to 9999 is shown as the nearest one inside.
 pub(crate) fn rfc2822(epoch_ms: i64) -> String {
@@ -119,7 +120,9 @@ mod tests {
         assert_eq!(parse_filter("2023-08-24T05:01:45.123Z"), Some(moment));
         let day = parse_filter("1970-01-02").expect("valid");
         assert_eq!((day.from_s, day.to_s), (86_400, 172_799));
-        for wrong in ["", "2023-13-01", "2023-02-29", "2023-08-24T25:00:00Z", "yesterday", "2023-08-24T05:01:45.x"] {
+        for wrong in
+            ["", "2023-13-01", "2023-02-29", "2023-08-24T25:00:00Z", "yesterday", "2023-08-24T05:01:45.x"]
+        {
             assert_eq!(parse_filter(wrong), None, "{wrong}");
         }
     }

@@ -69,7 +69,8 @@ fn a_user_without_a_number_has_no_wa_id() {
 
 #[test]
 fn extra_fields_are_added_and_win() {
-    let fields = fields_of(r#"{"from":"x","body":"hi","extra":{"SomeNewField2027":"x","NumSegments":"3"}}"#, FROM);
+    let fields =
+        fields_of(r#"{"from":"x","body":"hi","extra":{"SomeNewField2027":"x","NumSegments":"3"}}"#, FROM);
     assert_eq!((fields["SomeNewField2027"].as_str(), fields["NumSegments"].as_str()), ("x", "3"));
 }
 

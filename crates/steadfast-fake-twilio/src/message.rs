@@ -74,7 +74,9 @@ impl Status {
 /// What Twilio says about an asynchronous failure.
 pub(crate) const fn error_text(code: u32) -> &'static str {
     match code {
-        63016 => "Failed to send freeform message because you are outside the allowed window. Please use a Template.",
+        63016 => {
+            "Failed to send freeform message because you are outside the allowed window. Please use a Template."
+        }
         63024 => "Invalid message recipient",
         63014 => "Message blocked by user action",
         _ => "Message delivery failed",

@@ -137,7 +137,10 @@ mod tests {
     #[test]
     fn out_of_range_keeps_the_default() {
         assert_eq!(of("rc=6&ct=99&rt=15001&tt=x&rp=6xx"), Overrides::default());
-        assert_eq!(of("rp=4xx,rt").policy, RetryPolicy { client_error: true, read: true, ..RetryPolicy::default() });
+        assert_eq!(
+            of("rp=4xx,rt").policy,
+            RetryPolicy { client_error: true, read: true, ..RetryPolicy::default() }
+        );
     }
 
     proptest! {

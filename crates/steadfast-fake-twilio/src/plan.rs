@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn the_record_itself_moves_in_order_even_then() {
-        let late = StatusTiming { out_of_order_percent: 100, duplicate_percent: 100, ..StatusTiming::default() };
+        let late =
+            StatusTiming { out_of_order_percent: 100, duplicate_percent: 100, ..StatusTiming::default() };
         let mut moves = plan(&late, Fate::Deliver, &mut Random::new(3));
         moves.retain(|step| step.act == Act::Move);
         moves.sort_by_key(|step| step.after);

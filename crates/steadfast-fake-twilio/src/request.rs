@@ -19,7 +19,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 async fn read(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
     match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, bytes_max)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(ApiError::new(413, 20001, format!("The body has more than {bytes_max} bytes or was cut off"))),
+        Ok(Err(_)) => {
+            Err(ApiError::new(413, 20001, format!("The body has more than {bytes_max} bytes or was cut off")))
+        }
         Err(_) => Err(ApiError::new(408, 20001, "The body did not arrive within 10 s")),
     }
 }
@@ -39,7 +41,12 @@ impl Form {
 
     /// The field's value, if it is there and not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
+        self.0
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|v| !v.is_empty())
     }
 
     /// How often a field comes.
@@ -52,7 +59,8 @@ impl Form {
 pub(crate) async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
     let bytes = read(body, JSON_BYTES_MAX).await?;
     // The error may quote the text; it goes back to whoever sent it and nowhere else.
-    serde_json::from_slice(&bytes).map_err(|error| ApiError::bad(format!("The body is not the JSON expected: {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| ApiError::bad(format!("The body is not the JSON expected: {error}")))
 }
 
 /// The parameters behind `?`.
@@ -71,7 +79,12 @@ fn uri_with(query: &str) -> Result<axum::http::Uri, ApiError> {
 
 impl FakeTwilio {
     /// Checks user name and password against the account, and the account in the path.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap, account: &str, path: &str) -> Result<(), ApiError> {
+    pub(crate) fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        account: &str,
+        path: &str,
+    ) -> Result<(), ApiError> {
         let expected = format!("{}:{}", self.config.account_sid, self.config.auth_token);
         let given = headers
             .get(header::AUTHORIZATION)

@@ -148,7 +148,13 @@ impl Store {
     }
 
     /// Moves a message on; `None` if it is gone or already past that.
-    pub(crate) fn advance(&mut self, seq: u64, to: Status, error: Option<u32>, now_ms: i64) -> Option<&Message> {
+    pub(crate) fn advance(
+        &mut self,
+        seq: u64,
+        to: Status,
+        error: Option<u32>,
+        now_ms: i64,
+    ) -> Option<&Message> {
         let message = self.get_mut(seq)?;
         if !to.follows(message.status) {
             return None;

@@ -4,7 +4,13 @@ use proptest::prelude::*;
 
 const OURS: &str = "whatsapp:+14155238886";
 
-fn message(random: &mut Random, customer: &str, direction: Direction, created_ms: i64, body: &str) -> Message {
+fn message(
+    random: &mut Random,
+    customer: &str,
+    direction: Direction,
+    created_ms: i64,
+    body: &str,
+) -> Message {
     Message {
         seq: 0,
         sid: random.sid(Prefix::Sm),
@@ -85,7 +91,12 @@ fn every_filter_lists_what_a_full_scan_would() {
         ListQuery { to: Some(OURS.into()), limit: 500, ..ListQuery::default() },
         ListQuery { from: Some(OURS.into()), limit: 500, from_s: Some(200), ..ListQuery::default() },
         ListQuery { to: Some(OURS.into()), from: Some(customer.into()), limit: 500, ..ListQuery::default() },
-        ListQuery { to: Some(customer.into()), from: Some(customer.into()), limit: 500, ..ListQuery::default() },
+        ListQuery {
+            to: Some(customer.into()),
+            from: Some(customer.into()),
+            limit: 500,
+            ..ListQuery::default()
+        },
         ListQuery { to_s: Some(50), limit: 500, ..ListQuery::default() },
     ];
     for query in queries {

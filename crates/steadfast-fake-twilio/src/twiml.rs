@@ -66,7 +66,10 @@ mod tests {
     #[test]
     fn twiml_and_plain_text_reach_the_customer() {
         let twiml = "<Response><Message>1 &lt; 2</Message><Message to=\"x\"><Body>&amp;lt;</Body></Message></Response>";
-        assert_eq!(replies("text/xml; charset=utf-8", twiml), Ok(vec!["1 < 2".to_owned(), "&lt;".to_owned()]));
+        assert_eq!(
+            replies("text/xml; charset=utf-8", twiml),
+            Ok(vec!["1 < 2".to_owned(), "&lt;".to_owned()])
+        );
         assert_eq!(replies("text/plain", "OK"), Ok(vec!["OK".to_owned()]));
     }
 

@@ -123,7 +123,8 @@ impl FakeTwilio {
 
     /// Twilio's checks, in its order.
     fn check<'a>(&'a self, form: &'a Form) -> Result<Checked<'a>, ApiError> {
-        let to = form.get("To").ok_or_else(|| ApiError::new(400, 21604, "A 'To' phone number is required."))?;
+        let to =
+            form.get("To").ok_or_else(|| ApiError::new(400, 21604, "A 'To' phone number is required."))?;
         let service = form.get("MessagingServiceSid");
         let from = match (form.get("From"), service) {
             (Some(from), _) => from,

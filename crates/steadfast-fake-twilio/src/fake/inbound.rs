@@ -86,7 +86,9 @@ impl FakeTwilio {
         let mut state = self.state();
         let prefix = if request.media.is_empty() { Prefix::Sm } else { Prefix::Mm };
         let sid = match request.sid.as_deref().filter(|_| copy == 1) {
-            Some(text) => Sid::parse(text).ok_or_else(|| ApiError::bad("sid must be SM or MM and 32 hex digits"))?,
+            Some(text) => {
+                Sid::parse(text).ok_or_else(|| ApiError::bad("sid must be SM or MM and 32 hex digits"))?
+            }
             None => state.random.sid(prefix),
         };
         let mut media_urls = Vec::with_capacity(request.media.len());
@@ -110,8 +112,9 @@ impl FakeTwilio {
         let seq = match state.store.seq_of(sid) {
             Some(known) => known,
             None => {
-                let shown = (request.message_type() != "text")
-                    .then(|| Box::new(Shown { kind: request.message_type().to_owned(), detail: request.detail() }));
+                let shown = (request.message_type() != "text").then(|| {
+                    Box::new(Shown { kind: request.message_type().to_owned(), detail: request.detail() })
+                });
                 let message = Message {
                     seq: 0,
                     sid,

@@ -62,7 +62,10 @@ pub(crate) async fn stats(State(twilio): State<Arc<FakeTwilio>>) -> Json<Value> 
 }
 
 /// `GET /fake/webhooks?kind=&sid=&after=&limit=&newest=`: deliveries with their tries and answers.
-pub(crate) async fn webhooks(State(twilio): State<Arc<FakeTwilio>>, uri: Uri) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn webhooks(
+    State(twilio): State<Arc<FakeTwilio>>,
+    uri: Uri,
+) -> Result<Json<Value>, ApiError> {
     let query: WebhookQuery = read_query(uri.query())?;
     let state = twilio.state();
     Ok(Json(json!({ "webhooks": state.webhooks.query(&query), "dropped": state.webhooks.dropped() })))
