@@ -1,7 +1,7 @@
 //! `/dlq`: the dead jobs of all queues, and bringing them back or letting them go.
 
 use super::redrive::{self, Redriven};
-use super::{Budget, Done, cursor, done, listing_error, may_show_payload, queue_filter, scan};
+use super::{Budget, Done, cursor, done, may_show_payload, queue_filter, scan};
 use crate::Monitor;
 use crate::error::ApiError;
 use crate::guard::Caller;
@@ -70,9 +70,7 @@ pub(crate) async fn list(
     let mut failures = Failures::default();
     let budget = Budget::of(&monitor);
     let walked = scan::walk(&monitor, &filter, GROUPED_MAX, budget, |job| failures.add(job)).await?;
-    let with_cursor = cursor.is_some();
-    let page = monitor.deps().backend.list(filter.clone(), cursor, size).await;
-    let page = page.map_err(|error| listing_error(error, with_cursor))?;
+    let page = monitor.deps().backend.list(filter.clone(), cursor, size).await?;
     Ok(Json(ListView {
         timestamp: iso8601(monitor.clock().now_ms()),
         name: names::DEAD_LETTERS,
@@ -86,8 +84,8 @@ pub(crate) async fn list(
     }))
 }
 
-/// How many match: known already, unless an error word was asked for.
-async fn count(monitor: &Monitor, stats: &Stats, filter: Filter) -> Result<u64, ApiError> {
+/// How many dead jobs match: known already, unless an error word was asked for.
+pub(crate) async fn count(monitor: &Monitor, stats: &Stats, filter: Filter) -> Result<u64, ApiError> {
     if filter.error.is_some() {
         return scan::count(monitor, filter).await;
     }

@@ -18,8 +18,8 @@ use crate::guard::Caller;
 use axum::{Extension, Json};
 use serde::Serialize;
 use steadfast_core::queues as names;
+use steadfast_queue::JobId;
 use steadfast_queue::backend::{QueueStats, Stats};
-use steadfast_queue::{JobId, QueueError};
 use tokio::time::Instant;
 use tracing::info;
 
@@ -111,17 +111,5 @@ pub(crate) fn cursor(asked: Option<String>) -> Result<Option<String>, ApiError> 
             "Take next_cursor of the page before.",
         )),
         other => Ok(other.filter(|text| !text.is_empty())),
-    }
-}
-
-/// The queue's error for a listing with a cursor from outside: what it calls inconsistent is the cursor.
-pub(crate) fn listing_error(error: QueueError, with_cursor: bool) -> ApiError {
-    match error {
-        QueueError::Inconsistent { what } if with_cursor => ApiError::bad(
-            "The cursor cannot be read.",
-            what,
-            "Take next_cursor of the page before, unchanged.",
-        ),
-        other => other.into(),
     }
 }

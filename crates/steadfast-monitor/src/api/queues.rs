@@ -11,7 +11,6 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -143,12 +142,13 @@ async fn recent(
     queue: &str,
     per_state: usize,
 ) -> Result<BTreeMap<&'static str, Vec<JobView>>, ApiError> {
-    let pages = State::ALL.into_iter().map(|state| async move {
+    let mut recent = BTreeMap::new();
+    // One after the other: a store may have few readers, and others want to look too.
+    for state in State::ALL {
         let page = monitor.deps().backend.list(filter(queue, vec![state]), None, per_state).await?;
-        let jobs = page.jobs.iter().map(|job| JobView::of(job, false)).collect();
-        Ok::<_, ApiError>((state.as_str(), jobs))
-    });
-    Ok(try_join_all(pages).await?.into_iter().collect())
+        recent.insert(state.as_str(), page.jobs.iter().map(|job| JobView::of(job, false)).collect());
+    }
+    Ok(recent)
 }
 
 /// Refuses the dead letters' name where a queue with workers is meant.

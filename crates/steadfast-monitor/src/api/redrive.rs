@@ -1,8 +1,8 @@
 //! Bringing dead jobs back, oldest first: jobs of one conversation must run again in the order in which
 //! they came.
 
-use super::Budget;
 use super::scan::{self, Brief};
+use super::{Budget, dlq};
 use crate::Monitor;
 use crate::error::ApiError;
 use serde::Serialize;
@@ -112,10 +112,8 @@ pub(crate) async fn named(monitor: &Monitor, texts: &[String], verb: Verb) -> Re
         let states = monitor.deps().backend.status(chunk.to_vec()).await?;
         after.extend(chunk.iter().copied().zip(states.into_iter().map(|status| status.state)));
     }
-    let mut answer = Redriven {
-        remaining: scan::count(monitor, super::dlq::dead(None, None)).await?,
-        ..Redriven::default()
-    };
+    let remaining = dlq::count(monitor, &monitor.stats().await?, dlq::dead(None, None)).await?;
+    let mut answer = Redriven { remaining, ..Redriven::default() };
     let mut changed = 0;
     let mut told = HashSet::new();
     for text in texts.iter().filter(|text| told.insert(text.as_str())) {
@@ -177,7 +175,7 @@ pub(crate) async fn all(monitor: &Monitor, filter: Filter, max: usize) -> Result
         retried += controlled.affected;
         answer.skipped += controlled.skipped;
     }
-    answer.remaining = scan::count(monitor, filter).await?;
+    answer.remaining = dlq::count(monitor, &monitor.stats().await?, filter).await?;
     answer.retried = Some(retried);
     answer.more = answer.remaining > 0;
     answer.note = Some(match (walked.complete, answer.more) {

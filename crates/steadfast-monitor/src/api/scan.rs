@@ -31,10 +31,10 @@ pub(crate) async fn walk(
     loop {
         let want = PAGE.min(max - seen);
         let page = monitor.deps().backend.list(filter.clone(), cursor, want).await?;
-        // Never trust a store with a loop's end: a page may not be larger than asked for, nor empty and not the last.
         page.jobs.iter().take(want).for_each(&mut look);
         seen += page.jobs.len().min(want);
-        if page.next.is_none() || page.jobs.is_empty() {
+        // Only a missing cursor is the end: a page of a search for something rare may be empty.
+        if page.next.is_none() {
             return Ok(Walked { seen, complete: true });
         }
         if seen >= max || budget.is_spent() {

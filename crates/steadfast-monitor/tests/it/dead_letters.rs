@@ -1,7 +1,7 @@
 //! The dead letters: seen, grouped, brought back, let go.
 
 use crate::client::{curl, curl_post};
-use crate::world::World;
+use crate::world::{Fault, World};
 use serde_json::{Value, json};
 use steadfast_core::queues::{ORDERS, REPLIES, WEBHOOKS};
 use steadfast_monitor::MonitorConfig;
@@ -97,6 +97,20 @@ async fn all_come_back_oldest_first_within_the_bound() {
         (&second["retried"], &second["remaining"], &second["more"]),
         (&json!(1), &json!(0), &json!(false))
     );
+    let runs: Vec<_> = world.reserve(WEBHOOKS, 10).await.iter().map(|held| held.job.id).collect();
+    assert_eq!(runs, ids);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn none_is_overlooked_where_pages_come_thin() {
+    let world = World::new().await;
+    let ids = world.bury(WEBHOOKS, "boom", &["1", "2", "3"]).await;
+    world.fail_queue(Fault::Thin).await;
+    let listed = curl(world.addr, "/dlq").await.json();
+    assert_eq!((&listed["groups"][0]["count"], &listed["grouped_all"]), (&json!(3), &json!(true)));
+    let answer = curl_post(world.addr, "/dlq/retry", r#"{"retryAll": true}"#).await.json();
+    assert_eq!((&answer["retried"], &answer["remaining"]), (&json!(3), &json!(0)));
     let runs: Vec<_> = world.reserve(WEBHOOKS, 10).await.iter().map(|held| held.job.id).collect();
     assert_eq!(runs, ids);
     world.close().await;

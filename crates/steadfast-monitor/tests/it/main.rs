@@ -1,9 +1,10 @@
-//! The monitor over real HTTP, on the memory back-end and real records.
+//! The monitor over real HTTP, on the memory back-end, the durable one, and real records.
 
 mod audit;
 mod client;
 mod curl_lines;
 mod dead_letters;
+mod durable;
 mod edge;
 mod fuzz;
 mod health;

@@ -1,9 +1,10 @@
-//! A monitor on free ports, over the memory back-end with a switch for faults, and real records.
+//! A monitor on free ports, over a back-end with a switch for faults, and real records.
 
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use steadfast_core::{ManualClock, SharedClock};
@@ -34,12 +35,16 @@ pub(crate) enum Fault {
     Fails,
     /// It does not answer until the fault is lifted.
     Hangs,
+    /// Its listings come in thin pages, every other one empty, as a search for something rare does.
+    Thin,
 }
 
-/// The memory back-end with a fault switch before reads and commands.
+/// A back-end with a fault switch before reads and commands.
 #[derive(Debug)]
 pub(crate) struct Faulty {
-    pub(crate) inner: Arc<MemoryBackend>,
+    pub(crate) inner: Arc<dyn Backend>,
+    /// Whether the next thin page is an empty one.
+    empty: AtomicBool,
     pub(crate) fault: watch::Sender<Fault>,
     /// Calls that hang now.
     pub(crate) hanging: watch::Sender<usize>,
@@ -94,7 +99,14 @@ impl Backend for Faulty {
     }
     async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError> {
         self.meet().await?;
-        self.inner.list(filter, cursor, limit).await
+        if *self.fault.borrow() != Fault::Thin {
+            return self.inner.list(filter, cursor, limit).await;
+        }
+        if self.empty.fetch_xor(true, Ordering::SeqCst) {
+            let next = cursor.or_else(|| Some(i64::MAX.to_string()));
+            return Ok(Page { jobs: Vec::new(), next });
+        }
+        self.inner.list(filter, cursor, 1).await
     }
     async fn control(&self, command: Control) -> Result<Controlled, QueueError> {
         self.meet().await?;
@@ -181,11 +193,23 @@ impl World {
 
     pub(crate) async fn with(config: MonitorConfig, plugs: Plugs) -> Self {
         let clock = ManualClock::at(NOW_MS);
+        let memory = MemoryBackend::new(clock.clone());
+        Self::over(memory, clock, config, plugs).await
+    }
+
+    /// Over a back-end that reads `clock`.
+    pub(crate) async fn over(
+        inner: Arc<dyn Backend>,
+        clock: Arc<ManualClock>,
+        config: MonitorConfig,
+        plugs: Plugs,
+    ) -> Self {
         let shared: SharedClock = clock.clone();
         let folder = tempfile::tempdir().expect("a folder");
         let records = open_records(folder.path(), &shared);
         let queue = Arc::new(Faulty {
-            inner: MemoryBackend::new(shared.clone()),
+            inner,
+            empty: AtomicBool::new(true),
             fault: watch::Sender::new(Fault::None),
             hanging: watch::Sender::new(0),
         });
