@@ -17,8 +17,9 @@ use std::sync::Arc;
 
 /// Where to look, for whoever took a wrong path.
 const PATHS: &str = "GET /health, /livez, /readyz, /metrics, /queues, /queues/{name}, /dlq, /jobs/{id}, \
-    /messages/{sid}, /messages/{sid}/timeline, /webhooks/recent; POST /queues/{name}/pause, …/resume, …/purge, \
-    …/scale, /dlq/retry, /dlq/discard, /jobs/{id}/retry, …/cancel, …/discard";
+    /messages/{sid}, /messages/{sid}/timeline, /webhooks/recent; POST /queues/{name}/pause, /queues/{name}/resume, \
+    /queues/{name}/purge, /queues/{name}/scale, /dlq/retry, /dlq/discard, /jobs/{id}/retry, /jobs/{id}/cancel, \
+    /jobs/{id}/discard";
 
 /// The same on the metrics' listener.
 const METRICS_PATHS: &str = "GET /metrics, /health, /livez, /readyz; the API is on the monitor's own port";

@@ -27,6 +27,24 @@ async fn wrong_paths_and_methods_say_where_to_look() {
 }
 
 #[tokio::test]
+async fn every_path_that_is_named_is_served() {
+    let world = World::new().await;
+    let named = curl(world.addr, "/admin").await.error().2;
+    let paths: Vec<_> = named.split([' ', ',', ';']).map(|word| word.trim_end_matches('.')).collect();
+    let paths: Vec<_> = paths.into_iter().filter(|word| word.starts_with('/')).collect();
+    assert!(paths.len() >= 14, "{paths:?}");
+    for path in paths {
+        let real = path
+            .replace("{name}", "whatsapp-webhooks")
+            .replace("{id}", &"0".repeat(32))
+            .replace("{sid}", &format!("SM{}", "0".repeat(32)));
+        let answer = curl(world.addr, &real).await;
+        assert!(!answer.body.contains("No such path"), "{path}");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
 async fn head_is_get_without_its_body() {
     let world = World::new().await;
     let answer = raw(world.addr, "HEAD /queues HTTP/1.1\r\nHost: localhost", b"").await;
