@@ -4,9 +4,10 @@ use super::rig::*;
 use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, SharedString, Unit,
 };
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use steadfast_queue::handler::Outcome;
 use steadfast_queue::metrics as names;
 use steadfast_queue::policy::Failure;
@@ -143,13 +144,17 @@ async fn the_observer_is_told_everything_and_may_even_panic() {
     assert!(["bad_order", "panic", "timeout"].iter().all(|word| errors.iter().any(|error| error == word)));
 }
 
-/// Collects what is logged.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What is logged on this thread, if it wants to know.
+    static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Writes to [`LINES`].
+struct Lines;
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        locked(&self.0).extend_from_slice(bytes);
+        LINES.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -157,22 +162,26 @@ impl io::Write for Lines {
     }
 }
 
+/// Collects this thread's lines from now on. One subscriber for the whole process: with one per thread,
+/// tests that run beside each other disagree about which lines are wanted at all.
+fn listen() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let all = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+        all.with_writer(|| Lines).try_init().expect("no other test installs one");
+    });
+    LINES.set(Some(Vec::new()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn log_lines_carry_the_correlation_id_and_nothing_private() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _installed = tracing::subscriber::set_default(subscriber);
+    listen();
     let rig = Rig::new();
     let handlers = mixed(&rig).await;
     let worker = rig.work(config(), handlers);
     until(async || worker.outcomes().len() == 4).await;
     worker.end().await;
-    let text = String::from_utf8(locked(&lines.0).clone()).expect("text");
+    let text = String::from_utf8(LINES.take().unwrap_or_default()).expect("text");
     for codec in 0..4 {
         let own = format!("corr-{codec}");
         assert!(
