@@ -1,0 +1,181 @@
+//! Where an address begins, and where it ends again.
+
+use super::lex::{Kind, Lexed, Token};
+use super::names::Names;
+use super::tag::{Piece, Tagged, tag};
+use crate::order::words::{self, Role};
+
+/// Characters of an address that are kept.
+pub(crate) const ADDRESS_CHARS_MAX: usize = 300;
+/// Digits from which a leading number is a postcode, not a quantity.
+const POSTCODE_DIGITS: usize = 4;
+
+/// What stands behind a word like "to".
+#[derive(Debug)]
+pub(crate) enum Behind {
+    /// An address that ends before token `end`.
+    Address { text: String, end: usize },
+    /// A time of day that ends before token `end`.
+    Time { end: usize },
+}
+
+/// Reads what follows token `at`, which stands behind a phrase of `role`.
+pub(crate) fn behind(
+    lexed: &Lexed,
+    tokens: &[Token],
+    names: &Names<'_>,
+    at: usize,
+    role: Role,
+    items_before: bool,
+) -> Option<Behind> {
+    let begin = (at..tokens.len()).find(|&at| match tokens[at].kind {
+        Kind::Link | Kind::Bracket => false,
+        Kind::Line | Kind::Comma => role != Role::AddressStrong,
+        _ => true,
+    })?;
+    let reader = Reader { lexed, tokens, names };
+    let first_end = reader.before_items(begin, clause_end(tokens, begin));
+    if first_end == begin {
+        return None;
+    }
+    let first = reader.pieces(begin, first_end);
+    if is_items(&first) {
+        return None;
+    }
+    if reader.is_time(begin, first_end) {
+        return Some(Behind::Time { end: first_end });
+    }
+    let looks_right = reader.looks_like_place(begin, first_end);
+    let accepted = match role {
+        Role::AddressStrong => true,
+        Role::AddressTo => {
+            looks_right || (items_before && first.iter().any(|tagged| tagged.piece == Piece::Word))
+        }
+        _ => items_before && looks_right,
+    };
+    if !accepted {
+        return None;
+    }
+    let end = reader.extend(first_end);
+    let text = reader.text(begin, end);
+    (!text.is_empty()).then_some(Behind::Address { text, end })
+}
+
+/// Whether tokens `from..to` look like an address on their own: a number and a kind of place.
+pub(crate) fn stands_alone(lexed: &Lexed, names: &Names<'_>, from: usize, to: usize) -> Option<String> {
+    let reader = Reader { lexed, tokens: &lexed.tokens, names };
+    let clause = lexed.tokens.get(from..to)?;
+    let numbered = clause.iter().any(Token::is_number);
+    let placed = clause.iter().any(|token| token.is_word() && words::names_place(&token.key));
+    let product = reader.pieces(from, to).iter().any(|tagged| matches!(tagged.piece, Piece::Product(_)));
+    (numbered && placed && !product).then(|| reader.text(from, to)).filter(|text| !text.is_empty())
+}
+
+/// Where the clause that begins at `from` ends.
+fn clause_end(tokens: &[Token], from: usize) -> usize {
+    (from..tokens.len()).find(|&at| tokens[at].is_break() || is_joiner(tokens, at)).unwrap_or(tokens.len())
+}
+
+fn is_joiner(tokens: &[Token], at: usize) -> bool {
+    matches!(tokens[at].kind, Kind::And)
+        || words::longest_at(tokens, at).is_some_and(|(roles, len)| len == 1 && roles.contains(&Role::And))
+}
+
+/// Only quantities and products, and at least one product.
+fn is_items(pieces: &[Tagged]) -> bool {
+    let is_item = |piece: &Piece| {
+        matches!(piece, Piece::Number { .. } | Piece::Product(_) | Piece::Times | Piece::Link | Piece::Note)
+    };
+    pieces.iter().all(|tagged| is_item(&tagged.piece))
+        && pieces
+            .iter()
+            .any(|tagged| matches!(tagged.piece, Piece::Product(_)) || tagged.piece == Piece::Times)
+}
+
+struct Reader<'a> {
+    lexed: &'a Lexed,
+    tokens: &'a [Token],
+    names: &'a Names<'a>,
+}
+
+impl Reader<'_> {
+    fn pieces(&self, from: usize, to: usize) -> Vec<Tagged> {
+        tag(self.lexed, self.names, from, to, false).pieces
+    }
+
+    /// "7 Coke Lane: 2 coke": the address ends at a colon behind which items stand.
+    fn before_items(&self, from: usize, to: usize) -> usize {
+        let links = (from..to).filter(|&at| matches!(self.tokens[at].kind, Kind::Link));
+        links.into_iter().find(|&at| is_items(&self.pieces(at + 1, to))).unwrap_or(to)
+    }
+
+    fn is_time(&self, from: usize, to: usize) -> bool {
+        let clause = &self.tokens[from..to];
+        let word = |token: &Token| token.is_word() && words::tells_time(&token.key);
+        match clause {
+            [only] if only.is_number() => true,
+            [number, rest @ ..] if number.is_number() => {
+                rest.iter().all(|token| word(token) || token.is_number() || matches!(token.kind, Kind::Link))
+            }
+            [first, ..] => word(first),
+            [] => false,
+        }
+    }
+
+    /// A number or a kind of place stands in it.
+    fn looks_like_place(&self, from: usize, to: usize) -> bool {
+        self.tokens[from..to]
+            .iter()
+            .any(|token| token.is_number() || (token.is_word() && words::names_place(&token.key)))
+    }
+
+    /// Goes on over commas and joiners until a clause that orders something.
+    fn extend(&self, mut end: usize) -> usize {
+        while end < self.tokens.len() {
+            let begin = (end..self.tokens.len())
+                .find(|&at| !self.tokens[at].is_break() && !is_joiner(self.tokens, at));
+            let Some(begin) = begin else { break };
+            let next = clause_end(self.tokens, begin);
+            if next <= begin || self.orders(begin, next) {
+                break;
+            }
+            end = next;
+        }
+        end
+    }
+
+    /// Whether the clause is an order line: known products, or a small number before words that name no
+    /// place. Rather asked about as an unknown product than swallowed by the address.
+    fn orders(&self, from: usize, to: usize) -> bool {
+        let tags = tag(self.lexed, self.names, from, to, false);
+        if is_items(&tags.pieces) || tags.ordering {
+            return true;
+        }
+        let placed =
+            self.tokens[from..to].iter().any(|token| token.is_word() && words::names_place(&token.key));
+        let [first, rest @ ..] = tags.pieces.as_slice() else { return true };
+        let small = matches!(first.piece, Piece::Number { .. })
+            && self.tokens[first.from].key.len() < POSTCODE_DIGITS;
+        let sold = rest.iter().any(|tagged| matches!(tagged.piece, Piece::Word | Piece::Product(_)));
+        let note = matches!(first.piece, Piece::Note);
+        note || (small && sold && !placed)
+    }
+
+    /// The text, without courtesies at its end.
+    fn text(&self, from: usize, mut to: usize) -> String {
+        loop {
+            let courtesy = (from + 1..to).find(|&at| {
+                words::longest_at(self.tokens, at)
+                    .is_some_and(|(roles, len)| at + len == to && roles.first() == Some(&Role::Filler))
+            });
+            let last_is_sign =
+                to > from + 1 && !matches!(self.tokens[to - 1].kind, Kind::Word | Kind::Number { .. });
+            match courtesy {
+                Some(at) => to = at,
+                None if last_is_sign => to -= 1,
+                None => break,
+            }
+        }
+        self.lexed.slice(from, to).replace('\n', ", ").chars().take(ADDRESS_CHARS_MAX).collect()
+    }
+}
