@@ -76,7 +76,7 @@ function drawPeople() {
     button.append(face, make("b", "", pretty(number)), make("small", "", preview(known.last)));
     if (known.unread > 0) {
       const badge = make("span", "badge", String(known.unread));
-      badge.setAttribute("aria-label", `${known.unread} unread`);
+      badge.append(make("span", "sr", " unread"));
       button.append(badge);
     }
     button.addEventListener("click", () => open(number));

@@ -40,6 +40,8 @@ pub struct FakeTwilio {
     pub(crate) hard: CancellationToken,
     pub(crate) base_url: OnceLock<String>,
     pub(crate) creates_at_work: AtomicUsize,
+    /// The sender's address, shared by nearly all messages.
+    sender: Arc<str>,
     state: Mutex<State>,
     wake: Notify,
 }
@@ -94,6 +96,7 @@ impl FakeTwilio {
         };
         Arc::new(Self {
             courier: Courier::new(&config),
+            sender: Arc::from(config.sender.as_str()),
             config,
             clock,
             events: Events::new(),
@@ -117,6 +120,11 @@ impl FakeTwilio {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One of our addresses, shared if it is the usual one.
+    pub(crate) fn ours(&self, address: &str) -> Arc<str> {
+        if address == &*self.sender { Arc::clone(&self.sender) } else { Arc::from(address) }
+    }
+
     /// Takes a message for sending, and lets its life begin.
     pub(crate) fn accept(&self, new: &NewMessage<'_>, fate: Fate) -> Message {
         let now_ms = self.clock.now_ms();
@@ -127,7 +135,7 @@ impl FakeTwilio {
             sid: state.random.sid(prefix),
             direction: new.direction,
             customer: state.store.intern(new.to),
-            ours: Arc::from(new.from),
+            ours: self.ours(new.from),
             service: new.service.map(Arc::from),
             body: new.body.into(),
             callback: new.callback.map(Into::into),

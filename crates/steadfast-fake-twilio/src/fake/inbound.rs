@@ -9,7 +9,7 @@ use crate::number;
 use crate::plan::Fate;
 use crate::request::read_json;
 use crate::sid::{Prefix, Sid};
-use crate::twilio::{FakeTwilio, NewMessage, pair};
+use crate::twilio::{FakeTwilio, NewMessage, State as Known, pair};
 use crate::twiml;
 use crate::weblog::Record;
 use axum::Json;
@@ -81,67 +81,89 @@ impl FakeTwilio {
         } else {
             request.text().to_owned()
         };
-        let base_url = self.base_url();
-        let now_ms = self.clock.now_ms();
         let mut state = self.state();
-        let prefix = if request.media.is_empty() { Prefix::Sm } else { Prefix::Mm };
         let sid = match request.sid.as_deref().filter(|_| copy == 1) {
             Some(text) => {
                 Sid::parse(text).ok_or_else(|| ApiError::bad("sid must be SM or MM and 32 hex digits"))?
             }
-            None => state.random.sid(prefix),
+            None if request.media.is_empty() => state.random.sid(Prefix::Sm),
+            None => state.random.sid(Prefix::Mm),
         };
-        let mut media_urls = Vec::with_capacity(request.media.len());
-        for media in &request.media {
-            let me = state.random.sid(Prefix::Me);
-            media_urls.push(match (&media.url, &media.data_base64) {
-                (Some(url), _) => url.clone(),
-                (None, data) => {
-                    let bytes = STANDARD
-                        .decode(data.as_deref().unwrap_or_default())
-                        .map_err(|_| ApiError::bad("data_base64 is not base64"))?;
-                    let content_type = media.content_type.clone();
-                    let bytes = Bytes::from(bytes);
-                    state.media.put(me, File { message: sid, content_type, bytes, created_ms: now_ms });
-                    let account = &self.config.account_sid;
-                    format!("{base_url}/2010-04-01/Accounts/{account}/Messages/{sid}/Media/{me}")
-                }
-            });
-        }
+        let media_urls = self.keep_media(&mut state, request, sid)?;
         let params = form(request, &self.config.account_sid, &from, &to, sid, &body, &media_urls);
         let seq = match state.store.seq_of(sid) {
             Some(known) => known,
-            None => {
-                let shown = (request.message_type() != "text").then(|| {
-                    Box::new(Shown { kind: request.message_type().to_owned(), detail: request.detail() })
-                });
-                let message = Message {
-                    seq: 0,
-                    sid,
-                    direction: Direction::Inbound,
-                    customer: state.store.intern(&from),
-                    ours: Arc::from(to),
-                    service: None,
-                    body: body.into(),
-                    callback: None,
-                    created_ms: now_ms,
-                    updated_ms: now_ms,
-                    sent_ms: Some(now_ms),
-                    status: Status::Received,
-                    error: None,
-                    num_media: u32::try_from(request.media.len()).unwrap_or(u32::MAX),
-                    webhook: None,
-                    shown,
-                };
-                let seq = state.store.push(message);
-                state.counters.inbound += 1;
-                if let Some(message) = state.store.get(seq) {
-                    self.events.message(message);
-                }
-                seq
-            }
+            None => self.keep_inbound(&mut state, request, sid, &from, &to, &body),
         };
         Ok(Letter { seq, sid, from, params })
+    }
+
+    /// Keeps the files that came along and says under which URLs they are served.
+    fn keep_media(
+        &self,
+        state: &mut Known,
+        request: &InboundRequest,
+        message: Sid,
+    ) -> Result<Vec<String>, ApiError> {
+        let mut urls = Vec::with_capacity(request.media.len());
+        for media in &request.media {
+            if let Some(elsewhere) = &media.url {
+                urls.push(elsewhere.clone());
+                continue;
+            }
+            let data = media.data_base64.as_deref().unwrap_or_default();
+            let bytes = STANDARD.decode(data).map_err(|_| ApiError::bad("data_base64 is not base64"))?;
+            let sid = state.random.sid(Prefix::Me);
+            let file = File {
+                message,
+                content_type: media.content_type.clone(),
+                bytes: Bytes::from(bytes),
+                created_ms: self.clock.now_ms(),
+            };
+            state.media.put(sid, file);
+            let (base, account) = (self.base_url(), &self.config.account_sid);
+            urls.push(format!("{base}/2010-04-01/Accounts/{account}/Messages/{message}/Media/{sid}"));
+        }
+        Ok(urls)
+    }
+
+    fn keep_inbound(
+        &self,
+        state: &mut Known,
+        request: &InboundRequest,
+        sid: Sid,
+        from: &str,
+        to: &str,
+        body: &str,
+    ) -> u64 {
+        let now_ms = self.clock.now_ms();
+        let kind = request.message_type();
+        let shown =
+            (kind != "text").then(|| Box::new(Shown { kind: kind.to_owned(), detail: request.detail() }));
+        let message = Message {
+            seq: 0,
+            sid,
+            direction: Direction::Inbound,
+            customer: state.store.intern(from),
+            ours: self.ours(to),
+            service: None,
+            body: body.into(),
+            callback: None,
+            created_ms: now_ms,
+            updated_ms: now_ms,
+            sent_ms: Some(now_ms),
+            status: Status::Received,
+            error: None,
+            num_media: u32::try_from(request.media.len()).unwrap_or(u32::MAX),
+            webhook: None,
+            shown,
+        };
+        let seq = state.store.push(message);
+        state.counters.inbound += 1;
+        if let Some(message) = state.store.get(seq) {
+            self.events.message(message);
+        }
+        seq
     }
 
     /// Delivers one message so many times at once, and tells how the last of them went.

@@ -97,6 +97,12 @@ async fn answers_are_retried_as_the_fragment_says_and_with_one_token() {
         (&json!(404), &json!(11200))
     );
     assert_eq!(receiver.seen().len(), 4, "404 is not in the policy");
+    assert_ne!(token(0), token(3), "another message has another token");
+    let secrets = Secrets::token(running.config.auth_token.clone());
+    assert!(
+        receiver.seen().iter().all(|seen| seen.is_signed(&receiver.base, &secrets)),
+        "the fragment is not signed"
+    );
     assert_eq!(running.stat("/counters/inbound_failed").await, 1);
 }
 
