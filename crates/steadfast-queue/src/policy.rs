@@ -19,10 +19,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     /// 2, 4, 8, 16, 30 seconds, spread by 10 %: the sixth failure is final.
     fn default() -> Self {
-        Self {
-            delays_ms: Arc::from([2_000, 4_000, 8_000, 16_000, 30_000]),
-            jitter: 0.1,
-        }
+        Self { delays_ms: Arc::from([2_000, 4_000, 8_000, 16_000, 30_000]), jitter: 0.1 }
     }
 }
 
@@ -54,9 +51,7 @@ impl RetryPolicy {
     pub fn exponential(retries: usize, first_ms: u64, cap_ms: u64, jitter: f64) -> Result<Self, PolicyError> {
         let delays: Vec<u64> = (0..retries.min(RETRIES_MAX + 1))
             .map(|step| {
-                let factor = 1_u64
-                    .checked_shl(u32::try_from(step).unwrap_or(u32::MAX))
-                    .unwrap_or(u64::MAX);
+                let factor = 1_u64.checked_shl(u32::try_from(step).unwrap_or(u32::MAX)).unwrap_or(u64::MAX);
                 first_ms.saturating_mul(factor).min(cap_ms)
             })
             .collect();
@@ -65,10 +60,7 @@ impl RetryPolicy {
 
     /// No retry at all: the first failure is final.
     pub fn none() -> Self {
-        Self {
-            delays_ms: Arc::from([]),
-            jitter: 0.0,
-        }
+        Self { delays_ms: Arc::from([]), jitter: 0.0 }
     }
 
     /// How long to wait after the failure of attempt `attempt` (1 is the first); `None` if it was the
@@ -108,10 +100,7 @@ impl Failure {
         if let Some((cut, _)) = message.char_indices().nth(MESSAGE_CHARS_MAX) {
             message.truncate(cut);
         }
-        Self {
-            error: error.into(),
-            message,
-        }
+        Self { error: error.into(), message }
     }
 }
 
@@ -123,17 +112,7 @@ mod tests {
     fn the_default_schedule() {
         let policy = RetryPolicy::default();
         let waits: Vec<_> = (1..=6).map(|attempt| policy.delay_ms(attempt, 0.5)).collect();
-        assert_eq!(
-            waits,
-            [
-                Some(2_000),
-                Some(4_000),
-                Some(8_000),
-                Some(16_000),
-                Some(30_000),
-                None
-            ]
-        );
+        assert_eq!(waits, [Some(2_000), Some(4_000), Some(8_000), Some(16_000), Some(30_000), None]);
         assert_eq!(policy.delay_ms(1, 0.0), Some(1_800));
         assert_eq!(policy.delay_ms(1, 1.0), Some(2_200));
     }

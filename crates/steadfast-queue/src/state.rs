@@ -127,12 +127,9 @@ pub fn settle(verdict: Verdict, attempt: u32, retry: &RetryPolicy, jitter: f64) 
         failure: Some(failure),
     };
     match verdict {
-        Verdict::Complete => Transition {
-            state: State::Completed,
-            due_in_ms: 0,
-            attempt_back: false,
-            failure: None,
-        },
+        Verdict::Complete => {
+            Transition { state: State::Completed, due_in_ms: 0, attempt_back: false, failure: None }
+        }
         Verdict::Retry { failure, after_ms } => match retry.delay_ms(attempt, jitter) {
             None => dead(failure),
             Some(scheduled_ms) => Transition {
@@ -143,25 +140,13 @@ pub fn settle(verdict: Verdict, attempt: u32, retry: &RetryPolicy, jitter: f64) 
             },
         },
         Verdict::Snooze { after_ms } => {
-            let state = if after_ms == 0 {
-                State::Available
-            } else {
-                State::Scheduled
-            };
-            Transition {
-                state,
-                due_in_ms: after_ms,
-                attempt_back: true,
-                failure: None,
-            }
+            let state = if after_ms == 0 { State::Available } else { State::Scheduled };
+            Transition { state, due_in_ms: after_ms, attempt_back: true, failure: None }
         }
         Verdict::Dead { failure } => dead(failure),
-        Verdict::Release => Transition {
-            state: State::Available,
-            due_in_ms: 0,
-            attempt_back: true,
-            failure: None,
-        },
+        Verdict::Release => {
+            Transition { state: State::Available, due_in_ms: 0, attempt_back: true, failure: None }
+        }
     }
 }
 
@@ -174,45 +159,22 @@ pub const CRASHES_SUSPECT: u32 = 2;
 /// crash, not as a failed attempt; three crashes are dead. `crash_count` includes this one.
 pub fn reclaim(crash_count: u32) -> Transition {
     if crash_count >= CRASHES_MAX {
-        let failure = Failure::new(
-            "crashed",
-            format!("its worker died {crash_count} times while running it"),
-        );
-        return Transition {
-            state: State::Dead,
-            due_in_ms: 0,
-            attempt_back: false,
-            failure: Some(failure),
-        };
+        let failure =
+            Failure::new("crashed", format!("its worker died {crash_count} times while running it"));
+        return Transition { state: State::Dead, due_in_ms: 0, attempt_back: false, failure: Some(failure) };
     }
-    Transition {
-        state: State::Available,
-        due_in_ms: 0,
-        attempt_back: true,
-        failure: None,
-    }
+    Transition { state: State::Available, due_in_ms: 0, attempt_back: true, failure: None }
 }
 
 /// What follows instead of `next` when somebody called the job off while it ran: what is final stands, all
 /// else is cancelled.
 pub fn heed_cancel(next: Transition) -> Transition {
-    if next.state.is_final() {
-        next
-    } else {
-        Transition {
-            state: State::Cancelled,
-            due_in_ms: 0,
-            ..next
-        }
-    }
+    if next.state.is_final() { next } else { Transition { state: State::Cancelled, due_in_ms: 0, ..next } }
 }
 
 /// Whether an operator's retry may take a job out of `state`.
 pub const fn may_be_retried(state: State) -> bool {
-    matches!(
-        state,
-        State::Dead | State::Cancelled | State::Retryable | State::Scheduled
-    )
+    matches!(state, State::Dead | State::Cancelled | State::Retryable | State::Scheduled)
 }
 
 /// Whether a cancel may take a waiting job out of `state`. A running one is cancelled through its worker.
@@ -232,26 +194,10 @@ mod tests {
     fn five_retries_then_dead() {
         let policy = RetryPolicy::default();
         for attempt in 1..=5 {
-            let next = settle(
-                Verdict::Retry {
-                    failure: failure(),
-                    after_ms: None,
-                },
-                attempt,
-                &policy,
-                0.5,
-            );
+            let next = settle(Verdict::Retry { failure: failure(), after_ms: None }, attempt, &policy, 0.5);
             assert_eq!(next.state, State::Retryable, "attempt {attempt}");
         }
-        let last = settle(
-            Verdict::Retry {
-                failure: failure(),
-                after_ms: Some(1),
-            },
-            6,
-            &policy,
-            0.5,
-        );
+        let last = settle(Verdict::Retry { failure: failure(), after_ms: Some(1) }, 6, &policy, 0.5);
         assert_eq!(last.state, State::Dead);
     }
 
@@ -277,13 +223,7 @@ mod tests {
         for (verdict, expected) in [
             (Verdict::Complete, State::Completed),
             (Verdict::Dead { failure: failure() }, State::Dead),
-            (
-                Verdict::Retry {
-                    failure: failure(),
-                    after_ms: None,
-                },
-                State::Cancelled,
-            ),
+            (Verdict::Retry { failure: failure(), after_ms: None }, State::Cancelled),
             (Verdict::Snooze { after_ms: 5 }, State::Cancelled),
             (Verdict::Release, State::Cancelled),
         ] {

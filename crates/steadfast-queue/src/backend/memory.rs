@@ -39,6 +39,12 @@ impl MemoryBackend {
         Arc::new(Self { model: Mutex::new(Model::new(limits, retention)), changed: Notify::new(), clock })
     }
 
+    /// What a clean restart does to a store that outlives it, for tests: leases are over, their jobs ready.
+    #[doc(hidden)]
+    pub fn restart(&self) {
+        self.change(Model::restart);
+    }
+
     fn model(&self) -> MutexGuard<'_, Model> {
         // No method of the model panics halfway through a change; a poisoned lock is as good as any.
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,3 +1,4 @@
 //! Integration tests of the queue.
 
+mod backend;
 mod worker;

@@ -3,7 +3,7 @@
 
 use super::ids::Buckets;
 use super::window::{Entry, Window};
-use crate::backend::{Fence, QueueStats, WorkerId};
+use crate::backend::{Fence, Lease, QueueStats, WorkerId};
 use crate::job::{JobId, Priority};
 use crate::policy::RetryPolicy;
 use crate::state::{CRASHES_SUSPECT, State};
@@ -342,12 +342,17 @@ impl Live {
         fence
     }
 
-    /// Takes back a lease that never reached a worker.
-    pub(super) fn take_back(&mut self, id: &JobId, fence: Fence) {
-        if self.held.get(id).is_some_and(|held| held.fence == fence && !held.marked) {
-            let crash = self.held.get(id).map_or(0, |held| held.entry.ticket.crash);
-            self.apply(Effect::Back { id: *id, crash });
+    /// Takes back a lease that never reached a worker. Returns false if that takes a write, because its mark is
+    /// on disk.
+    pub(super) fn take_back(&mut self, lease: &Lease) -> bool {
+        let Some(held) = self.held.get(&lease.id).filter(|held| held.fence == lease.fence) else {
+            return true;
+        };
+        let (marked, crash) = (held.marked, held.entry.ticket.crash);
+        if !marked {
+            self.apply(Effect::Back { id: lease.id, crash });
         }
+        !marked
     }
 
     /// Drops a lease whose job cannot be read: it stays on disk, out of everybody's way.

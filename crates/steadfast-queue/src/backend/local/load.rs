@@ -85,7 +85,7 @@ fn count(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
 }
 
 fn retained(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
-    let mut select = conn.prepare(&format!("SELECT {TICKET}, finished FROM done ORDER BY finished, seq"))?;
+    let mut select = conn.prepare(&format!("SELECT {TICKET}, finished FROM done ORDER BY ready"))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let (job, finished_ms) = (Ticket::read(row)?, row.get::<_, Option<i64>>(15)?.unwrap_or(0));

@@ -208,7 +208,7 @@ impl<'a> Stage<'a> {
 
     /// Copies a row to where finished jobs lie.
     fn move_row(
-        &self,
+        &mut self,
         job: &Ticket,
         state: State,
         attempt: u32,
@@ -216,12 +216,15 @@ impl<'a> Stage<'a> {
         history: Option<Option<Vec<u8>>>,
     ) -> Result<(), Fail> {
         let sql = format!(
-            "INSERT INTO {} SELECT seq, id, queue, prio, ?2, NULL, run_at, expires, grp, ?3, ?4, slot, until,
+            "INSERT INTO {} SELECT seq, id, queue, prio, ?2, ?8, run_at, expires, grp, ?3, ?4, slot, until,
                 enqueued, ?5, bytes, head, CASE WHEN ?6 THEN ?7 ELSE history END, payload FROM job WHERE seq = ?1",
             Table::of(state).name()
         );
         let (replace, history) = (history.is_some(), history.flatten());
-        let values = params![job.seq, state_code(state), attempt, crash, self.now_ms, replace, history];
+        // A finished row keeps the order in which it finished where its place in ready order was.
+        let order = self.next_number();
+        let values =
+            params![job.seq, state_code(state), attempt, crash, self.now_ms, replace, history, order];
         self.conn.prepare_cached(&sql)?.execute(values)?;
         Ok(())
     }

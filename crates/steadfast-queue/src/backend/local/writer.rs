@@ -8,10 +8,11 @@ use super::live::Live;
 use super::options::LocalOptions;
 use super::read::Readers;
 use super::serve;
-use super::write::{Answer, Write};
+use super::write::{Answer, PreparedSettle, Write};
 use crate::backend::rules::{Dice, SWEEP_AT_RESERVE, ahead};
-use crate::backend::{Extended, Lease, Reservation, Reserve};
+use crate::backend::{Extended, Lease, Reservation, Reserve, Settle};
 use crate::error::QueueError;
+use crate::state::Verdict;
 use rusqlite::Connection;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -252,10 +253,13 @@ impl Writer {
         None
     }
 
-    fn take_back(&self, reservations: &[Reservation]) {
+    fn take_back(&mut self, reservations: &[Reservation]) {
         let mut live = self.shared.change();
-        for reservation in reservations {
-            live.take_back(&reservation.lease.id, reservation.lease.fence);
+        for Reservation { lease, .. } in reservations {
+            if !live.take_back(lease) {
+                let release = Settle { lease: *lease, verdict: Verdict::Release, follow_ups: Vec::new() };
+                self.chores.push_back(Write::Settle(vec![PreparedSettle::new(release, 0)]));
+            }
         }
     }
 

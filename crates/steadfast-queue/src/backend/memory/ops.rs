@@ -6,7 +6,8 @@ use crate::backend::{
     BATCH_MAX, Enqueued, Extended, Fence, Lease, Rejection, Reservation, Reserve, Settle, Settled, Swept,
 };
 use crate::job::{Job, JobId, NewJob};
-use crate::state::{self, State, Transition};
+use crate::policy::RetryPolicy;
+use crate::state::{self, State, Transition, Verdict};
 use std::collections::{BTreeMap, HashSet};
 
 impl Model {
@@ -258,5 +259,26 @@ impl Model {
         }
         let next = self.held.values().map(|held| held.expires_mono_ms).min();
         Swept { moved, next_in_ms: next.map(|at_ms| at_ms.saturating_sub(self.mono_ms)) }
+    }
+
+    /// Ends all leases as the end of the process would, without a crash.
+    pub(super) fn restart(&mut self) {
+        let mut held: Vec<_> = self
+            .held
+            .drain()
+            .map(|(id, held)| (self.ids.get(&id).map(|known| known.seq), held.cancel))
+            .collect();
+        held.sort_unstable();
+        for (seq, cancel) in held {
+            let Some(seq) = seq else { continue };
+            let next = state::settle(Verdict::Release, 1, &RetryPolicy::none(), 0.0);
+            self.apply(seq, if cancel { state::heed_cancel(next) } else { next });
+        }
+        for queue in self.queues.values_mut() {
+            queue.picks = 0;
+            let stats = &mut queue.stats;
+            (stats.enqueued_total, stats.duplicates_total, stats.completed_total) = (0, 0, 0);
+            (stats.failed_total, stats.dead_total, stats.reclaimed_total) = (0, 0, 0);
+        }
     }
 }

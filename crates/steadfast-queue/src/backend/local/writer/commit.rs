@@ -221,7 +221,7 @@ impl Writer {
             Fail::Sql(error) => unavailable("writing to the store", error),
         };
         tracing::error!(%error, io, "a write was not stored");
-        metrics::counter!("steadfast_queue_store_errors_total").increment(1);
+        metrics::counter!("steadfast_queue_local_errors_total").increment(1);
         if io {
             self.broken = Some(error.clone());
         }
@@ -278,7 +278,7 @@ impl Writer {
         if fresh.commits < live.commits {
             let lost = live.commits - fresh.commits;
             tracing::error!(lost, "the disk lost commits that it had confirmed");
-            metrics::counter!("steadfast_queue_commits_lost_total")
+            metrics::counter!("steadfast_queue_local_commits_lost_total")
                 .increment(u64::try_from(lost).unwrap_or(0));
         }
         load::take_over(&self.conn, &mut fresh, &mut live).map_err(failed)?;

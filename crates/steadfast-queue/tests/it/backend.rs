@@ -1,0 +1,22 @@
+//! Every back-end keeps the same promises: one suite over all of them, restarts and faults of the durable one,
+//! and the durable one held against the reference model. Numbers in test names are those of the fault
+//! scenarios listed in the crate's README.
+
+mod bounds;
+mod control;
+mod corrupt;
+mod groups;
+mod kill;
+mod leases;
+mod listing;
+mod model;
+
+mod order;
+mod restart;
+mod rig;
+mod settling;
+mod store_faults;
+mod timing;
+mod unique;
+mod volume;
+mod waiting;

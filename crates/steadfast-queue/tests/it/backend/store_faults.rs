@@ -1,0 +1,181 @@
+//! Full disks and failing ones.
+
+use super::rig::{QUEUE, Rig, START_MS, ids, job, options, unique};
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use steadfast_clock::{ManualClock, SharedClock};
+use steadfast_queue::backend::local::{Faults, LocalBackend, LocalOptions};
+use steadfast_queue::backend::{Enqueued, Settle, Settled};
+use steadfast_queue::state::Verdict;
+use steadfast_queue::{NewJob, QueueError, State};
+use tempfile::TempDir;
+
+fn store() -> (Rig, Faults, Arc<LocalBackend>, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let faults = Faults::default();
+    let clock = ManualClock::at(START_MS);
+    let shared: SharedClock = clock.clone();
+    let opened = LocalOptions { faults: faults.clone(), ..options(&folder) };
+    let store = LocalBackend::open(opened, shared).expect("opens");
+    (Rig::around(store.clone(), clock), faults, store, folder)
+}
+
+fn is_unavailable<T: std::fmt::Debug>(answer: Result<T, QueueError>) -> QueueError {
+    match answer {
+        Err(error @ QueueError::Unavailable { .. }) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn s35_a_full_disk_refuses_and_loses_nothing() {
+    let (rig, faults, store, folder) = store();
+    rig.add(job()).await;
+    let first = rig.next().await;
+    faults.pages_max.store(60, Ordering::SeqCst);
+    let large = || NewJob::new(QUEUE, "kind", vec![7; 10_000]);
+    let mut kept = Vec::new();
+    let error = loop {
+        match rig.store.enqueue(vec![large()]).await {
+            Ok(answers) => match answers[0] {
+                Enqueued::New(id) => kept.push(id),
+                other => panic!("{other:?}"),
+            },
+            Err(error) => break error,
+        }
+        assert!(kept.len() < 100, "the disk never fills");
+    };
+    assert!(error.to_string().contains("disk is full"), "{error}");
+    assert!(error.source().is_some());
+    assert!(!kept.is_empty());
+    // Everything there can still be read, handed out and finished: that makes room again.
+    assert_eq!(rig.stats().await.available, kept.len() as u64);
+    is_unavailable(rig.store.enqueue(vec![large()]).await);
+    let held = rig.take(2).await;
+    assert_eq!(ids(&held), kept[..2]);
+    rig.complete(&first).await;
+    rig.settle(&held[0], Verdict::Release).await;
+    faults.pages_max.store(1_000_000, Ordering::SeqCst);
+    kept.push(rig.add(large()).await);
+    rig.complete(&held[1]).await;
+    store.close().await.expect("closes");
+    let clock: SharedClock = rig.clock.clone();
+    let store = LocalBackend::open(options(&folder), clock).expect("opens");
+    let rig = Rig::around(store, rig.clock.clone());
+    let mut expected = kept;
+    expected.remove(1);
+    assert_eq!(ids(&rig.take(100).await), expected);
+}
+
+#[tokio::test]
+async fn of_a_batch_only_what_does_not_fit_fails() {
+    let (rig, faults, _store, _folder) = store();
+    for _ in 0..3 {
+        rig.add(job()).await;
+    }
+    let held = rig.take(3).await;
+    faults.pages_max.store(40, Ordering::SeqCst);
+    let large = NewJob::new(QUEUE, "kind", vec![7; 500_000]);
+    let settle = |at: usize| {
+        let settle = Settle { lease: held[at].lease, verdict: Verdict::Complete, follow_ups: Vec::new() };
+        rig.store.settle(vec![settle])
+    };
+    // Asked at the same time, they share a transaction, or are tried alone after it failed.
+    let (first, refused, second, third) =
+        tokio::join!(settle(0), rig.store.enqueue(vec![large]), settle(1), settle(2));
+    is_unavailable(refused);
+    for settled in [first, second, third] {
+        assert_eq!(settled.expect("settles"), [Settled::Now(State::Completed)]);
+    }
+    assert_eq!(rig.stats().await.completed, 3);
+}
+
+#[tokio::test]
+async fn s35_after_a_failed_fsync_nothing_is_taken_for_stored() {
+    let (rig, faults, store, folder) = store();
+    rig.add(job()).await;
+    let held = rig.next().await;
+    faults.commits_lost.store(1, Ordering::SeqCst);
+    is_unavailable(rig.store.enqueue(vec![unique("m1", 60_000)]).await);
+    // Nothing of it is there, and what was there before is: the lease too.
+    let stats = rig.stats().await;
+    assert_eq!((stats.available, stats.running, stats.enqueued_total), (0, 1, 1));
+    assert!(matches!(rig.enqueue(unique("m1", 60_000)).await, Enqueued::New(_)));
+    rig.complete(&held).await;
+    let stats = rig.stats().await;
+    assert_eq!((stats.available, stats.running, stats.completed, stats.enqueued_total), (1, 0, 1, 2));
+    store.close().await.expect("closes");
+    check_file(&folder);
+}
+
+#[tokio::test]
+async fn s35_a_commit_that_may_have_happened_is_looked_up() {
+    let (rig, faults, _store, _folder) = store();
+    for _ in 0..3 {
+        rig.add(job()).await;
+    }
+    let held = rig.take(2).await;
+    faults.commits_unsure.store(1, Ordering::SeqCst);
+    let settle = Settle { lease: held[0].lease, verdict: Verdict::Complete, follow_ups: Vec::new() };
+    is_unavailable(rig.store.settle(vec![settle.clone()]).await);
+    // It did happen: saying it again changes nothing, and the other lease holds.
+    assert_eq!(rig.store.settle(vec![settle]).await.expect("settles"), [Settled::Lost]);
+    assert_eq!(rig.state(held[0].job.id).await, Some(State::Completed));
+    let stats = rig.stats().await;
+    assert_eq!((stats.available, stats.running, stats.completed), (1, 1, 1));
+    faults.commits_unsure.store(1, Ordering::SeqCst);
+    is_unavailable(rig.store.enqueue(vec![unique("m1", 60_000)]).await);
+    assert!(matches!(rig.enqueue(unique("m1", 60_000)).await, Enqueued::Duplicate(_)));
+    rig.complete(&held[1]).await;
+    assert_eq!(rig.take(10).await.len(), 2);
+}
+
+#[tokio::test]
+async fn s35_while_the_store_is_broken_nothing_is_acknowledged() {
+    let (rig, faults, _store, _folder) = store();
+    rig.add(job()).await;
+    faults.reopens_lost.store(3, Ordering::SeqCst);
+    faults.commits_lost.store(1, Ordering::SeqCst);
+    for _ in 0..3 {
+        is_unavailable(rig.store.enqueue(vec![job()]).await);
+    }
+    is_unavailable(rig.store.reserve(rig.request(QUEUE, 1)).await);
+    assert_eq!(rig.take(10).await.len(), 1, "and then it works again");
+    rig.add(job()).await;
+}
+
+#[tokio::test]
+async fn s35_leases_and_order_outlive_a_reopening() {
+    let (rig, faults, _store, _folder) = store();
+    let mut added = Vec::new();
+    for _ in 0..8 {
+        added.push(rig.add(job()).await);
+    }
+    let held = rig.take(3).await;
+    faults.commits_lost.store(1, Ordering::SeqCst);
+    is_unavailable(rig.store.enqueue(vec![job()]).await);
+    assert_eq!(ids(&rig.take(2).await), added[3..5]);
+    rig.settle(&held[1], Verdict::Release).await;
+    rig.complete(&held[0]).await;
+    assert_eq!(ids(&rig.take(10).await), [added[1], added[5], added[6], added[7]]);
+    rig.pass(super::rig::LEASE_MS);
+    assert_eq!(rig.reclaim().await, 7);
+    rig.nothing_else_than(&added[1..]).await;
+}
+
+fn check_file(folder: &TempDir) {
+    let conn = rusqlite::Connection::open(options(folder).path).expect("opens");
+    let verdict: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("checks");
+    assert_eq!(verdict, "ok");
+}
+
+impl Rig {
+    async fn nothing_else_than(&self, expected: &[steadfast_queue::JobId]) {
+        let mut left = ids(&self.take(100).await);
+        left.sort();
+        let mut expected = expected.to_vec();
+        expected.sort();
+        assert_eq!(left, expected);
+    }
+}
