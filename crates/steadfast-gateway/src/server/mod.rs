@@ -68,7 +68,9 @@ impl Gateway {
                 Err(error) if is_the_peers(error.kind()) => {}
                 Err(error) => {
                     let closed = connections.shed_idle();
-                    tracing::error!(%error, closed, pause_ms, "cannot accept connections; pausing");
+                    if let Some(unsaid) = self.trouble_logs.allow(self.clock.mono_ms()) {
+                        tracing::error!(%error, closed, pause_ms, unsaid, "cannot accept connections; pausing");
+                    }
                     tokio::select! {
                         () = stop.cancelled() => break,
                         () = tokio::time::sleep(Duration::from_millis(pause_ms)) => {}

@@ -226,4 +226,21 @@ mod tests {
         };
         assert_eq!((error.kind(), began.elapsed()), (ErrorKind::TimedOut, Duration::from_secs(5)));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_each_answer_late_but_wholly_is_kept() {
+        let (mut ours, mut theirs) = timed(8);
+        for _ in 0..3 {
+            let late = async {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                theirs.read_exact(&mut [0; 16]).await
+            };
+            let write = async {
+                ours.write_all(&[0; 16]).await.expect("in time");
+                ours.flush().await.expect("in time");
+            };
+            let ((), read) = tokio::join!(write, late);
+            read.expect("all of it");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use http_body_util::Full;
 use serde_json::Value;
 use std::sync::Arc;
 use steadfast_clock::ManualClock;
+use steadfast_core::CorrelationId;
 use steadfast_core::message::AccountSid;
 use steadfast_gateway::signature::{Secrets, sign};
 use steadfast_gateway::{Gateway, GatewayConfig, HealthReport, Secret};
@@ -184,6 +185,12 @@ async fn the_inspector_remembers_how_it_was_signed() {
     assert_eq!(verdict.message_sid.as_deref(), Some("SM0000000000000000000000000000002a"));
     assert_eq!((verdict.status, verdict.kind, verdict.outcome), (200, "inbound", "new"));
     assert_eq!(verdict.correlation_id.len(), 32);
-    let unread = ask(&gateway, request(WEBHOOK, &pairs(&[("a", "b")]))).await;
-    assert_eq!(unread.body, "MessageSid is missing\n");
+    // A refused one has the id that its message would have, as far as it names one.
+    ask(&gateway, request(WEBHOOK, &without("From"))).await;
+    let verdict = gateway.inspector().recent(1).remove(0);
+    let seed = format!("{ACCOUNT}/SM00000000000000000000000000000001");
+    assert_eq!(verdict.correlation_id, CorrelationId::derived_from(&seed).as_str());
+    assert_eq!((verdict.reason, verdict.explanation.as_deref()), (Some("field"), Some("From is missing")));
+    ask(&gateway, request(WEBHOOK, &pairs(&[("a", "b")]))).await;
+    assert_eq!(gateway.inspector().recent(1)[0].correlation_id.len(), 32);
 }
