@@ -52,7 +52,12 @@ impl Bot {
         let config = Arc::new(config);
         let webhooks: Arc<dyn Handler> =
             Arc::new(WebhookHandler::new(Arc::clone(&records), Arc::clone(&limits), Arc::clone(&config)));
-        let orders = OrderHandler::new(Arc::clone(&records), Arc::clone(&limits), Arc::clone(&clock), Arc::clone(&config));
+        let orders = OrderHandler::new(
+            Arc::clone(&records),
+            Arc::clone(&limits),
+            Arc::clone(&clock),
+            Arc::clone(&config),
+        );
         let checks = CheckHandler::new(Arc::clone(&records), Arc::clone(&limits), Arc::clone(&config));
         let replies = ReplyHandler::new(records, messenger, Arc::clone(&pacer), clock, config);
         let registration = |queue, kind, handler| Registration { queue, kind, handler };

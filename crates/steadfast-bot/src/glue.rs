@@ -51,7 +51,13 @@ pub(crate) fn conversation_of(message: &InboundMessage) -> ConversationId {
 
 /// Adds `texts` to `decision` as replies to `message`: split to what a message may hold, one outbox row and
 /// one job per part.
-pub(crate) fn add_replies(decision: &mut Decision, message: &InboundMessage, step: &str, lane: Lane, texts: &[String]) {
+pub(crate) fn add_replies(
+    decision: &mut Decision,
+    message: &InboundMessage,
+    step: &str,
+    lane: Lane,
+    texts: &[String],
+) {
     let conversation = conversation_of(message);
     let parts = texts.iter().flat_map(|text| split::split(text));
     for (index, body) in parts.enumerate() {

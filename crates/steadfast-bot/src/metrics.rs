@@ -25,7 +25,11 @@ pub const TWILIO_CALL: &str = "steadfast_bot_twilio_call_seconds";
 pub fn describe() {
     describe_counter!(MESSAGES_PROCESSED, "Inbound messages processed, by the route they took");
     describe_counter!(REPLIES_SENT, "Replies by what became of them");
-    describe_histogram!(RESPONSE_TIME, Unit::Seconds, "From receipt of a message to acceptance of a reply to it");
+    describe_histogram!(
+        RESPONSE_TIME,
+        Unit::Seconds,
+        "From receipt of a message to acceptance of a reply to it"
+    );
     describe_counter!(CHECKS, "Reality checks by class");
     describe_counter!(DEFERRED, "Jobs deferred by the per-person limits");
     describe_counter!(STATUS_CALLBACKS, "Status callbacks by status");

@@ -35,7 +35,12 @@ pub struct OrderHandler {
 
 impl OrderHandler {
     /// A handler over `records`; `limits` are shared with the other handlers of the node.
-    pub fn new(records: Arc<dyn Records>, limits: Arc<Limits>, clock: SharedClock, config: Arc<BotConfig>) -> Self {
+    pub fn new(
+        records: Arc<dyn Records>,
+        limits: Arc<Limits>,
+        clock: SharedClock,
+        config: Arc<BotConfig>,
+    ) -> Self {
         Self { records, limits, clock, config }
     }
 

@@ -29,7 +29,8 @@ pub struct ReplyJob {
 /// Reads a job's payload. What cannot be read now can never be read: the failure is for the dead letters.
 pub(crate) fn decode<T: DeserializeOwned>(job: &Job) -> Result<T, Failure> {
     if job.codec != CODEC_JSON_V1 {
-        let message = format!("payload codec {} is unknown; this version reads {CODEC_JSON_V1} (JSON)", job.codec);
+        let message =
+            format!("payload codec {} is unknown; this version reads {CODEC_JSON_V1} (JSON)", job.codec);
         return Err(Failure::new("corrupt_payload", message));
     }
     serde_json::from_slice(&job.payload).map_err(|error| {

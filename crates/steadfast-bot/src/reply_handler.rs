@@ -78,7 +78,8 @@ impl ReplyHandler {
                 Claim::Held { for_ms } => return Outcome::Snooze(u64::try_from(for_ms).unwrap_or(0).max(50)),
                 Claim::Settled(state) => return settled(state),
                 Claim::Unknown => {
-                    let message = "the outbox has no such entry; were the records restored from an older backup?";
+                    let message =
+                        "the outbox has no such entry; were the records restored from an older backup?";
                     return Outcome::Retry(Failure::new("unknown_outbox_entry", message), None);
                 }
             }
@@ -107,7 +108,8 @@ impl ReplyHandler {
         let limit = Duration::from_millis(u64::try_from(self.config.claim_hold_ms).unwrap_or(0));
         let sent = tokio::time::timeout(limit, self.messenger.send(&entry.reply)).await;
         drop(permit);
-        let outcome = sent.unwrap_or_else(|_| SendOutcome::Ambiguous { why: "the send did not end".to_owned() });
+        let outcome =
+            sent.unwrap_or_else(|_| SendOutcome::Ambiguous { why: "the send did not end".to_owned() });
         self.conclude(reply, entry, outcome).await
     }
 
@@ -190,7 +192,8 @@ impl ReplyHandler {
 
     async fn window_closed(&self, id: &OutboxId) -> Outcome {
         metrics::reply("window_closed");
-        let message = "more than 24 hours have passed since the person last wrote; free text may no longer be sent";
+        let message =
+            "more than 24 hours have passed since the person last wrote; free text may no longer be sent";
         let outcome = Outcome::Dead(Failure::new("window_closed", message));
         self.settle(id, SendRecord::Failed { error_code: Some(CODE_WINDOW_CLOSED) }, outcome).await
     }
@@ -210,7 +213,9 @@ impl ReplyHandler {
     async fn record(&self, id: &OutboxId, record: SendRecord) -> Result<(), RecordsError> {
         for wait_ms in RECORD_AGAIN_MS {
             match self.records.record_send(id, record.clone()).await {
-                Err(RecordsError::Unavailable { .. }) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+                Err(RecordsError::Unavailable { .. }) => {
+                    tokio::time::sleep(Duration::from_millis(wait_ms)).await
+                }
                 other => return other,
             }
         }
@@ -230,9 +235,10 @@ fn failure(refusal: &Refusal) -> Failure {
 /// What an entry that is done with means for its job: a failed one stays in the dead letters.
 fn settled(state: OutboxState) -> Outcome {
     match state {
-        OutboxState::Failed => {
-            Outcome::Dead(Failure::new("reply_failed", "the reply failed for good before; see its timeline for the code"))
-        }
+        OutboxState::Failed => Outcome::Dead(Failure::new(
+            "reply_failed",
+            "the reply failed for good before; see its timeline for the code",
+        )),
         _ => Outcome::done(),
     }
 }

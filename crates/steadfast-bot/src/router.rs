@@ -75,7 +75,13 @@ impl WebhookHandler {
         (route, Some(arrival))
     }
 
-    async fn decide(&self, decision: &mut Decision, message: &InboundMessage, route: Route, arrival: Arrival) {
+    async fn decide(
+        &self,
+        decision: &mut Decision,
+        message: &InboundMessage,
+        route: Route,
+        arrival: Arrival,
+    ) {
         let conversation = glue::conversation_of(message);
         let mut say = |step: &str, lane: Lane, text: String| {
             glue::add_replies(decision, message, step, lane, &[text]);
@@ -95,9 +101,16 @@ impl WebhookHandler {
                 say("opt-in", Lane::Command, text);
                 decision.changes.push(Change::SetOptedOut { conversation, opted_out: false });
             }
-            Route::Order => decision.follow_ups.push(forward(message, "order", queues::ORDERS, queues::KIND_ORDER)),
+            Route::Order => {
+                decision.follow_ups.push(forward(message, "order", queues::ORDERS, queues::KIND_ORDER))
+            }
             Route::Check => {
-                decision.follow_ups.push(forward(message, "check", queues::REALITY_CHECK, queues::KIND_CHECK));
+                decision.follow_ups.push(forward(
+                    message,
+                    "check",
+                    queues::REALITY_CHECK,
+                    queues::KIND_CHECK,
+                ));
             }
             Route::Help | Route::Answer(..) | Route::Silent => {}
         }
@@ -189,5 +202,8 @@ impl Handler for WebhookHandler {
 
 /// A kind that this version does not know: kept for an operator, never dropped.
 pub(crate) fn unknown_kind(kind: &str) -> Outcome {
-    Outcome::Dead(Failure::new("unknown_kind", format!("no handler of this version runs jobs of kind {kind:?}")))
+    Outcome::Dead(Failure::new(
+        "unknown_kind",
+        format!("no handler of this version runs jobs of kind {kind:?}"),
+    ))
 }

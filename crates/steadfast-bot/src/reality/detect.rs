@@ -50,8 +50,10 @@ const VAGUE_WORDS_MAX: usize = 25;
 /// Looks through `text`.
 pub(super) fn look(text: &str) -> Findings {
     let tokens = tokens(text);
-    let mut look = Look { text, tokens: &tokens, found: PATTERNS.find(&tokens), findings: Findings::default() };
-    look.findings.words = tokens.iter().filter(|token| !matches!(token.kind, Kind::Pause | Kind::Stop)).count();
+    let mut look =
+        Look { text, tokens: &tokens, found: PATTERNS.find(&tokens), findings: Findings::default() };
+    look.findings.words =
+        tokens.iter().filter(|token| !matches!(token.kind, Kind::Pause | Kind::Stop)).count();
     look.signs();
     look.patterns();
     look.fees();
@@ -105,7 +107,9 @@ impl Look<'_> {
                     self.sign(Sign::PayRange, index, index + 1);
                 }
                 Kind::Email { free: false } => self.sign(Sign::CompanyEmail, index, index + 1),
-                Kind::Link if is_careers_link(&self.tokens[index].word) => self.sign(Sign::CareersPage, index, index + 1),
+                Kind::Link if is_careers_link(&self.tokens[index].word) => {
+                    self.sign(Sign::CareersPage, index, index + 1)
+                }
                 _ => {}
             }
         }
@@ -142,7 +146,10 @@ impl Look<'_> {
             }
         }
         let Some(span) = self.findings.flags.get(&Flag::Fee).cloned() else { return };
-        let all = self.found.iter().filter(|found| matches!(found.meaning, Meaning::Flag(Flag::Fee) | Meaning::FeeNamed));
+        let all = self
+            .found
+            .iter()
+            .filter(|found| matches!(found.meaning, Meaning::Flag(Flag::Fee) | Meaning::FeeNamed));
         let largest = all
             .filter(|found| !denied(self.tokens, found))
             .filter_map(|found| amount_near(self.tokens, found))
@@ -157,8 +164,9 @@ impl Look<'_> {
     }
 
     fn pay(&mut self) {
-        let qualified =
-            [Sign::Licence, Sign::Degree, Sign::Experience].iter().any(|sign| self.findings.signs.contains_key(sign));
+        let qualified = [Sign::Licence, Sign::Degree, Sign::Experience]
+            .iter()
+            .any(|sign| self.findings.signs.contains_key(sign));
         let mut rates = pay::rates(self.tokens);
         rates.sort_by(|a, b| b.excess().total_cmp(&a.excess()));
         let Some(&Rate { from, to, .. }) = rates.first() else { return };
@@ -179,7 +187,9 @@ impl Look<'_> {
         let reachable = self.findings.signs.contains_key(&Sign::CareersPage)
             || self.findings.signs.contains_key(&Sign::CompanyEmail);
         let chat = self.each(Meaning::Chat).first().copied();
-        let chat_link = |token: &Token| token.kind == Kind::Link && (token.word.contains("wa.me") || token.word.contains("t.me"));
+        let chat_link = |token: &Token| {
+            token.kind == Kind::Link && (token.word.contains("wa.me") || token.word.contains("t.me"))
+        };
         let link = self.tokens.iter().position(chat_link);
         let free = self.tokens.iter().position(|token| token.kind == Kind::Email { free: true });
         if !reachable && free.is_none() {
@@ -203,13 +213,13 @@ impl Look<'_> {
             is_invisible(window[1].1) && latin_or_cyrillic(window[0].1) && latin_or_cyrillic(window[2].1)
         });
         let turned = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0001}'..='\u{e007f}');
-        let at = inside.map(|window| window[1].0).or_else(|| {
-            letters.iter().find(|&&(_, c)| turned(c)).map(|&(at, _)| at)
-        });
+        let at = inside
+            .map(|window| window[1].0)
+            .or_else(|| letters.iter().find(|&&(_, c)| turned(c)).map(|&(at, _)| at));
         let Some(at) = at else { return };
-        let start = self.text[..at].rfind(char::is_whitespace).map_or(0, |space| {
-            space + self.text[space..].chars().next().map_or(1, char::len_utf8)
-        });
+        let start = self.text[..at]
+            .rfind(char::is_whitespace)
+            .map_or(0, |space| space + self.text[space..].chars().next().map_or(1, char::len_utf8));
         let end = self.text[at..].find(char::is_whitespace).map_or(self.text.len(), |space| at + space);
         let span = shorten(self.text, start..end);
         self.findings.flags.entry(Flag::HiddenText).or_insert(span);
@@ -217,7 +227,8 @@ impl Look<'_> {
 
     fn vague(&mut self) {
         // Hours and a name alone say nothing of an employer.
-        let telling = self.findings.signs.keys().filter(|sign| !matches!(sign, Sign::Hours | Sign::Employer)).count();
+        let telling =
+            self.findings.signs.keys().filter(|sign| !matches!(sign, Sign::Hours | Sign::Employer)).count();
         let serious = self.findings.flags.keys().any(|flag| flag.severity() > Severity::Mild);
         if telling == 0 && !serious && self.findings.words < VAGUE_WORDS_MAX {
             let span = shorten(self.text, 0..self.text.len());
@@ -259,7 +270,8 @@ fn amount_near(tokens: &[Token], found: &Found<Meaning>) -> Option<((usize, usiz
     };
     let rates = pay::rates(tokens);
     let is_pay = |index: usize| rates.iter().any(|rate| (rate.from..rate.to).contains(&index));
-    let (at, usd) = (from..to).filter(|&index| !is_pay(index)).filter_map(usd).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (at, usd) =
+        (from..to).filter(|&index| !is_pay(index)).filter_map(usd).max_by(|a, b| a.1.total_cmp(&b.1))?;
     Some(((found.from.min(at), found.to.max(at + 1)), usd))
 }
 
@@ -268,21 +280,43 @@ fn amount_near(tokens: &[Token], found: &Found<Meaning>) -> Option<((usize, usiz
 fn denied(tokens: &[Token], found: &Found<Meaning>) -> bool {
     const NO: [&str; 8] = ["no", "zero", "without", "free", "sem", "sin", "aucun", "बिना"];
     const NEVER: [&str; 16] = [
-        "never", "not", "dont", "doesnt", "wont", "do not", "cannot", "neither", "nunca", "jamas", "nao", "jamais",
-        "nahi", "nahin", "नहीं", "mat",
+        "never",
+        "not",
+        "dont",
+        "doesnt",
+        "wont",
+        "do not",
+        "cannot",
+        "neither",
+        "nunca",
+        "jamas",
+        "nao",
+        "jamais",
+        "nahi",
+        "nahin",
+        "नहीं",
+        "mat",
     ];
     const AFTER: [&str; 10] =
         ["nahi", "nahin", "nhi", "नहीं", "छैन", "लाग्दैन", "पर्दैन", "lagdaina", "pardaina", "chhaina"];
     let clause = |token: &&Token| !matches!(token.kind, Kind::Pause | Kind::Stop);
-    let before: Vec<&str> =
-        tokens[..found.from].iter().rev().take_while(clause).take(6).map(|token| token.word.as_str()).collect();
+    let before: Vec<&str> = tokens[..found.from]
+        .iter()
+        .rev()
+        .take_while(clause)
+        .take(6)
+        .map(|token| token.word.as_str())
+        .collect();
     let inside = &tokens[found.from..found.to];
     let has_amount = inside.iter().any(|token| matches!(token.kind, Kind::Money(_)));
     let reach = if has_amount { 1 } else { 2 };
     let mut after = tokens[found.to..].iter().take_while(clause).take(3).map(|token| token.word.as_str());
     before.iter().take(reach).any(|word| NO.contains(word))
         || before.iter().any(|word| NEVER.contains(word))
-        || inside.iter().skip(1).any(|token| NO[..3].contains(&token.word.as_str()) || NEVER.contains(&token.word.as_str()))
+        || inside
+            .iter()
+            .skip(1)
+            .any(|token| NO[..3].contains(&token.word.as_str()) || NEVER.contains(&token.word.as_str()))
         || after.any(|word| AFTER.contains(&word))
 }
 
@@ -290,20 +324,45 @@ fn denied(tokens: &[Token], found: &Found<Meaning>) -> bool {
 fn paid_by_employer(tokens: &[Token], found: &Found<Meaning>) -> bool {
     const WHO: [&str; 8] = ["we", "company", "employer", "client", "hospital", "they", "who", "us"];
     let before = found.from.checked_sub(1).and_then(|index| tokens.get(index));
-    let pays = tokens.get(found.from).is_some_and(|token| token.word.starts_with("pa") || token.word == "deposit");
+    let pays =
+        tokens.get(found.from).is_some_and(|token| token.word.starts_with("pa") || token.word == "deposit");
     pays && before.is_some_and(|token| WHO.contains(&token.word.as_str()))
 }
 
 fn is_careers_link(link: &str) -> bool {
-    ["career", "/jobs", "/job/", ".jobs", "vacanc", "/apply", "recruit"].iter().any(|part| link.contains(part))
+    ["career", "/jobs", "/job/", ".jobs", "vacanc", "/apply", "recruit"]
+        .iter()
+        .any(|part| link.contains(part))
 }
 
 /// "at Acme", "join Acme Foods", "Acme Ltd": a name with a capital where an employer is named.
 fn named_employer(text: &str, tokens: &[Token]) -> Option<(usize, usize)> {
     const BEFORE: [&str; 10] = ["at", "join", "with", "en", "na", "no", "chez", "em", "para", "for"];
     const NOT_NAMES: [&str; 24] = [
-        "home", "once", "whatsapp", "telegram", "gmail", "monday", "tuesday", "wednesday", "thursday", "friday",
-        "saturday", "sunday", "us", "our", "my", "the", "this", "your", "you", "a", "all", "immediate", "casa", "data",
+        "home",
+        "once",
+        "whatsapp",
+        "telegram",
+        "gmail",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "us",
+        "our",
+        "my",
+        "the",
+        "this",
+        "your",
+        "you",
+        "a",
+        "all",
+        "immediate",
+        "casa",
+        "data",
     ];
     let capital = |token: &Token| {
         let raw = &text[token.start..token.end];

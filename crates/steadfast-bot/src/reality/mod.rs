@@ -5,6 +5,7 @@
 
 mod detect;
 mod flags;
+mod money;
 mod pattern;
 mod pay;
 mod reasons;
@@ -39,7 +40,7 @@ pub enum Judgement {
     /// Nothing in it is of a job ad, nor of a scam.
     NotAnAd,
     /// Judged.
-    Judged(Verdict),
+    Judged(Box<Verdict>),
 }
 
 /// A verdict.
@@ -76,7 +77,7 @@ pub fn judge(ad: &str) -> Judgement {
     }
     let score::Score { score, confidence_pct } = score::score(&findings);
     let class = Class::of(score);
-    Judgement::Judged(Verdict {
+    Judgement::Judged(Box::new(Verdict {
         score,
         class,
         confidence_pct: if unread_chars > 0 { confidence_pct.saturating_sub(5) } else { confidence_pct },
@@ -84,7 +85,7 @@ pub fn judge(ad: &str) -> Judgement {
         flags: findings.flags.keys().copied().collect(),
         signs: findings.signs.keys().copied().collect(),
         unread_chars,
-    })
+    }))
 }
 
 /// What of the ad is read: all, or its beginning and end with a blank line between, which no match crosses.

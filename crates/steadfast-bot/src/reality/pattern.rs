@@ -68,7 +68,9 @@ impl<T: Copy> Patterns<T> {
             _ => None,
         };
         match words {
-            Some(words) => words.into_iter().for_each(|word| self.by_word.entry(word).or_default().push(index)),
+            Some(words) => {
+                words.into_iter().for_each(|word| self.by_word.entry(word).or_default().push(index))
+            }
             None => self.anywhere.push(index),
         }
         self.patterns.push((meaning, elements));
@@ -120,7 +122,9 @@ fn alternative(word: &str) -> Alternative {
         Some(beginning) => Alternative::Beginning(fold(beginning)),
         None if word.chars().all(char::is_alphanumeric) => Alternative::Whole(fold(word)),
         // Signs such as "%" fold to nothing, and marked letters are kept by folding.
-        None => Alternative::Whole(Some(fold(word)).filter(|folded| !folded.is_empty()).unwrap_or_else(|| word.to_owned())),
+        None => Alternative::Whole(
+            Some(fold(word)).filter(|folded| !folded.is_empty()).unwrap_or_else(|| word.to_owned()),
+        ),
     }
 }
 
@@ -181,7 +185,11 @@ mod tests {
     fn found<'a>(pattern: &str, text: &'a str) -> Vec<&'a str> {
         let tokens = tokens(text);
         let patterns = Patterns::read([((), pattern)]);
-        patterns.find(&tokens).iter().map(|found| &text[tokens[found.from].start..tokens[found.to - 1].end]).collect()
+        patterns
+            .find(&tokens)
+            .iter()
+            .map(|found| &text[tokens[found.from].start..tokens[found.to - 1].end])
+            .collect()
     }
 
     #[test]
@@ -191,7 +199,10 @@ mod tests {
         assert_eq!(found("pay ~4 fee", "Good pay. A fee"), [""; 0], "a sentence's end is no gap");
         assert_eq!(found("pay $ fee?", "pay: $50 fee"), ["pay: $50 fee"]);
         assert_eq!(found("pay $ fee?", "Pay $50 now"), ["Pay $50"]);
-        assert_eq!(found("regist* fee", "Registration fee, registrar fee"), ["Registration fee", "registrar fee"]);
+        assert_eq!(
+            found("regist* fee", "Registration fee, registrar fee"),
+            ["Registration fee", "registrar fee"]
+        );
         assert_eq!(found("# years", "3+ years"), ["3+ years"]);
         assert_eq!(found("inscripción", "INSCRIPCION"), ["INSCRIPCION"]);
         assert_eq!(found("शुल्क", "दर्ता शुल्क"), ["शुल्क"]);

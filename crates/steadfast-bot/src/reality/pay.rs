@@ -1,6 +1,7 @@
 //! Pay: rates that are too good, ranges that are plausible.
 
-use super::tokens::{Amount, Kind, Token};
+use super::money::Amount;
+use super::tokens::{Kind, Token};
 
 /// A rate of pay: tokens `from..to`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,14 +33,75 @@ pub(super) enum Period {
 
 const PERIODS: &[(Period, &[&str])] = &[
     (Period::Hour, &["hour", "hr", "hourly", "hora", "hrs", "heure", "घण्टा", "घंटे", "ghanta"]),
-    (Period::Day, &["day", "daily", "dia", "diario", "diarios", "diarias", "jour", "din", "roj", "rojana", "दिन", "रोज", "दैनिक", "प्रतिदिन"]),
-    (Period::Week, &["week", "weekly", "semana", "semanal", "semanales", "semanais", "hafta", "हप्ता", "हफ्ते", "साप्ताहिक"]),
-    (Period::Month, &["month", "monthly", "mes", "mensual", "mensuales", "mensais", "mensal", "mahina", "mahine", "महिना", "महीना", "महीने", "मासिक", "pm"]),
-    (Period::Year, &["year", "yearly", "annum", "annual", "annually", "pa", "lpa", "ano", "anual", "anuales", "वर्ष"]),
+    (
+        Period::Day,
+        &[
+            "day",
+            "daily",
+            "dia",
+            "diario",
+            "diarios",
+            "diarias",
+            "jour",
+            "din",
+            "roj",
+            "rojana",
+            "दिन",
+            "रोज",
+            "दैनिक",
+            "प्रतिदिन",
+        ],
+    ),
+    (
+        Period::Week,
+        &["week", "weekly", "semana", "semanal", "semanales", "semanais", "hafta", "हप्ता", "हफ्ते", "साप्ताहिक"],
+    ),
+    (
+        Period::Month,
+        &[
+            "month",
+            "monthly",
+            "mes",
+            "mensual",
+            "mensuales",
+            "mensais",
+            "mensal",
+            "mahina",
+            "mahine",
+            "महिना",
+            "महीना",
+            "महीने",
+            "मासिक",
+            "pm",
+        ],
+    ),
+    (
+        Period::Year,
+        &["year", "yearly", "annum", "annual", "annually", "pa", "lpa", "ano", "anual", "anuales", "वर्ष"],
+    ),
 ];
 
 /// Words between an amount and its period.
-const LINKS: &[&str] = &["per", "a", "an", "each", "every", "por", "al", "ao", "a", "la", "cada", "par", "in", "प्रति", "pre", "one", "the", "prati"];
+const LINKS: &[&str] = &[
+    "per",
+    "a",
+    "an",
+    "each",
+    "every",
+    "por",
+    "al",
+    "ao",
+    "a",
+    "la",
+    "cada",
+    "par",
+    "in",
+    "प्रति",
+    "pre",
+    "one",
+    "the",
+    "prati",
+];
 
 /// The rates in `tokens`.
 pub(super) fn rates(tokens: &[Token]) -> Vec<Rate> {
@@ -75,8 +137,20 @@ fn period_after(tokens: &[Token], from: usize) -> Option<(Period, usize)> {
 
 /// "daily $500", "per day earn $500", "roj ₹5000".
 fn period_before(tokens: &[Token], at: usize) -> Option<(Period, usize)> {
-    const BETWEEN: [&str; 12] =
-        ["earn", "earning", "earnings", "income", "pay", "payment", "up", "to", "kamaye", "kamao", "of", "कमाएं"];
+    const BETWEEN: [&str; 12] = [
+        "earn",
+        "earning",
+        "earnings",
+        "income",
+        "pay",
+        "payment",
+        "up",
+        "to",
+        "kamaye",
+        "kamao",
+        "of",
+        "कमाएं",
+    ];
     let before = tokens[..at].iter().enumerate().rev().filter(|(_, token)| token.kind != Kind::Pause);
     for (index, token) in before.take(4) {
         if let Some(period) = period_of(token) {
@@ -131,10 +205,24 @@ mod tests {
 
     #[test]
     fn rates_too_good_and_fair() {
-        for text in ["$500 per day", "$200-500 per day", "$10,000 a month", "earn daily ₹5000", "R$ 300 por dia", "$2,000/week"] {
+        for text in [
+            "$500 per day",
+            "$200-500 per day",
+            "$10,000 a month",
+            "earn daily ₹5000",
+            "R$ 300 por dia",
+            "$2,000/week",
+        ] {
             assert_eq!(excesses(text), [true], "{text}");
         }
-        for text in ["$18 an hour", "Rs 600 per day", "$120,000-180,000 a year", "NPR 35,000 per month", "₹25,000 monthly", "€ 2.500 al mes"] {
+        for text in [
+            "$18 an hour",
+            "Rs 600 per day",
+            "$120,000-180,000 a year",
+            "NPR 35,000 per month",
+            "₹25,000 monthly",
+            "€ 2.500 al mes",
+        ] {
             assert_eq!(excesses(text), [false], "{text}");
         }
         assert_eq!(excesses("buy $500 gift cards, keep $100"), [false; 0]);

@@ -75,11 +75,17 @@ fn against(text: &str, findings: &Findings) -> Vec<Reason> {
     flags.sort_by_key(|&(&flag, _)| (std::cmp::Reverse(flag.severity()), flag));
     let strong = flags.iter().any(|(flag, _)| flag.severity() > Severity::Mild);
     let quoted = flags.into_iter().map(|(&flag, range)| quoting(text, Basis::Flag(flag), flag.says(), range));
-    let missing = missing(findings).into_iter().map(|(sign, says)| {
-        Reason { basis: Basis::Missing(sign), quote: None, text: says.to_owned() }
+    let missing = missing(findings).into_iter().map(|(sign, says)| Reason {
+        basis: Basis::Missing(sign),
+        quote: None,
+        text: says.to_owned(),
     });
     let outweighed = findings.signs.iter().map(|(&sign, range)| {
-        let says = if strong { "This sounds proper, but cannot make up for that" } else { "This sounds proper, but proves nothing" };
+        let says = if strong {
+            "This sounds proper, but cannot make up for that"
+        } else {
+            "This sounds proper, but proves nothing"
+        };
         quoting(text, Basis::Outweighed(sign), says, range)
     });
     quoted.chain(missing).chain(outweighed).collect()
@@ -95,7 +101,17 @@ fn missing(findings: &Findings) -> Vec<(Sign, &'static str)> {
         sign => has(sign),
     };
     let order = [
-        Sign::Employer, Sign::CareersPage, Sign::Degree, Sign::Duties, Sign::PayRange, Sign::Address, Sign::Benefits,
+        Sign::Employer,
+        Sign::CareersPage,
+        Sign::Degree,
+        Sign::Duties,
+        Sign::PayRange,
+        Sign::Address,
+        Sign::Benefits,
     ];
-    order.into_iter().filter(|&sign| !known_by(sign)).filter_map(|sign| Some((sign, sign.missing()?))).collect()
+    order
+        .into_iter()
+        .filter(|&sign| !known_by(sign))
+        .filter_map(|sign| Some((sign, sign.missing()?)))
+        .collect()
 }

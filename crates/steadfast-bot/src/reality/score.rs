@@ -80,7 +80,9 @@ fn is_scam(findings: &Findings, severities: &[Severity]) -> bool {
 }
 
 fn confidence(findings: &Findings, severities: &[Severity], class: Class) -> u8 {
-    let count = |least: usize, each: u8, most: u8| u8::try_from(least).unwrap_or(u8::MAX).saturating_mul(each).min(most);
+    let count = |least: usize, each: u8, most: u8| {
+        u8::try_from(least).unwrap_or(u8::MAX).saturating_mul(each).min(most)
+    };
     match class {
         Class::LikelyScam => 75 + count(severities.len(), 4, 20),
         Class::Suspicious if severities.is_empty() => 45,

@@ -1,5 +1,6 @@
 //! A text as words, numbers, amounts, addresses and breaks, each with its place in the text.
 
+use super::money::{self, Amount};
 use crate::router::words::fold;
 
 /// One piece of a text.
@@ -37,46 +38,30 @@ pub(super) enum Kind {
     Stop,
 }
 
-/// An amount of money, or a range of them.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Amount {
-    /// The lower end.
-    pub low: f64,
-    /// The upper end.
-    pub high: f64,
-    /// Roughly what one unit is in US dollars: good for magnitudes, not for accounts.
-    pub usd: f64,
-    /// A currency of a high-wage country.
-    pub strong: bool,
-}
-
-impl Amount {
-    /// The upper end in US dollars, roughly.
-    pub(super) fn high_usd(&self) -> f64 {
-        self.high * self.usd
-    }
-}
-
-/// Sign or word, dollars per unit, currency of a high-wage country.
-const CURRENCIES: &[(&str, f64, bool)] = &[
-    ("$", 1.0, true), ("us$", 1.0, true), ("usd", 1.0, true), ("dollar", 1.0, true), ("dollars", 1.0, true),
-    ("dolares", 1.0, true), ("€", 1.1, true), ("eur", 1.1, true), ("euro", 1.1, true), ("euros", 1.1, true),
-    ("£", 1.25, true), ("gbp", 1.25, true), ("pounds", 1.25, true), ("cad", 0.72, true), ("aud", 0.65, true),
-    ("c$", 0.72, true), ("ca$", 0.72, true), ("a$", 0.65, true), ("nz$", 0.6, true), ("aed", 0.27, true),
-    ("dirham", 0.27, true), ("dirhams", 0.27, true), ("sar", 0.27, true), ("₹", 0.012, false), ("inr", 0.012, false),
-    ("rs", 0.01, false), ("rupees", 0.01, false), ("rupee", 0.01, false), ("rupaye", 0.01, false),
-    ("rupaya", 0.01, false), ("रुपये", 0.012, false), ("रुपए", 0.012, false), ("रुपैयाँ", 0.0075, false),
-    ("रु", 0.0075, false), ("npr", 0.0075, false), ("pkr", 0.0036, false), ("taka", 0.009, false),
-    ("bdt", 0.009, false), ("r$", 0.18, false), ("reais", 0.18, false), ("brl", 0.18, false), ("pesos", 0.05, false),
-    ("mxn", 0.05, false), ("mx$", 0.05, false), ("₱", 0.017, false), ("php", 0.017, false), ("₦", 0.0007, false),
-    ("naira", 0.0007, false), ("ksh", 0.0077, false), ("kes", 0.0077, false), ("rp", 0.000_06, false),
-];
-
 /// Providers at which anybody gets an address.
 const FREE_MAIL: &[&str] = &[
-    "gmail.com", "googlemail.com", "yahoo.com", "ymail.com", "hotmail.com", "outlook.com", "live.com", "msn.com",
-    "aol.com", "icloud.com", "mail.com", "email.com", "gmx.com", "gmx.net", "proton.me", "protonmail.com", "mail.ru",
-    "yandex.com", "rediffmail.com", "zohomail.com", "tutanota.com", "inbox.com",
+    "gmail.com",
+    "googlemail.com",
+    "yahoo.com",
+    "ymail.com",
+    "hotmail.com",
+    "outlook.com",
+    "live.com",
+    "msn.com",
+    "aol.com",
+    "icloud.com",
+    "mail.com",
+    "email.com",
+    "gmx.com",
+    "gmx.net",
+    "proton.me",
+    "protonmail.com",
+    "mail.ru",
+    "yandex.com",
+    "rediffmail.com",
+    "zohomail.com",
+    "tutanota.com",
+    "inbox.com",
 ];
 
 /// Takes `text` apart.
@@ -97,7 +82,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
         };
         at += length;
     }
-    amounts(text, found)
+    money::joined(text, &found)
 }
 
 fn at_start_of_chunk(text: &str, at: usize) -> bool {
@@ -148,8 +133,8 @@ fn host_char(c: char) -> bool {
 
 fn is_link(folded: &str) -> bool {
     const ENDS: [&str; 22] = [
-        "com", "org", "net", "io", "co", "me", "in", "np", "uk", "us", "de", "es", "br", "mx", "fr", "jobs", "gov", "edu",
-        "info", "xyz", "top", "app",
+        "com", "org", "net", "io", "co", "me", "in", "np", "uk", "us", "de", "es", "br", "mx", "fr", "jobs",
+        "gov", "edu", "info", "xyz", "top", "app",
     ];
     if folded.starts_with("http://") || folded.starts_with("https://") || folded.starts_with("www.") {
         return true;
@@ -159,7 +144,9 @@ fn is_link(folded: &str) -> bool {
     let named = labels.first().is_some_and(|label| label.chars().any(char::is_alphabetic));
     named
         && labels.len() >= 2
-        && labels.iter().all(|label| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-'))
+        && labels
+            .iter()
+            .all(|label| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-'))
         && labels.last().is_some_and(|end| ENDS.contains(end))
 }
 
@@ -175,7 +162,10 @@ fn run(rest: &str, at: usize, found: &mut Vec<Token>) -> usize {
         return number(rest, at, found);
     }
     let of_word = |c: char| {
-        c.is_alphabetic() || unicode_normalization::char::is_combining_mark(c) || is_invisible(c) || "'’".contains(c)
+        c.is_alphabetic()
+            || unicode_normalization::char::is_combining_mark(c)
+            || is_invisible(c)
+            || "'’".contains(c)
     };
     if first.is_alphabetic() {
         let mut length = rest.find(|c: char| !of_word(c) && !c.is_numeric()).unwrap_or(rest.len());
@@ -190,11 +180,15 @@ fn run(rest: &str, at: usize, found: &mut Vec<Token>) -> usize {
     }
     let end = at + first.len_utf8();
     match first {
-        '$' | '€' | '£' | '₹' | '₱' | '₦' | '%' => push(found, Kind::Word, first.to_string(), at, end),
+        '$' | '€' | '£' | '₹' | '₱' | '₦' | '%' => {
+            push(found, Kind::Word, first.to_string(), at, end)
+        }
         // A point between digits or letters ("Rs.500", "Node.js") ends nothing.
         '.' if rest[1..].starts_with(char::is_alphanumeric) || is_abbreviation(found.last()) => {}
         '.' | '!' | '?' | ';' | '।' | '。' => push(found, Kind::Stop, String::new(), at, end),
-        ',' | ':' | '(' | ')' | '•' | '|' | '–' | '—' | '*' => push(found, Kind::Pause, String::new(), at, end),
+        ',' | ':' | '(' | ')' | '•' | '|' | '–' | '—' | '*' => {
+            push(found, Kind::Pause, String::new(), at, end)
+        }
         _ => {}
     }
     first.len_utf8()
@@ -202,7 +196,9 @@ fn run(rest: &str, at: usize, found: &mut Vec<Token>) -> usize {
 
 /// Words whose point ends no sentence.
 fn is_abbreviation(last: Option<&Token>) -> bool {
-    last.is_some_and(|token| matches!(token.word.as_str(), "rs" | "mr" | "mrs" | "ms" | "dr" | "approx" | "रु"))
+    last.is_some_and(|token| {
+        matches!(token.word.as_str(), "rs" | "mr" | "mrs" | "ms" | "dr" | "approx" | "रु")
+    })
 }
 
 /// A number with its separators: "1,20,000", "10.50", "200k", "५००"; what follows it directly without being
@@ -255,83 +251,11 @@ fn value(digits: &str) -> Option<f64> {
 fn digit(c: char) -> Option<u32> {
     c.to_digit(10).or_else(|| {
         // The ten digits of a script follow each other.
-        let zero = [0x0660, 0x06f0, 0x0966, 0x09e6, 0xff10].into_iter().find(|&zero| (zero..zero + 10).contains(&u32::from(c)));
+        let zero = [0x0660, 0x06f0, 0x0966, 0x09e6, 0xff10]
+            .into_iter()
+            .find(|&zero| (zero..zero + 10).contains(&u32::from(c)));
         zero.map(|zero| u32::from(c) - zero)
     })
-}
-
-/// Joins currency, numbers and magnitude words into amounts.
-fn amounts(text: &str, tokens: Vec<Token>) -> Vec<Token> {
-    let mut joined: Vec<Token> = Vec::with_capacity(tokens.len());
-    let mut index = 0;
-    while index < tokens.len() {
-        match amount(text, &tokens[index..]) {
-            Some((amount, used)) => {
-                let (start, end) = (tokens[index].start, tokens[index + used - 1].end);
-                push(&mut joined, Kind::Money(amount), "#money".to_owned(), start, end);
-                index += used;
-            }
-            None => {
-                joined.push(tokens[index].clone());
-                index += 1;
-            }
-        }
-    }
-    joined
-}
-
-fn currency(token: Option<&Token>) -> Option<(f64, bool)> {
-    let token = token.filter(|token| token.kind == Kind::Word)?;
-    CURRENCIES.iter().find(|(word, ..)| *word == token.word).map(|&(_, usd, strong)| (usd, strong))
-}
-
-/// An amount at the beginning of `tokens`, and how many of them it takes.
-fn amount(text: &str, tokens: &[Token]) -> Option<(Amount, usize)> {
-    let before = currency(tokens.first());
-    let mut used = usize::from(before.is_some());
-    let (low, more) = figure(&tokens[used..])?;
-    used += more;
-    let mut high = low;
-    let range = range_end(text, tokens, used);
-    if let Some((value, to)) = range {
-        (high, used) = (value, to);
-    }
-    let after = if before.is_none() { currency(tokens.get(used)) } else { None };
-    used += usize::from(after.is_some());
-    let (usd, strong) = before.or(after)?;
-    // "$5-10k": the thousand belongs to both.
-    let low = if high >= 1_000.0 && low < 1_000.0 && low * 1_000.0 <= high { low * 1_000.0 } else { low };
-    Some((Amount { low: low.min(high), high: high.max(low), usd, strong }, used))
-}
-
-/// A number with a magnitude word, and how many tokens it takes.
-fn figure(tokens: &[Token]) -> Option<(f64, usize)> {
-    let Kind::Number(value) = tokens.first()?.kind else { return None };
-    let factor = match tokens.get(1).map_or("", |token| token.word.as_str()) {
-        "lakh" | "lakhs" | "lac" | "lacs" | "लाख" => 100_000.0,
-        "crore" | "crores" => 10_000_000.0,
-        "thousand" | "mil" | "hazar" | "hajar" | "हजार" | "हज़ार" => 1_000.0,
-        "million" => 1_000_000.0,
-        _ => return Some((value, 1)),
-    };
-    Some((value * factor, 2))
-}
-
-/// The upper end of a range whose lower end stops before token `at`.
-fn range_end(text: &str, tokens: &[Token], at: usize) -> Option<(f64, usize)> {
-    let last = tokens.get(at.checked_sub(1)?)?;
-    let mut next = at;
-    while tokens.get(next).is_some_and(|token| token.kind == Kind::Pause || matches!(token.word.as_str(), "to" | "a" | "ate")) {
-        next += 1;
-    }
-    next += usize::from(currency(tokens.get(next)).is_some());
-    let between = text.get(last.end..tokens.get(next)?.start)?.trim();
-    let mark = between.trim_matches(|c: char| !c.is_alphanumeric() && !"-–—".contains(c));
-    if !matches!(mark, "-" | "–" | "—" | "to" | "TO" | "a" | "até") && !between.starts_with(['-', '–', '—']) {
-        return None;
-    }
-    let (value, used) = figure(&tokens[next..])?;
-    Some((value, next + used))
 }
 
 #[cfg(test)]

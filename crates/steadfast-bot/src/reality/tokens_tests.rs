@@ -34,7 +34,11 @@ fn amounts_as_people_write_them() {
 }
 
 fn kinds(text: &str) -> Vec<Kind> {
-    tokens(text).into_iter().map(|token| token.kind).filter(|kind| !matches!(kind, Kind::Pause | Kind::Stop)).collect()
+    tokens(text)
+        .into_iter()
+        .map(|token| token.kind)
+        .filter(|kind| !matches!(kind, Kind::Pause | Kind::Stop))
+        .collect()
 }
 
 #[test]

@@ -65,10 +65,16 @@ pub fn classify_refusal(answer: Answer<'_>) -> Refusal {
 fn describe(http_status: u16, code: Option<u32>) -> String {
     match (code, http_status) {
         (Some(code), _) => {
-            format!("Twilio answered {http_status} with code {code}; see https://www.twilio.com/docs/errors/{code}")
+            format!(
+                "Twilio answered {http_status} with code {code}; see https://www.twilio.com/docs/errors/{code}"
+            )
         }
-        (None, 300..=399) => format!("Twilio's base URL answered {http_status}, a redirect; correct the base URL"),
-        (None, 401 | 403) => format!("Twilio answered {http_status}; check the account id and the credentials"),
+        (None, 300..=399) => {
+            format!("Twilio's base URL answered {http_status}, a redirect; correct the base URL")
+        }
+        (None, 401 | 403) => {
+            format!("Twilio answered {http_status}; check the account id and the credentials")
+        }
         (None, 404) => "Twilio answered 404; check the base URL and the account id".to_owned(),
         (None, _) => format!("Twilio answered {http_status} without an error code"),
     }
@@ -106,7 +112,9 @@ pub fn class_of(code: u32) -> Option<RefusalClass> {
     use RefusalClass::{Config, OptedOut, PauseSender, Permanent, Retry, WindowClosed};
     Some(match code {
         // Credentials, account, sender, our own URLs.
-        20003..=20008 | 20404 | 21212 | 21603 | 21606 | 21609 | 21626 | 21659 | 21660 | 30002 | 30010 => Config,
+        20003..=20008 | 20404 | 21212 | 21603 | 21606 | 21609 | 21626 | 21659 | 21660 | 30002 | 30010 => {
+            Config
+        }
         63001 | 63007 | 63020 | 63022 | 11200 | 11205 | 11206 | 11217 | 11220 | 12300 | 57012 => Config,
         // Passing.
         20429 | 20503 | 30001 | 63010 | 63012 | 63017 => Retry,
@@ -119,12 +127,21 @@ pub fn class_of(code: u32) -> Option<RefusalClass> {
         21610 | 63014 => OptedOut,
         63016 => WindowClosed,
         // This recipient or this text, now and for ever.
-        20001 | 21211 | 21214 | 21217 | 21408 | 21602 | 21604 | 21605 | 21608 | 21612 | 21614 | 21617 | 21619 | 21620 => {
-            Permanent
-        }
-        30003..=30008 | 30034 | 63003 | 63005 | 63013 | 63015 | 63019 | 63021 | 63024 | 63025 | 63027..=63030 | 63032 | 63049 => {
-            Permanent
-        }
+        20001 | 21211 | 21214 | 21217 | 21408 | 21602 | 21604 | 21605 | 21608 | 21612 | 21614 | 21617
+        | 21619 | 21620 => Permanent,
+        30003..=30008
+        | 30034
+        | 63003
+        | 63005
+        | 63013
+        | 63015
+        | 63019
+        | 63021
+        | 63024
+        | 63025
+        | 63027..=63030
+        | 63032
+        | 63049 => Permanent,
         _ => return None,
     })
 }

@@ -14,7 +14,9 @@ fn class_by_words(words: &str) -> RefusalClass {
         "retry" if words.contains("pause") => RefusalClass::PauseSender { for_ms: 0 },
         "retry" => RefusalClass::Retry,
         "pause" => RefusalClass::PauseSender { for_ms: 0 },
-        "permanent" if words.contains("opted out") || words.contains("stop messaging") => RefusalClass::OptedOut,
+        "permanent" if words.contains("opted out") || words.contains("stop messaging") => {
+            RefusalClass::OptedOut
+        }
         "permanent" if words.contains("free-form") => RefusalClass::WindowClosed,
         "permanent" => RefusalClass::Permanent,
         other => panic!("{other}"),

@@ -1,7 +1,8 @@
 //! The two date forms that Twilio speaks: RFC 2822 in its answers, `YYYY-MM-DD` in its filters.
 
 const DAY_MS: i64 = 86_400_000;
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// The UTC day of `at_ms`, as `YYYY-MM-DD`.
 pub(crate) fn day(at_ms: i64) -> String {
@@ -68,7 +69,9 @@ mod tests {
         assert_eq!(parse("Thu, 24 Aug 2023 05:01:45 +0000"), Some(1_692_853_305_000));
         assert_eq!(parse("Thu, 24 Aug 2023 07:01:45 +0200"), Some(1_692_853_305_000));
         assert_eq!(parse("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
-        for wrong in ["", "yesterday", "32 Foo 2023 05:01:45", "1 Jan 2023 25:00:00 GMT", "1 Jan 2023 1:2", "é, é"] {
+        for wrong in
+            ["", "yesterday", "32 Foo 2023 05:01:45", "1 Jan 2023 25:00:00 GMT", "1 Jan 2023 1:2", "é, é"]
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

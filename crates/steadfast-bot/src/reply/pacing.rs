@@ -59,7 +59,11 @@ impl Buckets {
             });
         }
         let burst = self.burst;
-        self.senders.entry(sender.to_owned()).or_insert(Bucket { tokens: burst, at_ms: now_ms, paused_until_ms: 0 })
+        self.senders.entry(sender.to_owned()).or_insert(Bucket {
+            tokens: burst,
+            at_ms: now_ms,
+            paused_until_ms: 0,
+        })
     }
 
     /// Takes a token of `sender`, or says how many milliseconds until there may be one.

@@ -77,15 +77,17 @@ fn best_cut(text: &str, start: usize, limit: usize, marks: &[Marked]) -> usize {
     // One character more shows whether the limit itself is a boundary.
     let next = text[limit..].chars().next().map_or(limit, |c| limit + c.len_utf8());
     let wider = &text[start..next];
+    let near: Vec<&Marked> = marks.iter().filter(|m| m.range.start < limit && start < m.range.end).collect();
     let half = start + piece.len() / 2;
     let quarter = start + piece.len() / 4;
     let last = |places: &mut dyn Iterator<Item = usize>, least: usize| {
-        let inside = |at: usize| open_at(marks, at).next().is_some();
+        let inside = |at: usize| near.iter().any(|marked| marked.is_cut_by(at));
         let sound: Vec<usize> = places.filter(|&at| at > start && at >= least && at <= limit).collect();
         let outside = sound.iter().copied().filter(|&at| !inside(at)).max();
         outside.or_else(|| sound.into_iter().max())
     };
-    let after = |pattern: &'static str| wider.match_indices(pattern).map(move |(at, found)| start + at + found.len());
+    let after =
+        |pattern: &'static str| wider.match_indices(pattern).map(move |(at, found)| start + at + found.len());
     last(&mut after("\n\n"), half)
         .or_else(|| last(&mut after("\n"), half))
         .or_else(|| last(&mut sentence_ends(wider).map(|at| start + at), half))
@@ -108,7 +110,10 @@ fn word_ends(text: &str) -> impl Iterator<Item = usize> {
 /// Where graphemes end. The last one of the piece may go on behind the limit, so it is looked at whole.
 fn grapheme_ends(text: &str, start: usize, limit: usize) -> impl Iterator<Item = usize> {
     let beyond = text[limit..].char_indices().nth(32).map_or(text.len(), |(at, _)| limit + at);
-    text[start..beyond].grapheme_indices(true).map(move |(at, _)| start + at).take_while(move |&at| at <= limit)
+    text[start..beyond]
+        .grapheme_indices(true)
+        .map(move |(at, _)| start + at)
+        .take_while(move |&at| at <= limit)
 }
 
 /// How many bytes of `text` fit into `room` units, to a character's boundary.

@@ -67,6 +67,8 @@ fn marks_are_closed_and_opened_again() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn no_text_is_lost_and_no_part_too_long(
         text in proptest::collection::vec("[a-z]{1,12}|👍|👨‍👩‍👧|é|नमस्ते|[*_~.!?] |```|\\n|\\n\\n| ", 0..400),

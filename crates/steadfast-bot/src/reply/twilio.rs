@@ -186,7 +186,11 @@ impl Messenger for TwilioClient {
         let began_ms = self.clock.mono_ms();
         let listed = self.list(reply, since_ms).await;
         let took = Duration::from_millis(self.clock.mono_ms().saturating_sub(began_ms));
-        metrics::twilio_call("list", listed.as_ref().map_or_else(|refusal| word(refusal.class), |_| "read"), took);
+        metrics::twilio_call(
+            "list",
+            listed.as_ref().map_or_else(|refusal| word(refusal.class), |_| "read"),
+            took,
+        );
         listed
     }
 }

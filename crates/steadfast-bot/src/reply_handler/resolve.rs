@@ -3,6 +3,7 @@
 use super::{CONFIG_SNOOZE_MS, ReplyHandler};
 use crate::glue::on_error;
 use crate::metrics;
+use std::time::Duration;
 use steadfast_core::message::MessageSid;
 use steadfast_core::outbox::{Claim, OutboxEntry, SendRecord};
 use steadfast_core::ports::{ListedMessage, RecordsError, Refusal, RefusalClass};
@@ -17,6 +18,9 @@ const LOOK_AGAIN_MS: u64 = 5_000;
 /// How long a list that cannot be read is left alone, in milliseconds.
 const UNREADABLE_MS: u64 = 15_000;
 
+/// How long reading the list may take, in milliseconds.
+const LIST_MS_MAX: u64 = 25_000;
+
 /// What follows from looking.
 pub(super) enum Resolution {
     /// For the job.
@@ -29,9 +33,15 @@ impl ReplyHandler {
     /// Looks the entry up. `fallback_ms` stands in for the first try's time where the records have none.
     pub(super) async fn resolve(&self, entry: &OutboxEntry, fallback_ms: i64) -> Resolution {
         let tried_ms = entry.first_try_ms.unwrap_or(fallback_ms);
-        let listed = match self.messenger.list_sent(&entry.reply, tried_ms).await {
-            Ok(listed) => listed,
-            Err(refusal) => return Resolution::Outcome(unreadable(entry, &refusal)),
+        // Many slow pages must not outlast the job: running out of time is no fault of the reply's.
+        let listing = self.messenger.list_sent(&entry.reply, tried_ms);
+        let listed = match tokio::time::timeout(Duration::from_millis(LIST_MS_MAX), listing).await {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(refusal)) => return Resolution::Outcome(unreadable(entry, &refusal)),
+            Err(_) => {
+                tracing::warn!(outbox_id = ?entry.reply.id, "a reply in doubt stays held: the list took too long");
+                return Resolution::Outcome(Outcome::Snooze(UNREADABLE_MS));
+            }
         };
         match self.find(entry, listed).await {
             Ok(Some(sid)) => Resolution::Outcome(self.found(entry, sid).await),
@@ -41,7 +51,11 @@ impl ReplyHandler {
     }
 
     /// The listed message with the entry's text that belongs to no other entry.
-    async fn find(&self, entry: &OutboxEntry, listed: Vec<ListedMessage>) -> Result<Option<MessageSid>, RecordsError> {
+    async fn find(
+        &self,
+        entry: &OutboxEntry,
+        listed: Vec<ListedMessage>,
+    ) -> Result<Option<MessageSid>, RecordsError> {
         let same = |message: &ListedMessage| same_text(&message.body, &entry.reply.body);
         let sids: Vec<MessageSid> = listed.into_iter().filter(same).map(|message| message.sid).collect();
         if sids.is_empty() {

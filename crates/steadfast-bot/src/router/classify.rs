@@ -135,7 +135,8 @@ fn media(items: &[Media], caption: &str) -> Route {
 
 /// Whether a caption reads like an order by itself: a quantity with something to it.
 fn starts_an_order(caption: &str) -> bool {
-    let looks_like_a_file = caption.rsplit_once('.').is_some_and(|(_, end)| (2..=5).contains(&end.len()) && !end.contains(' '));
+    let looks_like_a_file =
+        caption.rsplit_once('.').is_some_and(|(_, end)| (2..=5).contains(&end.len()) && !end.contains(' '));
     let digits = caption.chars().any(char::is_numeric);
     let rest = caption.chars().any(char::is_alphabetic);
     digits && rest && !looks_like_a_file

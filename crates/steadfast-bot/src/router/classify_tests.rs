@@ -23,7 +23,8 @@ fn route(body: &str) -> Route {
 }
 
 fn media(content_type: &str, caption: &str) -> Route {
-    let items = vec![Media { url: "https://api.twilio.com/x".to_owned(), content_type: content_type.to_owned() }];
+    let items =
+        vec![Media { url: "https://api.twilio.com/x".to_owned(), content_type: content_type.to_owned() }];
     classify(&message(caption, Content::Media { items }))
 }
 
@@ -74,7 +75,8 @@ fn other_content() {
     assert_eq!(button("VOICE_CALL_REQUEST", "REJECTED"), Route::Silent);
     let choice = Content::ListChoice { id: "sku:rice-1kg".to_owned(), title: "Rice (1kg)".to_owned() };
     assert_eq!(classify(&message("Rice (1kg)", choice)), Route::Order);
-    let other = |kind: &str, body: &str| classify(&message(body, Content::Other { message_type: kind.to_owned() }));
+    let other =
+        |kind: &str, body: &str| classify(&message(body, Content::Other { message_type: kind.to_owned() }));
     assert_eq!(other("reaction", "👍"), Route::Silent);
     assert_eq!(other("sticker", ""), Route::Answer(Kind::Unknown, texts::UNKNOWN_TYPE));
     assert_eq!(other("contacts", ""), Route::Answer(Kind::Unknown, texts::CONTACT));
@@ -97,5 +99,8 @@ fn files_are_answered_unless_their_caption_says_what_is_wanted() {
     assert_eq!(media("audio/ogg; codecs=opus", ""), Route::Answer(Kind::Media, texts::AUDIO));
     assert_eq!(media("video/mp4", ""), Route::Answer(Kind::Media, texts::VIDEO));
     assert_eq!(media("application/zip", "cv.zip"), Route::Answer(Kind::Media, texts::DOCUMENT));
-    assert_eq!(classify(&message("", Content::Media { items: Vec::new() })), Route::Answer(Kind::Media, texts::DOCUMENT));
+    assert_eq!(
+        classify(&message("", Content::Media { items: Vec::new() })),
+        Route::Answer(Kind::Media, texts::DOCUMENT)
+    );
 }

@@ -4,8 +4,10 @@ use super::words::fold;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// From this score on, a text is taken for a job ad.
+/// From this score on, a text with a strong cue is taken for a job ad,
 const SCORE_MIN: u32 = 4;
+/// and one without from this score on.
+const SCORE_MIN_WITHOUT_STRONG: u32 = 6;
 /// No ad is shorter, in characters.
 pub const AD_CHARS_MIN: usize = 10;
 /// More of a text is not looked at for routing, in characters.
@@ -13,58 +15,256 @@ const LOOK_CHARS_MAX: usize = 4_000;
 
 /// Words that hardly stand anywhere else (3 points).
 const STRONG: &[&str] = &[
-    "hiring", "vacancy", "vacancies", "salary", "recruiter", "recruitment", "recruiting", "job", "jobs", "resume",
-    "applicants", "internship", "employment", "mystery shopper", "data entry", "work from home", "job opening",
-    "now hiring", "we are hiring", "home based", "part time", "full time", "curriculum", "vaga", "vagas", "emprego",
-    "contratando", "empleo", "vacante", "vacantes", "salario", "sueldo", "estamos contratando", "se busca", "contrata",
-    "trabajo", "trabalho", "trabalhe", "trabaja", "home office", "emploi", "recrute", "recrutement", "salaire", "stage",
-    "naukri", "bharti", "jagir", "rojgar", "नौकरी", "भर्ती", "वेतन", "जागिर", "तलब", "रोजगारी", "रोजगार", "कर्मचारी",
+    "hiring",
+    "vacancy",
+    "vacancies",
+    "salary",
+    "recruiter",
+    "recruitment",
+    "recruiting",
+    "job",
+    "jobs",
+    "resume",
+    "applicants",
+    "internship",
+    "employment",
+    "mystery shopper",
+    "data entry",
+    "nurse",
+    "delivery rider",
+    "delivery boy",
+    "work from home",
+    "job opening",
+    "now hiring",
+    "we are hiring",
+    "home based",
+    "part time",
+    "full time",
+    "curriculum",
+    "vaga",
+    "vagas",
+    "emprego",
+    "contratando",
+    "empleo",
+    "vacante",
+    "vacantes",
+    "salario",
+    "sueldo",
+    "estamos contratando",
+    "se busca",
+    "contrata",
+    "trabajo",
+    "trabalho",
+    "trabalhe",
+    "trabaja",
+    "home office",
+    "emploi",
+    "recrute",
+    "recrutement",
+    "salaire",
+    "stage",
+    "naukri",
+    "bharti",
+    "jagir",
+    "rojgar",
+    "नौकरी",
+    "भर्ती",
+    "वेतन",
+    "जागिर",
+    "तलब",
+    "रोजगारी",
+    "रोजगार",
+    "कर्मचारी",
 ];
 
 /// Words that ads share with other texts (2 points).
 const MEDIUM: &[&str] = &[
-    "position", "candidates", "candidate", "interview", "apply", "employer", "experience", "cv", "wanted",
-    "qualification", "qualifications", "degree", "licence required", "license required", "earn", "earnings", "income",
-    "shift", "per hour", "per day", "per week", "per month", "a month", "a week", "a year", "an hour", "a day", "monthly",
-    "weekly pay", "daily payment", "401k", "engineer", "developer", "manager", "nurse", "cashier", "cashiers", "driver",
-    "drivers", "representative", "assistant", "accountant", "remote work", "training fee", "processing fee",
-    "activation fee", "registration fee", "background check", "gift cards", "gift card", "money transfer",
-    "guaranteed income", "ghar baithe", "ghar baithe kamaye", "kamaye", "kamao", "kamai", "por dia", "por mes",
-    "por semana", "al dia", "al mes", "a la semana", "ao mes", "ganhe", "gana", "ingresos", "renda extra", "entrevista",
-    "experiencia", "candidatos", "घर बैठे", "कमाएं", "कमाउनुहोस्", "अनुभव", "अन्तर्वार्ता",
+    "position",
+    "candidates",
+    "candidate",
+    "interview",
+    "apply",
+    "employer",
+    "experience",
+    "cv",
+    "wanted",
+    "qualification",
+    "qualifications",
+    "degree",
+    "licence required",
+    "license required",
+    "earn",
+    "earnings",
+    "income",
+    "shift",
+    "per hour",
+    "per day",
+    "per week",
+    "per month",
+    "a month",
+    "a week",
+    "a year",
+    "an hour",
+    "a day",
+    "monthly",
+    "weekly pay",
+    "daily payment",
+    "401k",
+    "engineer",
+    "rider",
+    "developer",
+    "manager",
+    "cashier",
+    "cashiers",
+    "driver",
+    "drivers",
+    "representative",
+    "assistant",
+    "accountant",
+    "remote work",
+    "training fee",
+    "processing fee",
+    "activation fee",
+    "registration fee",
+    "background check",
+    "gift cards",
+    "gift card",
+    "money transfer",
+    "guaranteed income",
+    "ghar baithe",
+    "ghar baithe kamaye",
+    "kamaye",
+    "kamao",
+    "kamai",
+    "por dia",
+    "por mes",
+    "por semana",
+    "al dia",
+    "al mes",
+    "a la semana",
+    "ao mes",
+    "ganhe",
+    "gana",
+    "ingresos",
+    "renda extra",
+    "entrevista",
+    "experiencia",
+    "candidatos",
+    "घर बैठे",
+    "कमाएं",
+    "कमाउनुहोस्",
+    "अनुभव",
+    "अन्तर्वार्ता",
 ];
 
 /// Words that add a little (1 point).
 const WEAK: &[&str] = &[
-    "pay", "paid", "fee", "deposit", "company", "team", "join", "office", "work", "worker", "workers", "years",
-    "benefits", "requirements", "responsibilities", "skills", "opportunity", "immediate", "urgent", "contact", "hours",
-    "staff", "agency", "selected", "shortlisted", "whatsapp", "telegram", "certified", "uniform", "barista", "waiter",
-    "cook", "clerk", "guard", "teacher", "seguro", "empresa", "kaam", "काम", "कम्पनी", "insurance", "health insurance",
+    "pay",
+    "paid",
+    "fee",
+    "deposit",
+    "company",
+    "team",
+    "join",
+    "office",
+    "work",
+    "worker",
+    "workers",
+    "years",
+    "benefits",
+    "requirements",
+    "responsibilities",
+    "skills",
+    "opportunity",
+    "immediate",
+    "urgent",
+    "contact",
+    "hours",
+    "staff",
+    "agency",
+    "selected",
+    "shortlisted",
+    "whatsapp",
+    "telegram",
+    "certified",
+    "uniform",
+    "barista",
+    "waiter",
+    "cook",
+    "clerk",
+    "guard",
+    "teacher",
+    "seguro",
+    "empresa",
+    "kaam",
+    "काम",
+    "कम्पनी",
+    "insurance",
+    "health insurance",
+];
+
+/// Words of people who order or complain (3 points off): managers and drivers occur there too.
+const AGAINST: &[&str] = &[
+    "order",
+    "orders",
+    "my order",
+    "refund",
+    "delivery",
+    "delivered",
+    "deliver",
+    "cart",
+    "invoice",
+    "bill",
+    "complaint",
+    "pedido",
+    "entrega",
+    "अर्डर",
+    "ऑर्डर",
 ];
 
 /// Words that open an explicit request for a check, as the beginning of a message.
 const ASKS: &[&str] = &[
-    "check", "verify", "analyze", "analyse", "reality check", "scan", "is this real", "is this job real",
-    "is this legit", "is this a scam", "is it a scam", "real or fake", "es real", "es estafa", "e golpe",
+    "check",
+    "verify",
+    "analyze",
+    "analyse",
+    "reality check",
+    "scan",
+    "is this real",
+    "is this job real",
+    "is this legit",
+    "is this a scam",
+    "is it a scam",
+    "real or fake",
+    "es real",
+    "es estafa",
+    "e golpe",
 ];
 
 /// Words after "check" that ask about an order or an account, not about an ad.
-const NOT_ADS: &[&str] = &["order", "orders", "credit", "status", "balance", "price", "prices", "stock", "out", "in"];
+const NOT_ADS: &[&str] =
+    &["order", "orders", "credit", "status", "balance", "price", "prices", "stock", "out", "in"];
 
-static CUES: LazyLock<HashMap<String, u32>> = LazyLock::new(|| {
-    let table = [(STRONG, 3), (MEDIUM, 2), (WEAK, 1)];
+static CUES: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
+    let table = [(STRONG, STRONG_POINTS), (MEDIUM, 2), (WEAK, 1), (AGAINST, -3)];
     table.into_iter().flat_map(|(cues, points)| cues.iter().map(move |cue| (fold(cue), points))).collect()
 });
 
+const STRONG_POINTS: i32 = 3;
 /// The most words of a cue.
 const CUE_WORDS_MAX: usize = 3;
 
-/// How much `text` looks like a job ad: the points of the distinct cues in it.
+/// How much `text` looks like a job ad: the points of the distinct cues in it, at least 0.
 pub fn score(text: &str) -> u32 {
+    weigh(text).0
+}
+
+/// The score, and whether there is a strong cue.
+fn weigh(text: &str) -> (u32, bool) {
     let look: String = text.chars().take(LOOK_CHARS_MAX).collect();
     let folded = fold(&look);
     let words: Vec<&str> = folded.split(' ').collect();
-    let mut found: HashMap<String, u32> = HashMap::new();
+    let mut found: HashMap<String, i32> = HashMap::new();
     for length in 1..=CUE_WORDS_MAX {
         for phrase in words.windows(length).map(|run| run.join(" ")) {
             if let Some(&points) = CUES.get(&phrase) {
@@ -72,8 +272,16 @@ pub fn score(text: &str) -> u32 {
             }
         }
     }
-    let money = look.contains(['$', '€', '£', '₹']) || words.iter().any(|&word| matches!(word, "rs" | "usd" | "inr"));
-    found.values().sum::<u32>() + u32::from(money)
+    let money =
+        look.contains(['$', '€', '£', '₹']) || words.iter().any(|&word| matches!(word, "rs" | "usd" | "inr"));
+    let points = found.values().sum::<i32>() + i32::from(money);
+    (u32::try_from(points).unwrap_or(0), found.values().any(|&points| points == STRONG_POINTS))
+}
+
+/// Whether `text` is a job ad by its cues.
+fn is_ad(text: &str) -> bool {
+    let (score, strong) = weigh(text);
+    text.chars().count() >= AD_CHARS_MIN && score >= if strong { SCORE_MIN } else { SCORE_MIN_WITHOUT_STRONG }
 }
 
 /// What a message wants of the reality check.
@@ -100,7 +308,7 @@ pub fn ask(text: &str) -> Ask {
             () => Ask::Check,
         };
     }
-    if text.chars().count() >= AD_CHARS_MIN && score(text) >= SCORE_MIN { Ask::Check } else { Ask::No }
+    if is_ad(text) { Ask::Check } else { Ask::No }
 }
 
 /// The part of `text` that is to be checked: without a leading "check:" or its like.
@@ -114,7 +322,9 @@ pub fn subject(text: &str) -> &str {
 fn after<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
     let head = text.get(..phrase.len())?;
     let rest = &text[phrase.len()..];
-    if !head.eq_ignore_ascii_case(phrase) || rest.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '\'') {
+    if !head.eq_ignore_ascii_case(phrase)
+        || rest.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '\'')
+    {
         return None;
     }
     let mut rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c.is_ascii_punctuation());
@@ -158,9 +368,24 @@ mod tests {
     #[test]
     fn orders_and_chat_are_not_ads() {
         let others = [
-            "1x2, 3x1", "2 packet oil", "I want 5 wraps please", "2x margherita, 1 coke to 12 Main St", "yes", "cancel",
-            "where is my order?", "dos margaritas y una coca cola", "check credit", "check my order", "check out",
-            "deliver to the office please", "thanks, good work", "can I pay by card", "3 kg rice and contact me before delivery",
+            "1x2, 3x1",
+            "2 packet oil",
+            "I want 5 wraps please",
+            "2x margherita, 1 coke to 12 Main St",
+            "yes",
+            "cancel",
+            "where is my order?",
+            "dos margaritas y una coca cola",
+            "check credit",
+            "check my order",
+            "check out",
+            "deliver to the office please",
+            "thanks, good work",
+            "can I pay by card",
+            "3 kg rice and contact me before delivery",
+            "The delivery driver was rude, I want to talk to the manager",
+            "I want to apply for a refund, my order experience was bad, call the manager",
+            "do you have a part time discount",
         ];
         for text in others {
             assert_eq!(ask(text), Ask::No, "{text} scores {}", score(text));

@@ -6,9 +6,29 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Words that ask us to be silent, each a whole message. Not "cancel" nor "end": people end orders so.
 const STOP: &[&str] = &[
-    "stop", "stopall", "stop all", "unsubscribe", "optout", "opt out", "stop messages", "stop messaging me",
-    "stop sending messages", "no more messages", "revoke", "quit", "baja", "darme de baja", "parar", "sair",
-    "descadastrar", "cancelar suscripcion", "cancelar inscricao", "desabonner", "रोको", "बन्द", "बंद",
+    "stop",
+    "stopall",
+    "stop all",
+    "unsubscribe",
+    "optout",
+    "opt out",
+    "stop messages",
+    "stop messaging me",
+    "stop sending messages",
+    "no more messages",
+    "revoke",
+    "quit",
+    "baja",
+    "darme de baja",
+    "parar",
+    "sair",
+    "descadastrar",
+    "cancelar suscripcion",
+    "cancelar inscricao",
+    "desabonner",
+    "रोको",
+    "बन्द",
+    "बंद",
 ];
 
 /// Words that ask for messages again.
@@ -16,21 +36,90 @@ const START: &[&str] = &["start", "unstop", "subscribe", "optin", "opt in", "res
 
 /// Words that greet or ask for help. A message of these and fillers alone gets the welcome.
 const HELP: &[&str] = &[
-    "help", "hi", "hii", "hiii", "hello", "helo", "hey", "menu", "info", "namaste", "namaskar", "hola", "ola",
-    "oi", "salut", "bonjour", "ayuda", "ajuda", "aide", "madad", "नमस्ते", "नमस्कार", "मदद", "मद्दत", "मेनु", "सहायता",
+    "help",
+    "hi",
+    "hii",
+    "hiii",
+    "hello",
+    "helo",
+    "hey",
+    "menu",
+    "info",
+    "namaste",
+    "namaskar",
+    "hola",
+    "ola",
+    "oi",
+    "salut",
+    "bonjour",
+    "ayuda",
+    "ajuda",
+    "aide",
+    "madad",
+    "नमस्ते",
+    "नमस्कार",
+    "मदद",
+    "मद्दत",
+    "मेनु",
+    "सहायता",
 ];
 
 const FILLERS: &[&str] = &[
-    "there", "please", "pls", "plz", "me", "bot", "sir", "madam", "mam", "maam", "dear", "again", "the", "show",
-    "need", "i", "want", "to", "see", "ji", "dai", "bhai", "por", "favor", "good", "morning", "afternoon", "evening",
-    "all", "everyone", "friend", "my",
+    "there",
+    "please",
+    "pls",
+    "plz",
+    "me",
+    "bot",
+    "sir",
+    "madam",
+    "mam",
+    "maam",
+    "dear",
+    "again",
+    "the",
+    "show",
+    "need",
+    "i",
+    "want",
+    "to",
+    "see",
+    "ji",
+    "dai",
+    "bhai",
+    "por",
+    "favor",
+    "good",
+    "morning",
+    "afternoon",
+    "evening",
+    "all",
+    "everyone",
+    "friend",
+    "my",
 ];
 
 /// Whole messages that ask what we are.
 const HELP_PHRASES: &[&str] = &[
-    "how does this work", "how does it work", "what can you do", "what do you do", "who are you", "what is this",
-    "how to use", "how to use this", "what are my options", "options", "commands", "good morning",
-    "good afternoon", "good evening", "good day", "buenos dias", "buenas tardes", "bom dia", "boa tarde",
+    "how does this work",
+    "how does it work",
+    "what can you do",
+    "what do you do",
+    "who are you",
+    "what is this",
+    "how to use",
+    "how to use this",
+    "what are my options",
+    "options",
+    "commands",
+    "good morning",
+    "good afternoon",
+    "good evening",
+    "good day",
+    "buenos dias",
+    "buenas tardes",
+    "bom dia",
+    "boa tarde",
 ];
 
 /// The most words of a greeting.
@@ -70,7 +159,8 @@ pub fn fold(text: &str) -> String {
 
 static COMMANDS: LazyLock<HashMap<String, Command>> = LazyLock::new(|| {
     let table = [(STOP, Command::Stop), (START, Command::Start), (HELP_PHRASES, Command::Help)];
-    let pairs = table.into_iter().flat_map(|(phrases, command)| phrases.iter().map(move |p| (fold(p), command)));
+    let pairs =
+        table.into_iter().flat_map(|(phrases, command)| phrases.iter().map(move |p| (fold(p), command)));
     pairs.collect()
 });
 
@@ -104,7 +194,9 @@ mod tests {
 
     #[test]
     fn whole_messages_are_commands() {
-        for text in ["hi", "Hello!", "HELP", " help me please ", "नमस्ते", "¡Hola!", "Hi there 👋", "menu", "?", "Olá"] {
+        for text in
+            ["hi", "Hello!", "HELP", " help me please ", "नमस्ते", "¡Hola!", "Hi there 👋", "menu", "?", "Olá"]
+        {
             assert_eq!(command(text), Some(Command::Help), "{text}");
         }
         for text in ["STOP", "stop.", "Unsubscribe", "opt-out", "Stop please", "बन्द"] {
