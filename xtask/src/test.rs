@@ -4,7 +4,8 @@ use crate::run::{present, read, shown};
 use anyhow::bail;
 
 /// Programs the tests run, and the Debian packages that bring them.
-const NEEDED: &[(&str, &str)] = &[("cc", "gcc"), ("kill", "procps"), ("sh", "dash")];
+const NEEDED: &[(&str, &str)] =
+    &[("cc", "gcc"), ("kill", "procps"), ("sh", "dash"), ("prlimit", "util-linux")];
 
 /// Installs, builds, tests.
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {

@@ -143,6 +143,7 @@ CREATE TABLE outbox (
 CREATE UNIQUE INDEX outbox_by_sid ON outbox (sid) WHERE sid IS NOT NULL;
 CREATE INDEX outbox_by_time ON outbox (created_ms, id);
 CREATE INDEX outbox_in_trouble ON outbox (changed_ms) WHERE state IN ('ambiguous', 'failed');
+CREATE INDEX outbox_claimed ON outbox (id) WHERE state = 'sending';
 CREATE INDEX outbox_with_text ON outbox (created_ms)
     WHERE body IS NOT NULL AND state IN ('sent', 'failed', 'suppressed');
 

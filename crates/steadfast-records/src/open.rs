@@ -75,7 +75,15 @@ pub(crate) fn first_connection(options: &RecordsOptions) -> Result<Connection, O
     // After an fsync that failed, log frames can sit in the page cache, readable but never on disk, and
     // every later commit would build upon them. Copying them into the database and syncing that ends it.
     checkpoint(&conn).map_err(failed("SQLite cannot sync the log of"))?;
+    end_orphaned_claims(&conn).map_err(failed("SQLite cannot write"))?;
     Ok(conn)
+}
+
+/// Lets the claims of earlier processes run out. The lock is ours, so whoever held them is gone; without
+/// this, every send that a crash interrupted would stay held for the rest of its claim.
+fn end_orphaned_claims(conn: &Connection) -> rusqlite::Result<()> {
+    let orphaned = "UPDATE outbox SET claim_until_ms = claim_from_ms WHERE state = 'sending'";
+    conn.execute(orphaned, []).map(|_| ())
 }
 
 /// A further writer connection, after the last one had to be given up.

@@ -42,7 +42,18 @@ impl Node {
     /// Starts `binary serve` on `data_dir` with every port free and `settings` as `--set` flags, and waits
     /// until it says where it is.
     pub async fn start(binary: &Path, data_dir: &Path, settings: &[&str]) -> anyhow::Result<Self> {
-        let mut command = Command::new(binary);
+        Self::start_under("", binary, data_dir, settings).await
+    }
+
+    /// The same, with `prelude` run first by the shell that becomes the node: limits, traps.
+    pub async fn start_under(
+        prelude: &str,
+        binary: &Path,
+        data_dir: &Path,
+        settings: &[&str],
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{prelude}\nexec \"$0\" \"$@\"")]).arg(binary);
         command.arg("serve").arg("--data-dir").arg(data_dir);
         let free_ports =
             ["gateway.port=0", "monitor.port=0", "metrics.port=0", "fake_twilio.port=0", "log.format=json"];

@@ -1,11 +1,12 @@
 //! The file: who may read it, who may open it, and which files are left alone.
 
-use crate::support::{START_MS, Sqlite, answering, conversation, draft, path_in, place, step};
+use crate::support::{START_MS, Sqlite, answering, conversation, draft, path_in, place, reply, step};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use steadfast_core::ManualClock;
+use steadfast_core::outbox::Claim;
 use steadfast_core::ports::{Records, RecordsError};
 use steadfast_records::{OpenError, RecordsOptions, RecordsRead, SqliteRecords};
 
@@ -111,4 +112,19 @@ async fn a_folder_that_cannot_be_made_is_named() {
     fs::write(&file, "in the way").expect("written");
     let refused = open(&path_in(&file)).expect_err("refused");
     assert!(matches!(refused, OpenError::Files { .. }) && refused.to_string().contains("file"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_send_that_a_crash_interrupted_is_in_doubt_at_the_next_start_not_held() {
+    let store = Sqlite::new();
+    store.records.apply(&step("answer"), None, answering(1)).await.expect("applies");
+    let id = reply(1).id;
+    let claim = store.records.claim(&id, 3_600_000).await.expect("claims");
+    assert!(matches!(claim, Claim::Granted(_)), "{claim:?}");
+    store.records.close().await;
+    let options = RecordsOptions::at(path_in(store.folder.path()));
+    let again = SqliteRecords::open(options, store.clock.clone()).expect("opens");
+    let claim = again.claim(&id, 3_600_000).await.expect("claims");
+    assert!(matches!(claim, Claim::Ambiguous(_)), "never simply sent again: {claim:?}");
+    again.close().await;
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use steadfast_core::{SharedClock, SystemClock, queues};
 use steadfast_queue::Backend;
 use steadfast_queue::backend::local::{LocalBackend, LocalOptions};
-use steadfast_queue::backend::{Limits, Retention};
+use steadfast_queue::backend::rules::{Limits, Retention};
 use steadfast_queue::maintenance::{Maintenance, MaintenanceConfig};
 use steadfast_records::{RecordsOptions, SqliteRecords};
 use tokio::net::TcpListener;
@@ -195,7 +195,7 @@ impl Node {
         back.close();
         back.wait().await;
         stores.records.close().await;
-        stores.queue.close().await;
+        stores.queue.close().await.context("the queue did not close cleanly; it recovers at the next start")?;
         lifecycle.abort.cancel();
         lifecycle.tasks.close();
         lifecycle.tasks.wait().await;

@@ -5,8 +5,8 @@ mod load;
 mod settings;
 mod values;
 
-pub(crate) use check::{Config, FakeTwilio, LogFormat, NodeEnv, PublicBase, Twilio, check};
-pub(crate) use load::{Origin, Problem, Sources, Values, gather};
+pub(crate) use check::{Config, LogFormat, NodeEnv, PublicBase, Twilio, check};
+pub(crate) use load::{Problem, Sources, Values, gather};
 pub(crate) use settings::{SETTINGS, env_name};
 
 use std::path::{Path, PathBuf};

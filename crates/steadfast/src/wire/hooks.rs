@@ -1,7 +1,7 @@
 //! What the monitor sees of the other parts.
 
 use steadfast_gateway::Inspector;
-use steadfast_monitor::{ScaleError, ScaleHook, WebhookLog, WorkerView};
+use steadfast_monitor::hooks::{ScaleError, ScaleHook, WebhookLog, WorkerView};
 use steadfast_queue::worker::{CONCURRENCY_MAX, WorkerHandle};
 
 /// The workers of this process.

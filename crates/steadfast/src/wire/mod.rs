@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use steadfast_bot::config::JobPolicy;
 use steadfast_bot::limits::{LimitsConfig, Rule};
-use steadfast_bot::order::conversation::OrderPolicy;
+use steadfast_bot::order::conversation::Policy;
 use steadfast_bot::reply::pacing::PacingConfig;
 use steadfast_bot::reply::twilio::{TwilioClient, TwilioConfig};
 use steadfast_bot::{Bot, BotConfig};
@@ -144,9 +144,9 @@ pub(crate) fn bot(
             burst: config.sends_per_second,
             ..PacingConfig::default()
         },
-        order: OrderPolicy {
+        order: Policy {
             draft_ttl_ms: i64::try_from(ms(config.bot.draft_ttl)).unwrap_or(i64::MAX),
-            ..OrderPolicy::default()
+            ..Policy::default()
         },
         ambiguous_grace_ms: i64::try_from(ms(config.bot.ambiguous_grace)).unwrap_or(i64::MAX),
         ..BotConfig::default()
