@@ -16,6 +16,7 @@ const state = {
   messages: new Map(), // id -> message, of the open chat
   nodes: new Map(), // id -> element
   draws: 0, // counts openings, so that a late answer draws nothing
+  run: null, // the server process that the messages are from
   notes: 0,
   pinned: true, // the log is scrolled to its end, and stays there
 };
@@ -228,6 +229,12 @@ async function loadChat() {
   const draw = ++state.draws;
   const chat = await call("GET", `/fake/chat?number=${encodeURIComponent(state.number)}`);
   if (draw !== state.draws || chat.number !== state.number) return;
+  if (state.run !== chat.run && state.run !== null) {
+    // Another process, with sequence numbers of its own: what the former one knew is gone.
+    state.messages.clear();
+    state.nodes.clear();
+  }
+  state.run = chat.run;
   // What came by the stream after this answer was made stays, and so does what is still being sent.
   const present = new Set(chat.messages.map((message) => message.sid));
   const newest = chat.messages.at(-1)?.seq ?? 0;

@@ -30,7 +30,7 @@
 //!
 //! # Failures on request
 //!
-//! By the last four digits of the recipient:
+//! By the last four digits of the recipient (unless [`FakeTwilioConfig::suffix_scripts`] is off):
 //!
 //! | suffix | what happens to a create |
 //! |---|---|

@@ -93,8 +93,8 @@ pub(crate) struct ScriptBook {
 }
 
 impl ScriptBook {
-    /// What the next create to `to` meets. Counts it.
-    pub(crate) fn decide(&mut self, to: &str, transient_failures: u32) -> Verdict {
+    /// What the next create to `to` meets. Counts it. Suffixes play no part when `transient_failures` is `None`.
+    pub(crate) fn decide(&mut self, to: &str, transient_failures: Option<u32>) -> Verdict {
         if let Some(script) = self.by_recipient.get_mut(to) {
             let verdict = script.verdict();
             if script.used_up() {
@@ -109,7 +109,8 @@ impl ScriptBook {
             }
             return verdict;
         }
-        Verdict { behaviour: self.by_suffix(to, transient_failures), latency: None }
+        let behaviour = transient_failures.map_or(Behaviour::Ok, |times| self.by_suffix(to, times));
+        Verdict { behaviour, latency: None }
     }
 
     fn by_suffix(&mut self, to: &str, transient_failures: u32) -> Behaviour {
@@ -216,12 +217,13 @@ mod tests {
     #[test]
     fn a_transient_suffix_passes_and_a_lasting_one_does_not() {
         let mut book = ScriptBook::default();
-        let mut met = |to: &str| book.decide(to, 2).behaviour;
+        let mut met = |to: &str| book.decide(to, Some(2)).behaviour;
         let first: Vec<Behaviour> = (0..3).map(|_| met("whatsapp:+9779800000429")).collect();
         assert_eq!(first, [Behaviour::TooManyRequests, Behaviour::TooManyRequests, Behaviour::Ok]);
         let second: Vec<Behaviour> = (0..3).map(|_| met("whatsapp:+9779800000503")).collect();
         assert_eq!(second, [Behaviour::LostAnswer; 3]);
         assert_eq!(met(PLAIN), Behaviour::Ok);
+        assert_eq!(book.decide("whatsapp:+9779800000503", None).behaviour, Behaviour::Ok);
     }
 
     #[test]
@@ -229,12 +231,12 @@ mod tests {
         let mut book = ScriptBook::default();
         book.add_next(Behaviour::LostAnswer, Some(2), Some(5)).expect("room");
         book.set_for("whatsapp:+9779800000610", Behaviour::Ok, Some(1), None).expect("room");
-        assert_eq!(book.decide("whatsapp:+9779800000610", 2).behaviour, Behaviour::Ok);
-        let second = book.decide("whatsapp:+9779800000610", 2);
+        assert_eq!(book.decide("whatsapp:+9779800000610", Some(2)).behaviour, Behaviour::Ok);
+        let second = book.decide("whatsapp:+9779800000610", Some(2));
         assert_eq!(second.behaviour, Behaviour::LostAnswer);
         assert_eq!(second.latency, Some(Duration::from_millis(5)));
-        assert_eq!(book.decide(PLAIN, 2).behaviour, Behaviour::LostAnswer);
-        assert_eq!(book.decide("whatsapp:+9779800000610", 2).behaviour, Behaviour::OptedOut);
+        assert_eq!(book.decide(PLAIN, Some(2)).behaviour, Behaviour::LostAnswer);
+        assert_eq!(book.decide("whatsapp:+9779800000610", Some(2)).behaviour, Behaviour::OptedOut);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct FakeTwilio {
     pub(crate) hard: CancellationToken,
     pub(crate) base_url: OnceLock<String>,
     pub(crate) creates_at_work: AtomicUsize,
+    /// Names this process to pages that outlive it: after a restart, sequence numbers begin anew.
+    pub(crate) run: String,
     /// The sender's address, shared by nearly all messages.
     sender: Arc<str>,
     state: Mutex<State>,
@@ -96,6 +98,7 @@ impl FakeTwilio {
         };
         Arc::new(Self {
             courier: Courier::new(&config),
+            run: uuid::Uuid::new_v4().to_string(),
             sender: Arc::from(config.sender.as_str()),
             config,
             clock,

@@ -93,6 +93,7 @@ pub(crate) async fn chat(State(twilio): State<Arc<FakeTwilio>>, uri: Uri) -> Res
     let messages: Vec<Value> =
         state.store.chat(&query.number, CHAT_MESSAGES).into_iter().map(Message::to_fake).collect();
     Ok(Json(json!({
+        "run": twilio.run,
         "number": query.number,
         "messages": messages,
         "behaviour": state.scripts.set_behaviour(&query.number),
