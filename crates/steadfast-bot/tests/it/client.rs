@@ -302,7 +302,6 @@ async fn a_list_that_is_not_whole_proves_nothing() {
         vec![Script::BreakOff("200 OK")],
         vec![Script::Endless("200 OK")],
         vec![page(&one, "/next"), Script::Close],
-        vec![page(&one, "https://evil.example/next")],
         vec![page(&one, "/always-one-more")],
     ];
     for scripts in cases {
@@ -311,6 +310,14 @@ async fn a_list_that_is_not_whole_proves_nothing() {
         let listed = client(&server.url).list_sent(&reply(), START_MS).await;
         assert!(listed.is_err(), "{shown}: {listed:?}");
     }
+}
+
+#[tokio::test]
+async fn the_list_does_not_lead_to_another_host() {
+    let away = Server::start(vec![page(&[], "")]).await;
+    let server = Server::start(vec![page(&[], away.url.join("next").expect("valid").as_str())]).await;
+    assert!(client(&server.url).list_sent(&reply(), START_MS).await.is_err());
+    assert!(away.requests().is_empty(), "the credentials went to another host");
 }
 
 #[tokio::test]

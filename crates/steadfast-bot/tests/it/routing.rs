@@ -141,6 +141,14 @@ async fn a_flood_gets_one_notice_and_loses_no_order() {
 }
 
 #[tokio::test]
+async fn stop_is_never_too_much() {
+    let limits =
+        LimitsConfig { general: vec![Rule { count: 0, window_ms: 60_000 }], ..LimitsConfig::default() };
+    let bench = Bench::with(|config| config.limits = limits);
+    assert_eq!(routed(&bench, 1, "STOP").await.len(), 1, "nothing but the confirmation");
+}
+
+#[tokio::test]
 async fn a_status_callback_moves_its_reply_and_an_unknown_word_harms_nothing() {
     let bench = Bench::new();
     assert_eq!(bench.hears(1, "hi").await, [""; 0]);
