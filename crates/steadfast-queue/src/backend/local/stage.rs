@@ -4,10 +4,11 @@
 mod control;
 mod enqueue;
 mod housekeep;
+mod kept;
 mod settle;
 
 use super::codec::{decode_history, encode_history};
-use super::live::{Effect, KeptRow, Live, Tally};
+use super::live::{Effect, Live, Tally};
 use super::ticket::{TICKET, Table, Ticket, state_code};
 use super::window::Entry;
 use super::write::{Answer, Write};
@@ -15,6 +16,7 @@ use crate::backend::rules::{self, Dice, Limits, Retention};
 use crate::job::{GroupKey, JobId};
 use crate::policy::Failure;
 use crate::state::State;
+use kept::StagedKept;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{HashMap, HashSet};
 
@@ -29,13 +31,6 @@ impl From<rusqlite::Error> for Fail {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
-}
-
-/// Finished jobs that this transaction keeps or stops keeping, of one queue and state.
-#[derive(Debug, Default)]
-struct StagedKept {
-    pushed: Vec<KeptRow>,
-    removed: HashSet<i64>,
 }
 
 /// See the module.
@@ -109,9 +104,8 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// What belongs to the transaction as a whole: retention, and the marks of attempts begun.
+    /// What belongs to the transaction as a whole: the marks of attempts begun.
     pub(super) fn close(&mut self) -> Result<Vec<JobId>, Fail> {
-        self.trim()?;
         let mut insert = self.conn.prepare_cached("INSERT OR IGNORE INTO mark(seq, cancel) VALUES(?1, 0)")?;
         let mut marked = Vec::new();
         for id in &self.live.unmarked {
@@ -192,16 +186,7 @@ impl<'a> Stage<'a> {
         if !keeps {
             self.forget_id(job)?;
         } else if state != State::Dead {
-            let row = KeptRow {
-                seq: job.seq,
-                id: job.id,
-                slot: job.slot,
-                until_ms: job.until_ms,
-                finished_ms: self.now_ms,
-                bytes: job.bytes,
-            };
-            self.kept.entry((job.queue, state)).or_default().pushed.push(row.clone());
-            self.effects.push(Effect::Kept { queue: job.queue, state, row });
+            self.keep(job, state)?;
         }
         self.go_on(job.queue, job.group)
     }
@@ -244,16 +229,6 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Whether a job that finishes now is kept, seeing how many more finish in this transaction.
-    fn keeps(&mut self, queue: i64, state: State) -> bool {
-        if state != State::Completed {
-            return self.retention.cancelled_max > 0;
-        }
-        let ahead = self.completions_ahead.entry(queue).or_default();
-        *ahead = ahead.saturating_sub(1);
-        *ahead < self.retention.completed_max
-    }
-
     /// After a job of this group left it: the next one's turn.
     fn go_on(&mut self, queue: i64, group: Option<GroupKey>) -> Result<(), Fail> {
         let Some(group) = group else { return Ok(()) };
@@ -284,57 +259,6 @@ impl<'a> Stage<'a> {
         job.ready = Some(ready);
         self.effects.push(Effect::Ready(Box::new(Entry { ticket: job, cached: None })));
         Ok(())
-    }
-
-    /// Forgets what retention no longer allows, oldest first.
-    fn trim(&mut self) -> Result<(), Fail> {
-        let touched: Vec<_> = self.kept.keys().copied().collect();
-        for (queue, state) in touched {
-            let max = match state {
-                State::Completed => self.retention.completed_max,
-                _ => self.retention.cancelled_max,
-            };
-            let (Some(known), Some(staged)) = (self.live.queues.get(&queue), self.kept.get(&(queue, state)))
-            else {
-                continue;
-            };
-            let rows = || known.kept(state).rows.iter().chain(&staged.pushed);
-            let left = || rows().filter(|row| !staged.removed.contains(&row.seq));
-            let all = known.kept(state).rows.len() + staged.pushed.len() - staged.removed.len();
-            let stored: u64 =
-                known.kept(state).bytes + staged.pushed.iter().map(|row| row.bytes).sum::<u64>();
-            let mut excess = (all as u64).saturating_sub(max);
-            let mut bytes =
-                if stored > self.retention.bytes_max { left().map(|row| row.bytes).sum() } else { 0 };
-            let mut out = Vec::new();
-            for row in left() {
-                if excess == 0 && bytes <= self.retention.bytes_max {
-                    break;
-                }
-                excess = excess.saturating_sub(1);
-                bytes = bytes.saturating_sub(row.bytes);
-                out.push(row.clone());
-            }
-            for row in out {
-                self.drop_kept(queue, state, &row)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn drop_kept(&mut self, queue: i64, state: State, row: &KeptRow) -> Result<(), Fail> {
-        self.conn.prepare_cached("DELETE FROM done WHERE seq = ?1")?.execute([row.seq])?;
-        if row.until_ms <= self.now_ms {
-            self.live.buckets.delete(self.conn, row.slot, &row.id)?;
-        }
-        self.unkeep(queue, state, row.seq);
-        self.moved(queue, Some(state), None, row.bytes);
-        Ok(())
-    }
-
-    fn unkeep(&mut self, queue: i64, state: State, seq: i64) {
-        self.kept.entry((queue, state)).or_default().removed.insert(seq);
-        self.effects.push(Effect::Unkept { queue, state, seq });
     }
 }
 

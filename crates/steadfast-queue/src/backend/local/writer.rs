@@ -5,9 +5,11 @@ mod commit;
 
 use super::checkpoint::Checkpointer;
 use super::live::Live;
+use super::load;
 use super::options::LocalOptions;
 use super::read::Readers;
 use super::serve;
+use super::window::Window;
 use super::write::{Answer, PreparedSettle, Write};
 use crate::backend::rules::{Dice, SWEEP_AT_RESERVE, ahead};
 use crate::backend::{Extended, Lease, Reservation, Reserve, Settle};
@@ -154,6 +156,7 @@ impl Writer {
             }
             let (bytes, close) = (batch.bytes, batch.close.take());
             self.work(batch);
+            self.look_on();
             if let Some((clean, reply)) = close {
                 drop(calls);
                 self.shared.wake_all();
@@ -259,6 +262,21 @@ impl Writer {
             if !live.take_back(lease) {
                 let release = Settle { lease: *lease, verdict: Verdict::Release, follow_ups: Vec::new() };
                 self.chores.push_back(Write::Settle(vec![PreparedSettle::new(release, 0)]));
+            }
+        }
+    }
+
+    /// Loads the beginning of ready order where nobody knows it, so that the next reservation need not, and the
+    /// oldest job is known.
+    fn look_on(&self) {
+        let blind: Vec<i64> = {
+            let live = self.shared.look();
+            let blind = live.queues.iter().filter(|(_, queue)| queue.windows.iter().any(Window::is_blind));
+            blind.map(|(&no, _)| no).collect()
+        };
+        for queue in blind {
+            if let Err(error) = load::refill(&self.conn, &mut self.shared.change(), queue) {
+                tracing::warn!(%error, "ready jobs could not be read ahead");
             }
         }
     }

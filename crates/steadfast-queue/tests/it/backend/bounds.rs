@@ -2,8 +2,9 @@
 
 use super::rig::{Choice, Make, QUEUE, Rig, dead, delayed, job, over_every_backend, unique};
 use steadfast_queue::backend::rules::{EXTRAS_BYTES_MAX, Limits, Retention};
-use steadfast_queue::backend::{BATCH_MAX, Control, Enqueued, Rejection};
+use steadfast_queue::backend::{BATCH_MAX, Control, Enqueued, Rejection, Reservation, Settle};
 use steadfast_queue::job::PAYLOAD_BYTES_MAX;
+use steadfast_queue::state::Verdict;
 use steadfast_queue::{NewJob, QueueError, State};
 
 over_every_backend!(
@@ -12,6 +13,7 @@ over_every_backend!(
     malformed_jobs_are_refused_alone,
     a_call_has_a_bound,
     s33_completed_jobs_are_kept_by_count,
+    s33_of_many_at_once_the_last_are_kept,
     s33_completed_jobs_are_kept_by_bytes,
     s33_completed_jobs_are_kept_by_age,
     cancelled_jobs_are_bounded_too,
@@ -104,6 +106,26 @@ async fn s33_completed_jobs_are_kept_by_count(make: Make) {
     assert_eq!(rig.state(added[149]).await, None);
     assert_eq!(rig.state(added[150]).await, Some(State::Completed));
     assert_eq!(rig.all(Default::default()).await.len(), 100);
+}
+
+async fn s33_of_many_at_once_the_last_are_kept(make: Make) {
+    let rig = Rig::new(make);
+    let mut new = Vec::new();
+    for number in 0..250 {
+        new.push(if number % 2 == 0 { job() } else { unique(&format!("{number}"), 60_000) });
+    }
+    rig.store.enqueue(new).await.expect("enqueues");
+    let taken = rig.take(250).await;
+    let settle =
+        |held: &Reservation| Settle { lease: held.lease, verdict: Verdict::Complete, follow_ups: Vec::new() };
+    rig.store.settle(taken.iter().map(settle).collect()).await.expect("settles");
+    let kept: Vec<_> = rig.all(Default::default()).await.iter().map(|job| job.id).collect();
+    let last: Vec<_> = taken[150..].iter().rev().map(|held| held.job.id).collect();
+    assert_eq!(kept, last);
+    let stats = rig.stats().await;
+    assert_eq!((stats.completed, stats.completed_total, stats.running, stats.bytes), (100, 250, 0, 0));
+    assert_eq!(rig.state(taken[1].job.id).await, None);
+    assert!(matches!(rig.enqueue(unique("1", 60_000)).await, Enqueued::Duplicate(_)), "its key counts on");
 }
 
 async fn s33_completed_jobs_are_kept_by_bytes(make: Make) {

@@ -82,7 +82,7 @@ impl Stage<'_> {
         self.conn.prepare_cached(&sql)?.execute([job.seq])?;
         self.live.buckets.put(self.conn, found.slot, &job.id, seq, found.until_ms)?;
         if table == Table::Done {
-            self.unkeep(job.queue, job.state, job.seq);
+            self.strike(&job);
         }
         self.moved(job.queue, Some(job.state), Some(State::Available), job.bytes);
         self.line_up_again(Self::renewed(Ticket { seq, ..job }, self.now_ms))?;

@@ -82,7 +82,7 @@ impl Stage<'_> {
         self.live.buckets.delete(self.conn, stale.slot, id)?;
         if let Some(old) = self.ticket(Table::Done, stale.seq)? {
             self.conn.prepare_cached("DELETE FROM done WHERE seq = ?1")?.execute([old.seq])?;
-            self.unkeep(old.queue, old.state, old.seq);
+            self.strike(&old);
             self.moved(old.queue, Some(old.state), None, old.bytes);
         }
         Ok(())

@@ -13,8 +13,9 @@ impl Stage<'_> {
     /// Buries what expired, then makes available what is due.
     pub(super) fn sweep(&mut self, limit: usize) -> Result<Swept, Fail> {
         let mut moved = 0;
-        for job in self.expiring(self.now_ms, limit)? {
-            // As counted: what is available on disk and not held is available.
+        for expired in self.expiring(self.now_ms, limit)? {
+            // Read again: the end of one before it may have given it its turn.
+            let Some(job) = self.ticket(Table::Job, expired.seq)? else { continue };
             let (attempt, crash, failure) = (job.attempt, job.crash, Some(rules::expiry()));
             self.finish(&job, job.state, End { state: State::Dead, attempt, crash, failure })?;
             moved += 1;
@@ -124,10 +125,10 @@ impl Stage<'_> {
         let mut old = Vec::new();
         for (&queue, known) in &self.live.queues {
             for state in [State::Completed, State::Cancelled] {
-                let removed = self.kept.get(&(queue, state)).map(|staged| &staged.removed);
+                let staged = self.kept.get(&(queue, state));
                 let rows = known.kept(state).rows.iter();
                 let rows = rows.take_while(|row| rules::later(row.finished_ms, age_ms) <= self.now_ms);
-                let rows = rows.filter(|row| !removed.is_some_and(|removed| removed.contains(&row.seq)));
+                let rows = rows.filter(|row| !staged.is_some_and(|staged| staged.is_removed(row.seq)));
                 old.extend(rows.take(limit - old.len()).map(|row| (queue, state, row.clone())));
             }
         }
@@ -151,7 +152,7 @@ impl Stage<'_> {
         self.conn.prepare_cached(&sql)?.execute(params![job.seq])?;
         self.live.buckets.delete(self.conn, job.slot, &job.id)?;
         if table == Table::Done {
-            self.unkeep(job.queue, job.state, job.seq);
+            self.strike(job);
         }
         self.moved(job.queue, Some(job.state), None, job.bytes);
         Ok(())
