@@ -33,9 +33,7 @@ pub struct FakeTwilioConfig {
     pub list_lag: Duration,
     /// How long the script `slow_answer` holds its answer back; more than the client's patience.
     pub slow_answer: Duration,
-    /// Whether the last four digits of a recipient make creates fail. A load test with numbers in a row wants this off.
-    pub suffix_scripts: bool,
-    /// How often the suffixes 0429 and 0505 fail for one number before it goes well.
+    /// How often the scripted numbers …0429 and …0505 fail before it goes well.
     pub transient_failures: u32,
     /// Creates at work at once; one more is answered 429 with code 20429.
     pub concurrency_max: usize,
@@ -132,7 +130,6 @@ impl Default for FakeTwilioConfig {
             latency: Duration::ZERO,
             list_lag: Duration::ZERO,
             slow_answer: Duration::from_secs(40),
-            suffix_scripts: true,
             transient_failures: 2,
             concurrency_max: 512,
             messages_max: 200_000,

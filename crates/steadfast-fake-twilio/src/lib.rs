@@ -30,9 +30,9 @@
 //!
 //! # Failures on request
 //!
-//! By the last four digits of the recipient (unless [`FakeTwilioConfig::suffix_scripts`] is off):
+//! By the recipient, if it is one of the numbers `+1500555` and four digits, which belong to nobody:
 //!
-//! | suffix | what happens to a create |
+//! | +1500555… | what happens to a create |
 //! |---|---|
 //! | 0429 | 429, code 20429, twice; then accepted |
 //! | 0500 | 500 with an HTML page, every time; nothing accepted |

@@ -1,5 +1,6 @@
 //! The chat page and the page that explains it. Server-rendered, with a small script and a style sheet, nothing inline.
 
+use crate::number::SCRIPTED;
 use crate::script::SUFFIXES;
 use crate::twilio::FakeTwilio;
 use axum::extract::State;
@@ -27,7 +28,7 @@ pub(crate) async fn about_page(State(twilio): State<Arc<FakeTwilio>>) -> Html<St
     let mut rows = String::new();
     for (suffix, _, _, what) in SUFFIXES {
         // Writing into a String does not fail.
-        let _ = write!(rows, "<tr><td><code>…{suffix}</code></td><td>{}</td></tr>", escape(what));
+        let _ = write!(rows, "<tr><td><code>{SCRIPTED}{suffix}</code></td><td>{}</td></tr>", escape(what));
     }
     Html(fill(ABOUT_HTML, &twilio, &rows))
 }

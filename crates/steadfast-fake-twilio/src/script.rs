@@ -42,7 +42,7 @@ pub enum Behaviour {
     Stuck,
 }
 
-/// The numbers' suffixes: last four digits, behaviour, whether it passes after a few times, and what to say about it.
+/// The scripted numbers: last four digits, behaviour, whether it passes after a few times, and what to say about it.
 pub(crate) const SUFFIXES: [(&str, Behaviour, bool, &str); 14] = [
     ("0429", Behaviour::TooManyRequests, true, "429 with code 20429, twice, then accepted"),
     ("0500", Behaviour::ServerError, false, "500 with an HTML page, every time; nothing accepted"),
@@ -93,8 +93,8 @@ pub(crate) struct ScriptBook {
 }
 
 impl ScriptBook {
-    /// What the next create to `to` meets. Counts it. Suffixes play no part when `transient_failures` is `None`.
-    pub(crate) fn decide(&mut self, to: &str, transient_failures: Option<u32>) -> Verdict {
+    /// What the next create to `to` meets. Counts it.
+    pub(crate) fn decide(&mut self, to: &str, transient_failures: u32) -> Verdict {
         if let Some(script) = self.by_recipient.get_mut(to) {
             let verdict = script.verdict();
             if script.used_up() {
@@ -109,13 +109,12 @@ impl ScriptBook {
             }
             return verdict;
         }
-        let behaviour = transient_failures.map_or(Behaviour::Ok, |times| self.by_suffix(to, times));
-        Verdict { behaviour, latency: None }
+        Verdict { behaviour: self.by_number(to, transient_failures), latency: None }
     }
 
-    fn by_suffix(&mut self, to: &str, transient_failures: u32) -> Behaviour {
-        let suffix = number::suffix(to);
-        let Some((_, behaviour, transient, _)) = SUFFIXES.iter().find(|(known, ..)| *known == suffix) else {
+    fn by_number(&mut self, to: &str, transient_failures: u32) -> Behaviour {
+        let Some(digits) = number::script_digits(to) else { return Behaviour::Ok };
+        let Some((_, behaviour, transient, _)) = SUFFIXES.iter().find(|(known, ..)| *known == digits) else {
             return Behaviour::Ok;
         };
         if !transient {
@@ -217,26 +216,26 @@ mod tests {
     #[test]
     fn a_transient_suffix_passes_and_a_lasting_one_does_not() {
         let mut book = ScriptBook::default();
-        let mut met = |to: &str| book.decide(to, Some(2)).behaviour;
-        let first: Vec<Behaviour> = (0..3).map(|_| met("whatsapp:+9779800000429")).collect();
+        let mut met = |to: &str| book.decide(to, 2).behaviour;
+        let first: Vec<Behaviour> = (0..3).map(|_| met("whatsapp:+15005550429")).collect();
         assert_eq!(first, [Behaviour::TooManyRequests, Behaviour::TooManyRequests, Behaviour::Ok]);
-        let second: Vec<Behaviour> = (0..3).map(|_| met("whatsapp:+9779800000503")).collect();
+        let second: Vec<Behaviour> = (0..3).map(|_| met("whatsapp:+15005550503")).collect();
         assert_eq!(second, [Behaviour::LostAnswer; 3]);
         assert_eq!(met(PLAIN), Behaviour::Ok);
-        assert_eq!(book.decide("whatsapp:+9779800000503", None).behaviour, Behaviour::Ok);
+        assert_eq!(met("whatsapp:+9779800000503"), Behaviour::Ok);
     }
 
     #[test]
     fn recipient_before_next_before_suffix() {
         let mut book = ScriptBook::default();
         book.add_next(Behaviour::LostAnswer, Some(2), Some(5)).expect("room");
-        book.set_for("whatsapp:+9779800000610", Behaviour::Ok, Some(1), None).expect("room");
-        assert_eq!(book.decide("whatsapp:+9779800000610", Some(2)).behaviour, Behaviour::Ok);
-        let second = book.decide("whatsapp:+9779800000610", Some(2));
+        book.set_for("whatsapp:+15005550610", Behaviour::Ok, Some(1), None).expect("room");
+        assert_eq!(book.decide("whatsapp:+15005550610", 2).behaviour, Behaviour::Ok);
+        let second = book.decide("whatsapp:+15005550610", 2);
         assert_eq!(second.behaviour, Behaviour::LostAnswer);
         assert_eq!(second.latency, Some(Duration::from_millis(5)));
-        assert_eq!(book.decide(PLAIN, Some(2)).behaviour, Behaviour::LostAnswer);
-        assert_eq!(book.decide("whatsapp:+9779800000610", Some(2)).behaviour, Behaviour::OptedOut);
+        assert_eq!(book.decide(PLAIN, 2).behaviour, Behaviour::LostAnswer);
+        assert_eq!(book.decide("whatsapp:+15005550610", 2).behaviour, Behaviour::OptedOut);
     }
 
     #[test]

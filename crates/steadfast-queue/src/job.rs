@@ -134,8 +134,8 @@ impl Unique {
     }
 }
 
-/// A job to be enqueued.
-#[derive(Clone, Debug)]
+/// A job to be enqueued. `Debug` shows how long its payload is, not what it holds.
+#[derive(Clone)]
 pub struct NewJob {
     /// Its queue, at most [`NAME_BYTES_MAX`] bytes.
     pub queue: String,
@@ -203,8 +203,8 @@ impl NewJob {
     }
 }
 
-/// A job as the queue knows it.
-#[derive(Clone, Debug, PartialEq)]
+/// A job as the queue knows it. `Debug` shows how long its payload is, not what it holds.
+#[derive(Clone, PartialEq)]
 pub struct Job {
     /// Its id.
     pub id: JobId,
@@ -248,6 +248,42 @@ pub struct Job {
     pub history: Vec<AttemptRecord>,
 }
 
+impl fmt::Debug for NewJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewJob")
+            .field("queue", &self.queue)
+            .field("kind", &self.kind)
+            .field("payload_bytes", &self.payload.len())
+            .field("priority", &self.priority)
+            .field("delay_ms", &self.delay_ms)
+            .field("id", &self.id)
+            .field("unique", &self.unique.is_some())
+            .field("group", &self.group)
+            .field("parent", &self.parent)
+            .field("correlation_id", &self.correlation_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("id", &self.id)
+            .field("queue", &self.queue)
+            .field("kind", &self.kind)
+            .field("payload_bytes", &self.payload.len())
+            .field("priority", &self.priority)
+            .field("state", &self.state)
+            .field("run_at_ms", &self.run_at_ms)
+            .field("group", &self.group)
+            .field("attempt", &self.attempt)
+            .field("crash_count", &self.crash_count)
+            .field("correlation_id", &self.correlation_id)
+            .field("history", &self.history)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The most failed attempts a job remembers; beyond it the oldest but the first go.
 pub const HISTORY_MAX: usize = 16;
 
@@ -262,4 +298,17 @@ pub struct AttemptRecord {
     pub error: String,
     /// What was said; holds nothing private.
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_payload() {
+        let job = NewJob { unique: Some(Unique::new("key of somebody")), ..NewJob::new("q", "k", "a private text") };
+        let shown = format!("{job:?}");
+        assert!(shown.contains("payload_bytes: 14"), "{shown}");
+        assert!(!shown.contains("private") && !shown.contains("somebody"), "{shown}");
+    }
 }

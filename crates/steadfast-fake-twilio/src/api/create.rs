@@ -73,8 +73,7 @@ impl FakeTwilio {
         let to = form.get("To").unwrap_or_default();
         let (verdict, latency) = {
             let mut state = self.state();
-            let transient_failures = self.config.suffix_scripts.then_some(self.config.transient_failures);
-            let verdict = state.scripts.decide(to, transient_failures);
+            let verdict = state.scripts.decide(to, self.config.transient_failures);
             (verdict, verdict.latency.unwrap_or(state.latency))
         };
         if !latency.is_zero() {

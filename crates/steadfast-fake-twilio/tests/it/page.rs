@@ -74,7 +74,7 @@ async fn open_pages_hear_what_happens_until_the_stop() {
     running.send(CUSTOMER, "heard by the page", None).await;
     until("heard by the page").await;
     until("\"status\":\"delivered\"").await;
-    let to = "whatsapp:+9779800000610";
+    let to = "whatsapp:+15005550610";
     running.create(&[("To", to), ("From", "whatsapp:+14155238886"), ("Body", "x")]).await;
     until("event: note").await;
     running.post("/fake/inbound", json!({"from": CUSTOMER, "body": "and this"})).await;

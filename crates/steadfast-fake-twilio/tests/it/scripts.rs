@@ -5,7 +5,7 @@ use steadfast_fake_twilio::FakeTwilioConfig;
 use tokio::time::Instant;
 
 fn to(suffix: &str) -> String {
-    format!("whatsapp:+977980000{suffix}")
+    format!("whatsapp:+1500555{suffix}")
 }
 
 async fn create(running: &Running, to: &str) -> (u16, Value) {

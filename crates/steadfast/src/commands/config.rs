@@ -78,11 +78,11 @@ mod tests {
     fn what_is_shown_can_be_used_as_a_file_and_holds_no_secret() {
         let flags = vec![
             ("twilio.account_sid".to_owned(), "AC00000000000000000000000000000000".to_owned()),
-            ("twilio.auth_token".to_owned(), "0123456789abcdef-private".to_owned()),
+            ("twilio.auth_token".to_owned(), "0123456789abcdef-hush".to_owned()),
         ];
         let (values, _) = gather(&Sources { flags: flags.clone(), ..Sources::default() });
         let text = shown(&values, true, true);
-        assert!(!text.contains("private"), "{text}");
+        assert!(!text.contains("hush"), "{text}");
         let again = Sources { file: Some((PathBuf::from("shown.toml"), text)), env: Default::default(), flags };
         assert!(load(&again).is_ok());
     }

@@ -75,6 +75,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     secret("monitor.admin_token", &["STEADFAST_ADMIN_TOKEN"], "bearer token of the private API with all rights"),
     secret("monitor.operator_token", &[], "bearer token that may read, pause and retry"),
     secret("monitor.viewer_token", &[], "bearer token that may read"),
+    setting("monitor.allowed_hosts", &[], "", "host names under which the private API is reached besides loopback ones, comma separated"),
     setting("metrics.enabled", &["METRICS_ENABLED"], "true", "serve /metrics"),
     setting("metrics.port", &["METRICS_PORT"], "9090", "port of /metrics, on monitor.host; 0 picks a free one"),
     setting("log.level", &["LOG_LEVEL"], "info", "error, warn, info, debug or trace; or a filter such as info,steadfast_queue=debug"),

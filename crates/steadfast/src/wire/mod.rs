@@ -210,7 +210,7 @@ pub(crate) fn monitor(config: &Config, watched: Watched, clock: SharedClock) -> 
         webhooks: watched.gateway.map(|gateway| Arc::new(Webhooks(gateway.inspector())) as _),
         probes: Vec::new(),
     };
-    Ok(Monitor::new(deps, MonitorConfig { tokens, ..MonitorConfig::default() })?)
+    Ok(Monitor::new(deps, MonitorConfig { tokens, allowed_hosts: settings.allowed_hosts.clone(), ..MonitorConfig::default() })?)
 }
 
 /// The fake Twilio, delivering to `webhook_url`.

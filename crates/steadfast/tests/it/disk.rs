@@ -17,7 +17,7 @@ const REFUSALS: u32 = 20;
 fn webhook(index: u32) -> Webhook {
     Webhook {
         sid: format!("SM{index:032x}"),
-        from: format!("whatsapp:+97798{index:04}1111"),
+        from: format!("whatsapp:+97798{index:08}"),
         // Long texts fill the files sooner.
         body: format!("1x1 {}", "please ".repeat(100)),
     }

@@ -22,7 +22,7 @@ async fn lane(first: u64, mut url: watch::Receiver<Option<Url>>, acked: Arc<Atom
         for index in 1..=MESSAGES_EACH {
             let webhook = Webhook {
                 sid: format!("SM{sender:016x}{index:016x}"),
-                from: format!("whatsapp:+97798{sender:04}1111"),
+                from: format!("whatsapp:+97798{sender:08}"),
                 body: "1x1".to_owned(),
             };
             loop {
