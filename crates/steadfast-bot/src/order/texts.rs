@@ -55,6 +55,7 @@ pub(crate) struct Texts {
     pub(crate) cancelled: &'static str,
     pub(crate) already_cancelled: &'static str,
     pub(crate) cannot_cancel: &'static str,
+    pub(crate) may_cancel_other: &'static str,
     pub(crate) nothing_to_cancel: &'static str,
     pub(crate) nothing_to_repeat: &'static str,
     pub(crate) nothing_to_repeat_left: &'static str,
@@ -146,13 +147,14 @@ const ENGLISH: Texts = Texts {
 
     placed: "✅ *Order {number} is placed.*\n{lines}\n*Total: {total}*",
     already_placed: "Your order is placed already, and only once:\n{order}",
-    order_line: "*{number}*: {state}, placed {age}\n{lines}\nTotal: {total}",
+    order_line: "*{number}*, ordered {age}: *{state}*\n{lines}\nTotal: {total}",
     orders_head: "*Your latest orders*",
     no_orders: "You have no orders yet. Write what you need, for example: _2 rice, 1 oil_",
     no_such_order: "I find no order {number} of yours.",
     cancelled: "Order *{number}* is cancelled.",
     already_cancelled: "Order *{number}* is cancelled already. To call off another one, write *cancel* with its number.",
     cannot_cancel: "Order *{number}* cannot be cancelled any more: it is {state}.",
+    may_cancel_other: "To call off your order {number} instead, write *cancel {number}*.",
     nothing_to_cancel: "There is no order to cancel.",
     nothing_to_repeat: "You have no earlier order to repeat. Write what you need, for example: _2 rice, 1 oil_",
     nothing_to_repeat_left: "Nothing of your last order is available today. *catalogue* shows what we have.",
@@ -326,6 +328,6 @@ mod tests {
         ] {
             assert_eq!(texts.age(0, minutes * minute), expected);
         }
-        assert_eq!(texts.age(i64::MIN, i64::MAX).ends_with("d ago"), true);
+        assert!(texts.age(i64::MIN, i64::MAX).ends_with("d ago"));
     }
 }

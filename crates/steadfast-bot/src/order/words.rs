@@ -80,12 +80,39 @@ pub(crate) fn names_place(key: &str) -> bool {
         || (key.len() > 6 && PLACE_ENDINGS.iter().any(|ending| key.ends_with(ending)))
 }
 
+/// Whether `key` is a kind of place that stands before its name: "rue", "calle".
+pub(crate) fn leads_place(key: &str) -> bool {
+    const LEADING: [&str; 19] = [
+        "rue",
+        "calle",
+        "avenida",
+        "av",
+        "rua",
+        "via",
+        "viale",
+        "jalan",
+        "jl",
+        "duong",
+        "avenue",
+        "boulevard",
+        "place",
+        "chemin",
+        "allee",
+        "piazza",
+        "plaza",
+        "praca",
+        "travessa",
+    ];
+    LEADING.contains(&key)
+}
+
 /// Whether `key` tells a time rather than a place.
 pub(crate) fn tells_time(key: &str) -> bool {
     TIMES.split_whitespace().any(|word| fold(word) == key)
 }
 
-const PLACE_ENDINGS: [&str; 7] = ["strasse", "straat", "platz", "gasse", "laan", "plein", "gracht"];
+const PLACE_ENDINGS: [&str; 9] =
+    ["strasse", "straat", "platz", "gasse", "laan", "plein", "gracht", "allee", "weg"];
 
 const TIMES: &str = "am pm oclock noon midnight morning afternoon evening night today tomorrow tonight now asap hours hour \
     hrs uhr heures heure horas hora ore hoy manana tarde noche hoje amanha aujourdhui demain heute morgen oggi domani \
@@ -101,18 +128,26 @@ const PLACES: &str = "st street rd road ave av avenue blvd boulevard lane ln dri
 const ALL: &[(Role, &str)] = &[
     (Role::Order, ORDER),
     (Role::Filler, FILLERS),
-    (Role::And, "and;n;y;e;et;und;ed;en;ra;aur;dan;na;plus;va;र;और;तथा;अनि;এবং;ও;আর;و;with;then"),
+    (
+        Role::And,
+        "and;n;y;e;et;und;ed;en;ra;aur;dan;na;plus;va;र;और;तथा;अनि;এবং;ও;আর;و;with;then;con;com;avec;mit;met;dengan",
+    ),
     (Role::Negation, NEGATIONS),
     (Role::Note, NOTES),
     (Role::AddressStrong, ADDRESS_STRONG),
     (Role::AddressTo, "to;at;para;vers;nach;naar;chez;presso;đến;tới;को;إلى"),
-    (Role::AddressIn, "a;in;en;em;na;no;au;aux;al;alla;zu;zum;zur;an;op;aan;on;di;ke;kwa;ở;في;على;for;मा;में"),
-    (Role::AddressBehind, "को;मा;में;সে"),
+    (
+        Role::AddressIn,
+        "a;in;en;em;na;no;au;aux;@;al;alla;zu;zum;zur;an;op;aan;on;di;ke;kwa;ở;في;على;for;by;before;until;till;मा;में",
+    ),
+    (Role::AddressBehind, "को;मा;में"),
 ];
 
 const ORDER: &str = "i want;i want to order;i want to buy;i would like;i would like to order;i would like to buy;id like
     id like to order;id like to buy;i will have;ill have;ill take;i will take;i need;i need to order;can i have;can i get
-    can i order;could i have;could i get;could i order;may i have;can you send;can you send me;could you send me;give me
+    can i order;could i have;could i get;could i order;may i have;could i please have;can i please have;could i please get;can i please get;may i please have;can we have
+    can we get;could we have;could we get;we will have;well have;we will take;i will get;ill get;ill order;i will order;im ordering;i am ordering
+    i wanna order;i wanna;can you please send;could you please send;can u send;can you send;can you send me;could you send me;give me
     give us;get me;get us;send me;send us;bring me;bring us;send;bring;deliver;order;order for;buy;purchase;want;need;add
     place an order for;my order is;my order;we want;we need;we would like;wed like;let me have;let me get;let us have;gimme
     get;take;another;one more;also
@@ -136,7 +171,7 @@ const ORDER: &str = "i want;i want to order;i want to buy;i would like;i would l
 
 const FILLERS: &str = "please;pls;plz;kindly;thanks;thank you;thanks a lot;thank you very much;thx;ty;hi;hello;hey;hi there
     good morning;good afternoon;good evening;dear;sir;madam;maam;bro;bhai;dai;didi;ji;hajur;namaste;namaskar;of;the;some
-    for me;for us;order is;item;items;sku;product;qty;quantity;about;around;approx;approximately;just;more;too;as well;ok;okay;yes
+    for me;for us;order is;item;items;item no;item number;product no;product number;sku no;sku;number;product;qty;quantity;about;around;approx;approximately;just;more;too;as well;ok;okay;yes
     to my order;to the order;to order;to cart;to my cart;to the cart;to it;to that;in my cart;in the cart;from my order
     from the order;from cart;from my cart;from the cart;each of
     por favor;porfa;porfavor;gracias;hola;buenos dias;buenas tardes;buenas noches;de;del;la;el;los;las;lo;al pedido;a mi pedido

@@ -91,7 +91,12 @@ impl Desk<'_> {
             ("lines", &self.texts.lines(&placed.lines)),
             ("total", &placed.total.to_string()),
         ];
-        fill(self.texts.order_line, &values)
+        let mut text = fill(self.texts.order_line, &values);
+        if let Some(address) = &placed.address {
+            text.push('\n');
+            text.push_str(&fill(self.texts.deliver_to, &[("address", address)]));
+        }
+        text
     }
 
     /// "No" drops the draft. It never touches an order that was placed: only "cancel" does.
@@ -106,7 +111,7 @@ impl Desk<'_> {
         Plan { changes: vec![self.drop_draft()], replies: vec![self.texts.draft_dropped.to_owned()] }
     }
 
-    /// "Cancel" drops the draft, or calls off the latest order that can be called off.
+    /// "Cancel" drops the draft, or calls off the latest order under way.
     pub(super) fn cancel(&self) -> Plan {
         if !matches!(self.open(), Open::Nothing) {
             return self.drop();
@@ -116,12 +121,11 @@ impl Desk<'_> {
         if newest.state == OrderState::Cancelled && self.is_recent(newest.changed_ms) {
             return self.say(&fill(self.texts.already_cancelled, &[("number", &newest.placed.number)]));
         }
-        match self.view.orders.iter().find(|order| order.state.customer_may_cancel()) {
+        // The latest order under way is the one meant. If it cannot be called off, another one that could is
+        // named, never taken instead.
+        match self.view.orders.iter().find(|order| !order.state.is_final()) {
             Some(order) => self.call_off(order),
-            None => match self.view.orders.iter().find(|order| !order.state.is_final()) {
-                Some(order) => self.call_off(order),
-                None => self.say(self.texts.nothing_to_cancel),
-            },
+            None => self.say(self.texts.nothing_to_cancel),
         }
     }
 
@@ -154,7 +158,12 @@ impl Desk<'_> {
         let number = &*order.placed.number;
         if !order.state.customer_may_cancel() {
             let values = [("number", number), ("state", (self.texts.state)(order.state))];
-            return self.say(&fill(self.texts.cannot_cancel, &values));
+            let mut reply = fill(self.texts.cannot_cancel, &values);
+            if let Some(other) = self.view.orders.iter().find(|other| other.state.customer_may_cancel()) {
+                reply.push(' ');
+                reply.push_str(&fill(self.texts.may_cancel_other, &[("number", &other.placed.number)]));
+            }
+            return self.say(&reply);
         }
         let change = Change::MoveOrder {
             id: order.placed.id.clone(),

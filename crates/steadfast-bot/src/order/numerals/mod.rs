@@ -211,7 +211,7 @@ const fn atom_of(value: u64) -> Atom {
         0 => Atom::Zero,
         1..=9 => Atom::Digit(value),
         10..=19 => Atom::Teen(value),
-        20..=99 if value % 10 == 0 => Atom::Tens(value),
+        20..=99 if value.is_multiple_of(10) => Atom::Tens(value),
         21..=99 => Atom::Below(value),
         100..=999 => Atom::Hundreds(value),
         _ => Atom::Fixed(value),
@@ -280,7 +280,7 @@ const WEAK: [&str; 24] = [
 ];
 
 /// Reads the number that begins at token `at`. `fresh` says that no product name stands before it in its
-/// clause: only then may literals combine with words around them (`treinta y 3`).
+/// clause: only then may a literal combine with what follows (`3 en 30`), which may be the next line's.
 pub(crate) fn read(tokens: &[Token], at: usize, fresh: bool) -> Option<Numeral> {
     let whole = literal(tokens, at).into_iter().chain(words(tokens, at, fresh)).max_by_key(|found| found.len);
     let numeral = match whole {
@@ -329,14 +329,15 @@ fn words(tokens: &[Token], at: usize, fresh: bool) -> Option<Numeral> {
         }
         let longest = ends.iter().enumerate().rev().find_map(|(index, &end)| {
             let part = &atoms[..end];
-            let allowed = fresh || !part.iter().any(|atom| matches!(atom, Atom::Literal(_)));
+            let allowed = fresh || !matches!(part.first(), Some(Atom::Literal(_)));
             let value = if allowed { grammar::value(part, language.rules) } else { None };
             value.map(|value| (index + 1, value))
         });
         if let Some((len, value)) = longest
             && best.is_none_or(|best| best.len < len)
         {
-            let weak = len == 1 && WEAK.contains(&tokens[at].key.as_str());
+            // Typed with its accents, `một` is no French word.
+            let weak = len == 1 && tokens[at].lower.is_ascii() && WEAK.contains(&tokens[at].key.as_str());
             best = Some(Numeral { amount: Amount::whole(value), len, weak });
         }
     }

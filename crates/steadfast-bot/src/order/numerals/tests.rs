@@ -134,13 +134,12 @@ fn ordinary_words_are_no_numbers() {
 fn every_number_to_a_thousand_of_the_regular_languages() {
     let units = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
     let tens = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-    for hundred in 0..10_usize {
-        for ten in 2..10_usize {
-            for unit in 0..10_usize {
+    for (hundred, hundreds) in units.iter().enumerate() {
+        for (ten, tens) in tens.iter().enumerate().skip(2) {
+            for (unit, units) in units.iter().enumerate() {
                 let value = (hundred * 100 + ten * 10 + unit) as u64;
-                let head =
-                    if hundred == 0 { String::new() } else { format!("{} hundred and ", units[hundred]) };
-                let text = format!("{head}{} {}", tens[ten], units[unit]);
+                let head = if hundred == 0 { String::new() } else { format!("{hundreds} hundred and ") };
+                let text = format!("{head}{tens} {units}");
                 assert_eq!(whole_value(&text), Some(value), "{text}");
             }
         }

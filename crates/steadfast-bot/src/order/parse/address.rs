@@ -29,8 +29,8 @@ pub(crate) fn behind(
     items_before: bool,
 ) -> Option<Behind> {
     let begin = (at..tokens.len()).find(|&at| match tokens[at].kind {
-        Kind::Link | Kind::Bracket => false,
-        Kind::Line | Kind::Comma => role != Role::AddressStrong,
+        Kind::Link | Kind::Bracket | Kind::Line => false,
+        Kind::Comma => role != Role::AddressStrong,
         _ => true,
     })?;
     let reader = Reader { lexed, tokens, names };
@@ -45,13 +45,12 @@ pub(crate) fn behind(
     if reader.is_time(begin, first_end) {
         return Some(Behind::Time { end: first_end });
     }
-    let looks_right = reader.looks_like_place(begin, first_end);
+    let worded = first.iter().any(|tagged| tagged.piece == Piece::Word);
+    let placed = reader.names_place(begin, first_end);
     let accepted = match role {
         Role::AddressStrong => true,
-        Role::AddressTo => {
-            looks_right || (items_before && first.iter().any(|tagged| tagged.piece == Piece::Word))
-        }
-        _ => items_before && looks_right,
+        Role::AddressTo => worded && (items_before || placed || reader.has_number(begin, first_end)),
+        _ => items_before && placed,
     };
     if !accepted {
         return None;
@@ -61,14 +60,30 @@ pub(crate) fn behind(
     (!text.is_empty()).then_some(Behind::Address { text, end })
 }
 
-/// Whether tokens `from..to` look like an address on their own: a number and a kind of place.
-pub(crate) fn stands_alone(lexed: &Lexed, names: &Names<'_>, from: usize, to: usize) -> Option<String> {
+/// Whether tokens `from..to` are an address although nothing announces one: a number, then a kind of place,
+/// and no product. Answers with the text and the token before which it ends, clauses behind included.
+pub(super) fn stands_alone(
+    lexed: &Lexed,
+    names: &Names<'_>,
+    from: usize,
+    to: usize,
+) -> Option<(String, usize)> {
     let reader = Reader { lexed, tokens: &lexed.tokens, names };
     let clause = lexed.tokens.get(from..to)?;
-    let numbered = clause.iter().any(Token::is_number);
-    let placed = clause.iter().any(|token| token.is_word() && words::names_place(&token.key));
+    let number = clause.iter().position(Token::is_number)?;
+    let placed = clause.iter().enumerate().any(|(at, token)| {
+        // "3 house wine" is something to drink; "12 rue Hugo" and "12 Main St" are places.
+        token.is_word()
+            && words::names_place(&token.key)
+            && (at != number + 1 || words::leads_place(&token.key))
+    });
     let product = reader.pieces(from, to).iter().any(|tagged| matches!(tagged.piece, Piece::Product(_)));
-    (numbered && placed && !product).then(|| reader.text(from, to)).filter(|text| !text.is_empty())
+    if !placed || product {
+        return None;
+    }
+    let end = reader.extend(to);
+    let text = reader.text(from, end);
+    (!text.is_empty()).then_some((text, end))
 }
 
 /// Where the clause that begins at `from` ends.
@@ -103,17 +118,30 @@ impl Reader<'_> {
         tag(self.lexed, self.names, from, to, false).pieces
     }
 
-    /// "7 Coke Lane: 2 coke": the address ends at a colon behind which items stand.
+    /// "7 Coke Lane: 2 coke", "7 Coke Lane 2 coke": the address ends where items begin.
     fn before_items(&self, from: usize, to: usize) -> usize {
-        let links = (from..to).filter(|&at| matches!(self.tokens[at].kind, Kind::Link));
-        links.into_iter().find(|&at| is_items(&self.pieces(at + 1, to))).unwrap_or(to)
+        let ends = |&at: &usize| {
+            let begin = match self.tokens[at].kind {
+                Kind::Link => at + 1,
+                Kind::Number { .. } if at > from + 1 => at,
+                _ => return false,
+            };
+            let pieces = self.pieces(begin, to);
+            let counted = pieces.iter().any(|tagged| matches!(tagged.piece, Piece::Number { .. }));
+            counted && is_items(&pieces)
+        };
+        (from..to).find(ends).unwrap_or(to)
     }
 
     fn is_time(&self, from: usize, to: usize) -> bool {
-        let clause = &self.tokens[from..to];
         let word = |token: &Token| token.is_word() && words::tells_time(&token.key);
-        match clause {
-            [only] if only.is_number() => true,
+        let at_word = from.checked_sub(1).and_then(|before| self.tokens.get(before)).is_some_and(|before| {
+            before.is_word()
+                && matches!(before.key.as_str(), "at" | "@" | "by" | "before" | "um" | "om" | "alle")
+        });
+        match &self.tokens[from..to] {
+            // "At 5" is a time; "2 to 3" is a range.
+            [only] if only.is_number() => at_word,
             [number, rest @ ..] if number.is_number() => {
                 rest.iter().all(|token| word(token) || token.is_number() || matches!(token.kind, Kind::Link))
             }
@@ -122,11 +150,12 @@ impl Reader<'_> {
         }
     }
 
-    /// A number or a kind of place stands in it.
-    fn looks_like_place(&self, from: usize, to: usize) -> bool {
-        self.tokens[from..to]
-            .iter()
-            .any(|token| token.is_number() || (token.is_word() && words::names_place(&token.key)))
+    fn has_number(&self, from: usize, to: usize) -> bool {
+        self.tokens[from..to].iter().any(Token::is_number)
+    }
+
+    fn names_place(&self, from: usize, to: usize) -> bool {
+        self.tokens[from..to].iter().any(|token| token.is_word() && words::names_place(&token.key))
     }
 
     /// Goes on over commas and joiners until a clause that orders something.

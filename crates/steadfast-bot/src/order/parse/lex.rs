@@ -322,8 +322,7 @@ impl Lexer {
     /// Digits with the points, commas and blanks that group them; comes to rest behind them.
     fn digit_run(&mut self) -> String {
         let mut run = String::new();
-        loop {
-            let Some(c) = self.peek(0) else { break };
+        while let Some(c) = self.peek(0) {
             if let Some(digit) = digit(c) {
                 run.push(digit);
             } else if self.digit_at(1).is_some() {
@@ -343,8 +342,14 @@ impl Lexer {
         run
     }
 
-    /// In `1x2,3x1` the comma parts two lines: a times sign follows the digits behind it.
+    /// In `1x2,3x1` the comma parts two lines: a times sign stands before the digits before it, and another
+    /// behind the digits behind it. In `1,000 x rice` it does not.
     fn list_comma(&self) -> bool {
+        let last_is_times =
+            self.tokens.last().is_some_and(|last| matches!(last.kind, Kind::Times) || is_times_word(last));
+        if !last_is_times {
+            return false;
+        }
         let mut ahead = 1;
         while self.digit_at(ahead).is_some() {
             ahead += 1;

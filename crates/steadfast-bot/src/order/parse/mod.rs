@@ -6,6 +6,7 @@ pub(crate) mod lex;
 pub(crate) mod names;
 mod quantity;
 pub(crate) mod tag;
+mod terms;
 
 pub use super::problem::{Problem, Quoted};
 pub use super::units::Unit;
@@ -135,7 +136,11 @@ impl<'c> Parser<'c> {
             Context::Named => false,
         };
         let mut sums = Sums::new(&self.names);
+        let mut covered = 0;
         for pieces in clauses.iter().take(LINES_MAX) {
+            if pieces.first().is_some_and(|first| first.from < covered) {
+                continue;
+            }
             let clause = Clause { lexed, names: &self.names, assume_one };
             for outcome in clause.read(pieces) {
                 match outcome {
@@ -143,8 +148,11 @@ impl<'c> Parser<'c> {
                         sums.add(product, quantity, unit, text)
                     }
                     Outcome::Problem(problem) => order.problems.push(problem),
-                    Outcome::Address(text) if order.address.is_none() => order.address = Some(text),
-                    Outcome::Address(text) => {
+                    Outcome::Address { text, end } if order.address.is_none() => {
+                        order.address = Some(text);
+                        covered = end;
+                    }
+                    Outcome::Address { text, .. } => {
                         order.problems.push(Problem::NotUnderstood { text: Quoted::new(&text) });
                     }
                 }

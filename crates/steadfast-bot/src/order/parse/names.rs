@@ -170,12 +170,16 @@ impl<'c> Names<'c> {
             return None;
         }
         let digits: String = key.chars().filter(char::is_ascii_digit).collect();
+        let forms: Vec<Vec<char>> =
+            std::iter::once(letters).chain(stems(key).iter().map(|stem| stem.chars().collect())).collect();
         let close: Vec<(usize, usize)> = self
             .spellings
             .iter()
             .filter(|spelling| spelling.digits == digits)
             .filter_map(|spelling| {
-                Some((distance_within_bound(&letters, &spelling.letters)?, spelling.product))
+                let distances =
+                    forms.iter().filter_map(|form| distance_within_bound(form, &spelling.letters));
+                Some((distances.min()?, spelling.product))
             })
             .collect();
         let best = close.iter().map(|&(distance, _)| distance).min()?;

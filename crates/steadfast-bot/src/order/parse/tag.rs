@@ -76,7 +76,7 @@ pub(crate) fn tag(lexed: &Lexed, names: &Names<'_>, from: usize, to: usize, addr
     tagger.tags
 }
 
-/// Splits `2xrice` and `ricex2`, where the times sign is glued to a name.
+/// Splits `2xrice`, `ricex2` and `2kgrice`, where the times sign or the unit is glued to a name.
 pub(crate) fn split_times(lexed: &mut Lexed, names: &Names<'_>) {
     let mut split = Vec::with_capacity(lexed.tokens.len());
     let mut rest = std::mem::take(&mut lexed.tokens).into_iter().peekable();
@@ -85,7 +85,11 @@ pub(crate) fn split_times(lexed: &mut Lexed, names: &Names<'_>) {
         let after_number = token.glued && split.last().is_some_and(Token::is_number);
         let before_number = rest.peek().is_some_and(|next| next.glued && next.is_number());
         let ascii = token.key.is_ascii() && token.end - token.start == token.key.len();
-        if unknown && ascii && after_number && token.key.len() > 2 && token.key.starts_with('x') {
+        let unit_len = if unknown && ascii && after_number { glued_unit(&token.key, names) } else { 0 };
+        if unit_len > 0 {
+            let (unit, word) = cut(&token, unit_len);
+            split.extend([unit, word]);
+        } else if unknown && ascii && after_number && token.key.len() > 2 && token.key.starts_with('x') {
             let (sign, word) = cut(&token, 1);
             split.extend([Token { kind: Kind::Times, ..sign }, word]);
         } else if unknown && ascii && before_number && token.key.len() > 2 && token.key.ends_with('x') {
@@ -100,6 +104,14 @@ pub(crate) fn split_times(lexed: &mut Lexed, names: &Names<'_>) {
         }
     }
     lexed.tokens = split;
+}
+
+/// The length of the unit that begins a word like `kgrice`; 0 if none does.
+fn glued_unit(key: &str, names: &Names<'_>) -> usize {
+    let units = ["kgs", "kg", "gms", "gm", "ml", "ltr", "lt", "pcs", "pc", "pkt", "g", "l"];
+    let begins =
+        |unit: &&&str| key.strip_prefix(**unit).is_some_and(|rest| rest.len() > 1 && names.knows_word(rest));
+    units.iter().find(begins).map_or(0, |unit| unit.len())
 }
 
 fn cut(token: &Token, at: usize) -> (Token, Token) {
@@ -211,7 +223,8 @@ impl Tagger<'_> {
         let unit = Unit::parse(&next.key).is_some();
         let key = self.tokens[at].key.as_str();
         let article = matches!(key, "a" | "an" | "half" | "quarter" | "cuarto" | "quart");
-        unit || (article && !words::names_place(&next.key))
+        unit || matches!(next.key.as_str(), "x" | "х")
+            || (article && !words::names_place(&next.key))
             || (numerals::counts_before_names(key) && self.names.longest_at(self.tokens, behind).is_some())
     }
 
@@ -238,16 +251,18 @@ impl Tagger<'_> {
                 Some(1)
             }
             Some((Piece::Number { amount, unit: slot @ Some(Unit::Dozen | Unit::Pair) }, to))
-                if unit.dimension() == Dimension::Container && !behind_product =>
+                if unit.dimension() == Dimension::Container =>
             {
                 let pieces = slot.map_or(Amount::ONE, Unit::size);
                 *amount = Quantity(amount.0.times(pieces));
                 *slot = Some(unit);
-                *to = at + 1;
+                if !behind_product {
+                    *to = at + 1;
+                }
                 Some(1)
             }
             // "Dozen eggs" is one dozen.
-            _ if matches!(unit, Unit::Dozen | Unit::Pair) && name_len == 0 && !behind_product => {
+            _ if matches!(unit, Unit::Dozen | Unit::Pair) && name_len == 0 => {
                 Some(self.push(Piece::Number { amount: Quantity(Amount::ONE), unit: Some(unit) }, at, 1))
             }
             _ => None,
@@ -266,12 +281,13 @@ impl Tagger<'_> {
                     if role == Role::AddressStrong {
                         return Some(len);
                     }
-                }
-                Role::AddressBehind => {
-                    if self.address_before(at) {
-                        return Some(len);
+                    // "2 to 3" leaves open how many.
+                    let number_behind = self.tokens.get(at + len).is_some_and(Token::is_number);
+                    if number_behind && matches!(self.last(), Some(Piece::Number { .. })) {
+                        return Some(self.push(Piece::Range, at, len));
                     }
                 }
+                Role::AddressBehind if self.address_before(at) => return Some(len),
                 _ => {}
             }
         }

@@ -122,6 +122,74 @@ fn what_the_collected_problems_say() {
     asks(&grocery, "confirm", |problem| matches!(problem, Problem::NotUnderstood { .. }));
 }
 
+/// Number words of fourteen languages as quantities, before the product and behind it.
+#[test]
+fn the_collected_number_words_as_quantities() {
+    let file: Value =
+        serde_json::from_str(include_str!("../../../tests/vectors/order_numerals.json")).expect("JSON");
+    let catalogue = Catalogue { quantity_max: 2_000_000, ..menu(vec![product("g", "Gadgeteer", &[])]) };
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (language, cases) in file["numerals"].as_object().expect("languages") {
+        for case in cases.as_array().expect("cases") {
+            let value = case["value"].as_f64().expect("a value");
+            for text in case["texts"].as_array().expect("texts").iter().filter_map(Value::as_str) {
+                for line in
+                    [format!("{text} gadgeteer"), format!("gadgeteer {text}"), format!("{text} x gadgeteer")]
+                {
+                    let order = parse(&line, &catalogue);
+                    let expected = if value >= 1.0 && value.fract() == 0.0 {
+                        format!("g*{value}")
+                    } else {
+                        String::new()
+                    };
+                    count += 1;
+                    // Odd, and asked about: "gadgeteer single", "gadgeteer 3 en 30".
+                    let odd = matches!(text, "single" | "3 en 30" | "hai") && short(&order).is_empty();
+                    if short(&order) != expected && !odd {
+                        wrong.push(format!(
+                            "{language}: {line} = {expected:?}, read as {:?} {:?}",
+                            short(&order),
+                            order.problems
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_collected_quantities() {
+    let file: Value =
+        serde_json::from_str(include_str!("../../../tests/vectors/order_numerals.json")).expect("JSON");
+    let catalogue = menu(vec![
+        product("meat", "Meat (1lb)", &[]),
+        product("sugar", "Sugar", &[]),
+        product("strawberries", "Strawberries (500g)", &[]),
+        product("spice", "Spice (1g)", &[]),
+    ]);
+    for case in file["quantities_en"].as_array().expect("cases") {
+        let value = case["value"].as_f64().expect("a value");
+        for text in case["texts"].as_array().expect("texts").iter().filter_map(Value::as_str) {
+            let (line, expected) = match (case["product"].as_str(), case["unit"].as_str()) {
+                (Some("strawberries"), _) => (text.to_owned(), "strawberries*1".to_owned()),
+                (Some(name), _) => (text.to_owned(), format!("{name}*{value}")),
+                (None, Some("gram")) => (format!("{text} of spice"), format!("spice*{value}")),
+                (None, Some("pound")) => (format!("{text} of meat"), format!("meat*{value}")),
+                (None, Some("unnamed")) if value.fract() == 0.0 => {
+                    (format!("{text} spice"), format!("spice*{value}"))
+                }
+                // A part of a cup, an ounce of grams, 38.5 of anything: asked about.
+                (None, _) => (format!("{text} of spice"), String::new()),
+            };
+            let order = parse(&line, &catalogue);
+            assert_eq!(short(&order), expected, "{line}: {:?}", order.problems);
+        }
+    }
+}
+
 #[test]
 fn numbers_and_names_in_both_orders() {
     let grocery = grocery();
@@ -233,6 +301,7 @@ fn many_languages() {
         ("خمسة قهوة", "coffee*5"),
         ("আমাকে দুই কফি দিন", "coffee*2"),
         ("2 кофе", "coffee*2"),
+        ("dos colas con tres wraps", "coke*2, wrap*3"),
     ] {
         ok(&cafe, text, expected);
     }
@@ -260,6 +329,7 @@ fn dozens_packs_and_sizes() {
     ok(&cafe, "half a dozen eggs", "eggs*6");
     ok(&cafe, "half dozen eggs", "eggs*6");
     ok(&cafe, "dozen eggs", "eggs*12");
+    ok(&cafe, "1 dozen egg packets", "eggs*12");
     ok(&cafe, "2 dozen farm eggs", "eggs-12*2");
     ok(&cafe, "2 farm eggs", "eggs-12*2");
     asks(&cafe, "18 pcs farm eggs", |problem| matches!(problem, Problem::PackSize { .. }));
@@ -290,6 +360,19 @@ fn dozens_packs_and_sizes() {
     for text in ["1/2 rice", "0.5 rice", "1,5 rice", "half rice", "two and a half rice"] {
         asks(&grocery, text, |problem| matches!(problem, Problem::QuantityFraction { .. }));
     }
+}
+
+#[test]
+fn a_size_in_the_name_may_be_the_quantity() {
+    let grocery = grocery();
+    ok(&grocery, "chamal 2kg dal 1kg", "1*2, 2*1");
+    ok(&grocery, "sugar 1 kg rice 2 kg", "4*1, 1*2");
+    ok(&grocery, "rice 1kg", "1*1");
+    ok(&grocery, "tea 250g", "5*1");
+    ok(&grocery, "rice 1kg x 5", "1*5");
+    ok(&grocery, "rice 1 kg 5 packets", "1*5");
+    ok(&grocery, "2kgrice", "1*2");
+    ok(&grocery, "2 onins", "8*2");
 }
 
 #[test]
@@ -327,6 +410,16 @@ fn addresses() {
     delivers(&cafe, "2 coke at Hotel Himalaya room 12", "coke*2", "Hotel Himalaya room 12");
     delivers(&cafe, "2 coke\n12 Main Street", "coke*2", "12 Main Street");
     delivers(&cafe, "2 coke to Springfield", "coke*2", "Springfield");
+    delivers(&cafe, "2 coke 12 Main St", "coke*2", "12 Main St");
+    delivers(&cafe, "2 coke @ 12 Main St", "coke*2", "12 Main St");
+    delivers(
+        &cafe,
+        "1 coke\n2 wrap\n12 Main St, Springfield 12345",
+        "coke*1, wrap*2",
+        "12 Main St, Springfield 12345",
+    );
+    delivers(&cafe, "2 colas 12 rue Hugo", "coke*2", "12 rue Hugo");
+    asks(&cafe, "3 house wine", |problem| matches!(problem, Problem::UnknownProduct { .. }));
     delivers(&grocery(), "२ चामल, काठमाडौं ५ मा", "1*2", "काठमाडौं ५");
     delivers(&grocery(), "2 chamal को 12 New Road", "1*2", "12 New Road");
     for (text, expected) in [
@@ -338,6 +431,23 @@ fn addresses() {
     ] {
         let order = parse(text, &cafe);
         assert_eq!((short(&order).as_str(), order.address.as_deref()), (expected, None), "{text}: {order:?}");
+    }
+    delivers(&cafe, "send to 12 Main St 2 coke", "coke*2", "12 Main St");
+    delivers(&cafe, "2 coke\nto\n12 Main St", "coke*2", "12 Main St");
+    for text in ["2 coke for 4 people", "coke 2 to 3", "2 coke to 3"] {
+        assert_eq!(parse(text, &cafe).address, None, "{text}");
+        asks(&cafe, text, |problem| {
+            matches!(problem, Problem::Ambiguous { .. } | Problem::NotUnderstood { .. })
+        });
+    }
+    for text in ["2 coke at noon", "2 coke by 5pm", "2 coke at 5", "2 coke tomorrow", "2 coke to go"] {
+        let order = parse(text, &cafe);
+        assert_eq!((short(&order).as_str(), order.address), ("coke*2", None), "{text}");
+        assert!(
+            matches!(order.problems.as_slice(), [Problem::NotUnderstood { .. }]),
+            "{text}: {:?}",
+            order.problems
+        );
     }
     let order = parse("2 coke at 5pm", &cafe);
     assert_eq!((short(&order).as_str(), order.address), ("coke*2", None));
