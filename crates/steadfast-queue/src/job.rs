@@ -306,7 +306,10 @@ mod tests {
 
     #[test]
     fn debug_shows_no_payload() {
-        let job = NewJob { unique: Some(Unique::new("key of somebody")), ..NewJob::new("q", "k", "a private text") };
+        let job = NewJob {
+            unique: Some(Unique::new("key of somebody")),
+            ..NewJob::new("q", "k", "a private text")
+        };
         let shown = format!("{job:?}");
         assert!(shown.contains("payload_bytes: 14"), "{shown}");
         assert!(!shown.contains("private") && !shown.contains("somebody"), "{shown}");

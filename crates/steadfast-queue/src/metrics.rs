@@ -22,6 +22,14 @@ pub const TIMEOUTS_TOTAL: &str = "steadfast_queue_timeouts_total";
 pub const STORE_ERRORS_TOTAL: &str = "steadfast_queue_store_errors_total";
 /// Counter: jobs moved or removed by housekeeping, by `sweep` (promote, reclaim, prune).
 pub const SWEPT_TOTAL: &str = "steadfast_queue_swept_total";
+/// Histogram: how long a transaction of the local store took to be on disk, in seconds.
+pub const LOCAL_COMMIT_SECONDS: &str = "steadfast_queue_local_commit_seconds";
+/// Histogram: calls that shared a transaction of the local store.
+pub const LOCAL_BATCH_CALLS: &str = "steadfast_queue_local_batch_calls";
+/// Counter: calls that the local store could not carry out: disk full, I/O error, damage.
+pub const LOCAL_ERRORS_TOTAL: &str = "steadfast_queue_local_errors_total";
+/// Counter: commits that the disk had confirmed and lost all the same. Anything but zero: replace the disk.
+pub const LOCAL_COMMITS_LOST_TOTAL: &str = "steadfast_queue_local_commits_lost_total";
 
 /// Tells the installed recorder what the names mean. Call it once, after installing the recorder.
 pub fn describe() {
@@ -34,9 +42,31 @@ pub fn describe() {
     describe_counter!(TIMEOUTS_TOTAL, Unit::Count, "Attempts that took longer than they may.");
     describe_counter!(STORE_ERRORS_TOTAL, Unit::Count, "Calls to the store that failed.");
     describe_counter!(SWEPT_TOTAL, Unit::Count, "Jobs moved or removed by housekeeping.");
+    describe_histogram!(LOCAL_COMMIT_SECONDS, Unit::Seconds, "How long a transaction took to be on disk.");
+    describe_histogram!(LOCAL_BATCH_CALLS, Unit::Count, "Calls that shared a transaction.");
+    describe_counter!(LOCAL_ERRORS_TOTAL, Unit::Count, "Calls that the local store could not carry out.");
+    describe_counter!(LOCAL_COMMITS_LOST_TOTAL, Unit::Count, "Commits that the disk confirmed and lost.");
 }
 
 /// Counts a failed call to the store.
 pub(crate) fn store_error(queue: &str, call: &'static str) {
     ::metrics::counter!(STORE_ERRORS_TOTAL, "queue" => queue.to_owned(), "call" => call).increment(1);
+}
+
+/// Measures a transaction of the local store.
+pub(crate) fn local_commit(calls: usize, took_ms: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let (calls, took_s) = (calls as f64, took_ms as f64 / 1_000.0);
+    ::metrics::histogram!(LOCAL_COMMIT_SECONDS).record(took_s);
+    ::metrics::histogram!(LOCAL_BATCH_CALLS).record(calls);
+}
+
+/// Counts a call that the local store could not carry out.
+pub(crate) fn local_error() {
+    ::metrics::counter!(LOCAL_ERRORS_TOTAL).increment(1);
+}
+
+/// Counts commits that were lost after they had been confirmed.
+pub(crate) fn local_commits_lost(lost: u64) {
+    ::metrics::counter!(LOCAL_COMMITS_LOST_TOTAL).increment(lost);
 }

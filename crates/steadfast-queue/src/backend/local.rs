@@ -16,6 +16,7 @@ mod options;
 mod read;
 mod schema;
 mod serve;
+mod sql;
 mod stage;
 mod start;
 mod ticket;

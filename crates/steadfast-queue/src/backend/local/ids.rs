@@ -65,7 +65,7 @@ impl Buckets {
         let mut slots: Vec<i64> =
             names.iter().filter_map(|name| name.strip_prefix("id_")?.parse().ok()).collect();
         slots.push(0);
-        slots.sort_unstable_by(|a, b| b.cmp(a));
+        slots.sort_unstable_by_key(|&slot| std::cmp::Reverse(slot));
         Ok(Self(slots.into_iter().map(Bucket::new).collect()))
     }
 
@@ -81,7 +81,7 @@ impl Buckets {
             table_name(slot)
         ))?;
         self.0.push(Bucket::new(slot));
-        self.0.sort_unstable_by(|a, b| b.slot.cmp(&a.slot));
+        self.0.sort_unstable_by_key(|bucket| std::cmp::Reverse(bucket.slot));
         Ok(())
     }
 
@@ -134,10 +134,11 @@ impl Buckets {
     pub(super) fn delete(&self, conn: &Connection, slot: i64, id: &JobId) -> rusqlite::Result<()> {
         let delete = |bucket: &Bucket| conn.prepare_cached(&bucket.delete)?.execute([&id.0]);
         let Some(bucket) = self.bucket(slot) else { return Ok(()) };
-        if delete(bucket)? == 0 && bucket.slot != 0 {
-            if let Some(old) = self.0.last() {
-                delete(old)?;
-            }
+        if delete(bucket)? == 0
+            && bucket.slot != 0
+            && let Some(old) = self.0.last()
+        {
+            delete(old)?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::codec::{decode_head, decode_history};
 use super::ids::Buckets;
 use super::live::{Effect, Held, KeptRow, Live, Queue};
+use super::sql;
 use super::ticket::{TICKET, Ticket, priority_code};
 use super::window::{Entry, Window};
 use crate::job::{Job, Priority};
@@ -100,8 +101,7 @@ fn retained(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
 
 /// Loads the suspects that are ready. They are few.
 pub(super) fn suspects(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
-    let sql = format!("SELECT {TICKET} FROM job WHERE crash >= {CRASHES_SUSPECT} AND ready IS NOT NULL");
-    let mut select = conn.prepare(&sql)?;
+    let mut select = conn.prepare(&sql::suspects())?;
     for ticket in select.query_map([], Ticket::read)? {
         let ticket = ticket?;
         let (Some(ready), false) = (ticket.ready, live.held.contains_key(&ticket.id)) else { continue };
@@ -119,11 +119,7 @@ pub(super) fn refill(conn: &Connection, live: &mut Live, queue: i64) -> rusqlite
     for priority in Priority::ALL {
         let window = &mut known.windows[priority.index()];
         let Some((after, count)) = window.wants() else { continue };
-        let sql = format!(
-            "SELECT {TICKET} FROM job WHERE queue = ?1 AND prio = ?2 AND ready > ?3 AND ready IS NOT NULL
-             ORDER BY ready LIMIT ?4"
-        );
-        let mut select = conn.prepare_cached(&sql)?;
+        let mut select = conn.prepare_cached(&sql::ready())?;
         let limit = i64::try_from(count).unwrap_or(i64::MAX);
         let mut rows = select.query(params![queue, priority_code(priority), after, limit])?;
         let (mut entries, mut seen, mut last) = (Vec::new(), 0, None);

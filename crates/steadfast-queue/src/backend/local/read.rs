@@ -260,10 +260,16 @@ fn scan(
 ) -> rusqlite::Result<Hits<(Table, Ticket, Job)>> {
     let wanted =
         |table: &Table| filter.states.is_empty() || filter.states.iter().any(|&s| Table::of(s) == *table);
-    let (range, order) = match way {
+    let running = filter.states == [State::Running];
+    let (mut range, order) = match way {
         Way::Down(before) => (format!("seq < {before}"), "DESC"),
         Way::Up(after, to) => (format!("seq > {after} AND seq <= {to}"), "ASC"),
     };
+    if running {
+        // Those are known: nothing else need be looked at.
+        let rows: Vec<String> = view.running.values().map(|(_, seq)| seq.to_string()).collect();
+        range = format!("{range} AND seq IN ({})", rows.join(","));
+    }
     let tables: Vec<Table> = TABLES.into_iter().filter(wanted).collect();
     let mut statements = Vec::new();
     for table in &tables {

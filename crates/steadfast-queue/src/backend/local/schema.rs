@@ -143,7 +143,8 @@ fn check_layout(conn: &Connection) -> rusqlite::Result<Found> {
 }
 
 fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
-    conn.busy_timeout(Duration::from_secs(5))?;
+    // Only a stranger could be in the way: nobody else writes.
+    conn.busy_timeout(Duration::from_secs(2))?;
     conn.set_prepared_statement_cache_capacity(256);
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.execute_batch(

@@ -37,7 +37,11 @@ pub(super) fn reserve(
     while reservations.len() < max {
         let taken = {
             let mut live = live.write().unwrap_or_else(PoisonError::into_inner);
-            take(conn, &mut live, request, max - reservations.len(), reservations.is_empty(), mono_ms)?
+            match take(conn, &mut live, request, max - reservations.len(), reservations.is_empty(), mono_ms) {
+                Ok(taken) => taken,
+                Err(_) if !reservations.is_empty() => break,
+                Err(error) => return Err(error),
+            }
         };
         if taken.is_empty() {
             break;
@@ -70,7 +74,12 @@ fn take(
     let Some(no) = live.queue_no(&request.queue) else { return Ok(taken) };
     let expires_mono_ms = mono_ms.saturating_add(request.lease_ms);
     while taken.len() < max {
-        look(conn, live, no)?;
+        match look(conn, live, no) {
+            Ok(()) => {}
+            // What was taken before is handed out; the fault shows again at the next call.
+            Err(_) if !taken.is_empty() => break,
+            Err(error) => return Err(error),
+        }
         let suspects = !request.no_suspects && first && taken.is_empty();
         let Some(entry) = pick(live, no, suspects) else { break };
         let alone = entry.ticket.crash >= CRASHES_SUSPECT;

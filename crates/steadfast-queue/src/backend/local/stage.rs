@@ -9,6 +9,7 @@ mod settle;
 
 use super::codec::{decode_history, encode_history};
 use super::live::{Effect, Live, Tally};
+use super::sql;
 use super::ticket::{TICKET, Table, Ticket, state_code};
 use super::window::Entry;
 use super::write::{Answer, Write};
@@ -232,9 +233,8 @@ impl<'a> Stage<'a> {
     /// After a job of this group left it: the next one's turn.
     fn go_on(&mut self, queue: i64, group: Option<GroupKey>) -> Result<(), Fail> {
         let Some(group) = group else { return Ok(()) };
-        let sql = format!("SELECT {TICKET} FROM job WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT 1");
-        let next =
-            self.conn.prepare_cached(&sql)?.query_row(params![queue, &group.0], Ticket::read).optional()?;
+        let mut select = self.conn.prepare_cached(&sql::first_of_group())?;
+        let next = select.query_row(params![queue, &group.0], Ticket::read).optional()?;
         match next {
             Some(next) if next.state == State::Available && next.ready.is_none() => self.line_up(next),
             _ => Ok(()),
@@ -244,10 +244,9 @@ impl<'a> Stage<'a> {
     /// Whether `job` is the first unfinished one of its group.
     fn is_its_turn(&self, job: &Ticket) -> Result<bool, Fail> {
         let Some(group) = job.group else { return Ok(true) };
-        let sql = "SELECT EXISTS(SELECT 1 FROM job WHERE queue = ?1 AND grp = ?2 AND seq < ?3)";
         let blocked: bool = self
             .conn
-            .prepare_cached(sql)?
+            .prepare_cached(sql::BLOCKED)?
             .query_row(params![job.queue, &group.0, job.seq], |row| row.get(0))?;
         Ok(!blocked)
     }

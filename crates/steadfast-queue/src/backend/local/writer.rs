@@ -195,10 +195,15 @@ impl Writer {
             return self.serve(batch.reserves);
         }
         let hungry = self.serve_some(std::mem::take(&mut batch.reserves));
-        let answers = self.store(writes);
-        self.shared.wake();
-        for (reply, answer) in answers {
-            let _ = reply.send(answer);
+        // A prune may drop a table that the others look into, so it goes alone.
+        let (prunes, writes): (Vec<_>, Vec<_>) =
+            writes.into_iter().partition(|(write, _)| matches!(write, Write::Prune(_)));
+        for writes in [writes, prunes] {
+            let answers = self.store(writes);
+            self.shared.wake();
+            for (reply, answer) in answers {
+                let _ = reply.send(answer);
+            }
         }
         self.serve(hungry);
     }
@@ -232,8 +237,7 @@ impl Writer {
         let (mut reservations, unfit) = match served {
             Ok(served) => served,
             Err(error) => {
-                let error = commit::unavailable("reading ready jobs", error);
-                let _ = reply.send(Err(error));
+                let _ = reply.send(Err(self.explain(error.into())));
                 return None;
             }
         };
@@ -289,7 +293,13 @@ impl Writer {
         if !begun {
             return true;
         }
-        self.commit(&[], false).is_ok()
+        match self.commit(&[], false) {
+            Ok(_) => true,
+            Err(fail) => {
+                self.explain(fail);
+                false
+            }
+        }
     }
 
     /// While nobody waits: marks, and what the writer itself has to do.

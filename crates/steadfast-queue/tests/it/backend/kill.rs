@@ -67,8 +67,8 @@ async fn produce(store: &LocalBackend, number: &AtomicU64, start: i64, end: Inst
             let number = number.fetch_add(1, Ordering::SeqCst);
             let mut new = NewJob::new(QUEUE, "kind", format!("payload {number}"));
             new.unique = Some(Unique::new(format!("{start} {number}")));
-            new.group = (number % 3 == 0).then_some(GroupKey([(number % 5) as u8; 16]));
-            new.delay_ms = if number % 7 == 0 { 5 } else { 0 };
+            new.group = (number.is_multiple_of(3)).then_some(GroupKey([(number % 5) as u8; 16]));
+            new.delay_ms = if number.is_multiple_of(7) { 5 } else { 0 };
             new
         });
         for answer in store.enqueue(batch.collect()).await.expect("enqueues") {

@@ -5,11 +5,11 @@ use super::rig::{
 };
 use std::sync::Arc;
 use steadfast_clock::{ManualClock, SharedClock};
-use steadfast_queue::backend::local::{LocalBackend, LocalOptions, OpenError};
+use steadfast_queue::backend::local::{Bounds, LocalBackend, LocalOptions, OpenError};
 use steadfast_queue::backend::rules::Retention;
 use steadfast_queue::backend::{Control, Enqueued, Extended, Settled};
 use steadfast_queue::state::Verdict;
-use steadfast_queue::{QueueError, State};
+use steadfast_queue::{Backend, NewJob, QueueError, State};
 use tempfile::TempDir;
 
 /// A store that can be closed and opened again.
@@ -308,4 +308,41 @@ async fn a_reservation_nobody_waits_for_goes_back() {
     rig.pass(LEASE_MS);
     rig.reclaim().await;
     assert_eq!(rig.state(id).await, Some(State::Available));
+}
+
+#[tokio::test]
+async fn the_log_stays_short_under_constant_load() {
+    let house = House::new();
+    let clock: SharedClock = house.clock.clone();
+    let bounds = Bounds { wal_pages_max: 50, ..Bounds::default() };
+    let store = LocalBackend::open(LocalOptions { bounds, ..house.options() }, clock).expect("opens");
+    let rig = Rig::around(store, house.clock.clone());
+    for _ in 0..300 {
+        rig.add(NewJob::new(QUEUE, "kind", vec![7; 30_000])).await;
+        let held = rig.next().await;
+        rig.complete(&held).await;
+    }
+    let mut log = house.options().path.into_os_string();
+    log.push("-wal");
+    let bytes = std::fs::metadata(log).expect("there").len();
+    // Nearly forty megabytes went through it.
+    assert!(bytes < 12_000_000, "{bytes}");
+}
+
+#[tokio::test]
+async fn too_many_callers_are_turned_away_and_nothing_of_theirs_is_stored() {
+    let house = House::new();
+    let clock: SharedClock = house.clock.clone();
+    let admit_timeout = std::time::Duration::from_millis(1);
+    let bounds = Bounds { calls_max: 1, in_flight_bytes_max: 1, admit_timeout, ..Bounds::default() };
+    let store = LocalBackend::open(LocalOptions { bounds, ..house.options() }, clock).expect("opens");
+    let answers = futures::future::join_all((0..300).map(|_| store.enqueue(vec![job()]))).await;
+    let stored = answers.iter().filter(|answer| answer.is_ok()).count();
+    let refused =
+        answers.iter().filter(|answer| matches!(answer, Err(QueueError::Overloaded { .. }))).count();
+    assert_eq!(stored + refused, 300);
+    assert!(stored > 0 && refused > 0, "{stored} {refused}");
+    let rig = Rig::around(store, house.clock.clone());
+    assert_eq!(rig.stats().await.available, stored as u64);
+    rig.add(job()).await;
 }

@@ -47,6 +47,8 @@ async fn s17_s18_a_hundred_thousand_at_once(make: Make) {
     let stats = rig.stats().await;
     assert_eq!((stats.dead, stats.available + stats.scheduled), (0, waiting));
 
+    let nobody = Filter { kind: Some("nobody".into()), ..Filter::default() };
+    assert!(rig.all(nobody).await.is_empty(), "a search for what is not there comes to an end");
     let filter = Filter {
         queue: Some(QUEUE.into()),
         states: vec![State::Available, State::Scheduled],

@@ -32,12 +32,12 @@ impl Stage<'_> {
     pub(super) fn each(
         &mut self,
         ids: &[JobId],
-        act: fn(&mut Self, &Found, Table, Ticket) -> Result<bool, Fail>,
+        act: fn(&mut Self, &Found, Table, &Ticket) -> Result<bool, Fail>,
     ) -> Result<Controlled, Fail> {
         let mut done = Controlled::default();
         for id in ids {
             let acted = match self.locate(id)? {
-                Some((found, table, ticket)) => act(self, &found, table, ticket)?,
+                Some((found, table, ticket)) => act(self, &found, table, &ticket)?,
                 None => false,
             };
             if acted {
@@ -60,7 +60,7 @@ impl Stage<'_> {
     }
 
     /// A finished job goes to the end of its queue and group; a waiting one keeps its turn.
-    pub(super) fn retry(&mut self, found: &Found, table: Table, job: Ticket) -> Result<bool, Fail> {
+    pub(super) fn retry(&mut self, found: &Found, table: Table, job: &Ticket) -> Result<bool, Fail> {
         if !may_be_retried(job.state) {
             return Ok(false);
         }
@@ -68,7 +68,7 @@ impl Stage<'_> {
             let sql = "UPDATE job SET state = 0, run_at = ?2, expires = NULL, attempt = 0, crash = 0 WHERE seq = ?1";
             self.conn.prepare_cached(sql)?.execute([job.seq, self.now_ms])?;
             self.moved(job.queue, Some(job.state), Some(State::Available), job.bytes);
-            self.line_up_again(Self::renewed(job, self.now_ms))?;
+            self.line_up_again(self.renewed(job, job.seq))?;
             return Ok(true);
         }
         let seq = self.next_number();
@@ -82,23 +82,32 @@ impl Stage<'_> {
         self.conn.prepare_cached(&sql)?.execute([job.seq])?;
         self.live.buckets.put(self.conn, found.slot, &job.id, seq, found.until_ms)?;
         if table == Table::Done {
-            self.strike(&job);
+            self.strike(job);
         }
         self.moved(job.queue, Some(job.state), Some(State::Available), job.bytes);
-        self.line_up_again(Self::renewed(Ticket { seq, ..job }, self.now_ms))?;
+        self.line_up_again(self.renewed(job, seq))?;
         Ok(true)
     }
 
-    fn renewed(job: Ticket, now_ms: i64) -> Ticket {
-        let state = State::Available;
-        Ticket { state, ready: None, run_at_ms: now_ms, expires_ms: None, attempt: 0, crash: 0, ..job }
+    /// What a job is once it was retried by hand.
+    fn renewed(&self, job: &Ticket, seq: i64) -> Ticket {
+        Ticket {
+            seq,
+            state: State::Available,
+            ready: None,
+            run_at_ms: self.now_ms,
+            expires_ms: None,
+            attempt: 0,
+            crash: 0,
+            ..job.clone()
+        }
     }
 
     fn line_up_again(&mut self, job: Ticket) -> Result<(), Fail> {
         if self.is_its_turn(&job)? { self.line_up(job) } else { Ok(()) }
     }
 
-    pub(super) fn cancel(&mut self, _: &Found, table: Table, job: Ticket) -> Result<bool, Fail> {
+    pub(super) fn cancel(&mut self, _: &Found, table: Table, job: &Ticket) -> Result<bool, Fail> {
         if table != Table::Job {
             return Ok(false);
         }
@@ -113,15 +122,15 @@ impl Stage<'_> {
             return Ok(false);
         }
         let (attempt, crash) = (job.attempt, job.crash);
-        self.finish(&job, job.state, End { state: State::Cancelled, attempt, crash, failure: None })?;
+        self.finish(job, job.state, End { state: State::Cancelled, attempt, crash, failure: None })?;
         Ok(true)
     }
 
-    pub(super) fn discard(&mut self, _: &Found, table: Table, job: Ticket) -> Result<bool, Fail> {
+    pub(super) fn discard(&mut self, _: &Found, table: Table, job: &Ticket) -> Result<bool, Fail> {
         if table == Table::Job {
             return Ok(false);
         }
-        self.remove_final(table, &job)?;
+        self.remove_final(table, job)?;
         Ok(true)
     }
 

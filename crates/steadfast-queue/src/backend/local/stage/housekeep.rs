@@ -3,7 +3,8 @@
 use super::{End, Fail, Stage};
 use crate::backend::local::ids;
 use crate::backend::local::live::{Effect, KeptRow};
-use crate::backend::local::ticket::{TICKET, Table, Ticket};
+use crate::backend::local::sql;
+use crate::backend::local::ticket::{Table, Ticket};
 use crate::backend::{Controlled, Swept, rules};
 use crate::policy::Failure;
 use crate::state::{self, State};
@@ -24,11 +25,8 @@ impl Stage<'_> {
             self.promote(job)?;
             moved += 1;
         }
-        let due: Option<i64> = self
-            .conn
-            .prepare_cached("SELECT run_at FROM job WHERE state IN (1, 3) ORDER BY run_at LIMIT 1")?
-            .query_row([], |row| row.get(0))
-            .optional()?;
+        let due: Option<i64> =
+            self.conn.prepare_cached(sql::NEXT_DUE)?.query_row([], |row| row.get(0)).optional()?;
         let expiry = self.expiring(i64::MAX, 1)?.first().and_then(|job| job.expires_ms);
         self.effects.push(Effect::DueIs(due));
         self.effects.push(Effect::ExpiryIs(expiry));
@@ -38,20 +36,15 @@ impl Stage<'_> {
 
     /// The next jobs to expire by `to_ms`. Running ones do not: their attempt has begun.
     fn expiring(&self, to_ms: i64, limit: usize) -> Result<Vec<Ticket>, Fail> {
-        let sql =
-            format!("SELECT {TICKET} FROM job WHERE expires <= ?1 AND attempt = 0 ORDER BY expires, seq");
-        let mut select = self.conn.prepare_cached(&sql)?;
+        let mut select = self.conn.prepare_cached(&sql::expiring())?;
         let rows = select.query_map([to_ms], Ticket::read)?;
         let waiting = rows.filter(|job| !job.as_ref().is_ok_and(|job| self.is_held(&job.id)));
         Ok(waiting.take(limit).collect::<Result<_, _>>()?)
     }
 
     fn due(&self, limit: usize) -> Result<Vec<Ticket>, Fail> {
-        let sql = format!(
-            "SELECT {TICKET} FROM job WHERE state IN (1, 3) AND run_at <= ?1 ORDER BY run_at, seq LIMIT ?2"
-        );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut select = self.conn.prepare_cached(&sql)?;
+        let mut select = self.conn.prepare_cached(&sql::due())?;
         Ok(select.query_map([self.now_ms, limit], Ticket::read)?.collect::<Result<_, _>>()?)
     }
 

@@ -39,16 +39,20 @@ impl Writer {
         &mut self,
         writes: Vec<(Write, Option<Reply<Answer>>)>,
     ) -> Vec<(Reply<Answer>, Result<Answer, QueueError>)> {
+        if writes.is_empty() {
+            return Vec::new();
+        }
         let (writes, replies): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
         let all: Vec<&Write> = writes.iter().collect();
         let must_last = writes.iter().any(Write::must_last);
-        let answers: Vec<Result<Answer, QueueError>> = match self.commit(&all, must_last) {
-            Ok(answers) => answers.into_iter().map(Ok).collect(),
-            Err(fail) if writes.len() == 1 || is_io(&fail) => {
-                let error = self.explain(fail);
-                writes.iter().map(|_| Err(error.clone())).collect()
-            }
-            Err(_) => writes.iter().map(|write| self.store_alone(write)).collect(),
+        let refuse = |error: QueueError| writes.iter().map(|_| Err(error.clone())).collect();
+        let answers: Vec<Result<Answer, QueueError>> = match &self.broken {
+            Some(error) => refuse(error.clone()),
+            None => match self.commit(&all, must_last) {
+                Ok(answers) => answers.into_iter().map(Ok).collect(),
+                Err(fail) if writes.len() == 1 || concerns_all(&fail) => refuse(self.explain(fail)),
+                Err(_) => writes.iter().map(|write| self.store_alone(write)).collect(),
+            },
         };
         let mut kept = Vec::new();
         for ((answer, reply), write) in answers.into_iter().zip(replies).zip(writes) {
@@ -74,7 +78,7 @@ impl Writer {
 
     /// One transaction. Memory changes only if it is on disk.
     pub(super) fn commit(&mut self, writes: &[&Write], must_last: bool) -> Committed {
-        let now_ms = self.clock.now_ms();
+        let (now_ms, begun_mono_ms) = (self.clock.now_ms(), self.clock.mono_ms());
         self.limit_pages()?;
         self.enter(writes, now_ms)?;
         self.sync(must_last)?;
@@ -100,6 +104,8 @@ impl Writer {
             }
         }
         effects.into_iter().for_each(|effect| live.apply(effect));
+        drop(live);
+        crate::metrics::local_commit(writes.len(), self.clock.mono_ms().saturating_sub(begun_mono_ms));
         Ok(answers)
     }
 
@@ -208,7 +214,7 @@ impl Writer {
     }
 
     /// For the callers, and for the log; after an I/O error the store is out of order.
-    fn explain(&mut self, fail: Fail) -> QueueError {
+    pub(super) fn explain(&mut self, fail: Fail) -> QueueError {
         let io = is_io(&fail);
         let error = match fail {
             Fail::Broken(what) => QueueError::Inconsistent { what },
@@ -221,7 +227,7 @@ impl Writer {
             Fail::Sql(error) => unavailable("writing to the store", error),
         };
         tracing::error!(%error, io, "a write was not stored");
-        metrics::counter!("steadfast_queue_local_errors_total").increment(1);
+        crate::metrics::local_error();
         if io {
             self.broken = Some(error.clone());
         }
@@ -278,8 +284,7 @@ impl Writer {
         if fresh.commits < live.commits {
             let lost = live.commits - fresh.commits;
             tracing::error!(lost, "the disk lost commits that it had confirmed");
-            metrics::counter!("steadfast_queue_local_commits_lost_total")
-                .increment(u64::try_from(lost).unwrap_or(0));
+            crate::metrics::local_commits_lost(u64::try_from(lost).unwrap_or(0));
         }
         load::take_over(&self.conn, &mut fresh, &mut live).map_err(failed)?;
         load::suspects(&self.conn, &mut fresh).map_err(failed)?;
@@ -290,6 +295,10 @@ impl Writer {
 
     /// A clean end: nothing that ran has crashed.
     pub(super) fn finish(&mut self) {
+        if let Err(error) = self.mend() {
+            tracing::error!(%error, "the store was closed out of order; the next start takes it for a crash");
+            return;
+        }
         let ended = self.sync(true).and_then(|()| {
             let sql =
                 "BEGIN IMMEDIATE; DELETE FROM mark WHERE cancel = 0; UPDATE pulse SET clean = 1; COMMIT;";
@@ -328,6 +337,16 @@ fn injected() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC), None)
 }
 
+/// Whether the fault cannot lie in one of the writes: trying each alone would only take longer.
+fn concerns_all(fail: &Fail) -> bool {
+    let Fail::Sql(error) = fail else { return false };
+    let busy = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OutOfMemory)
+    );
+    busy || is_io(fail)
+}
+
 /// Whether what is on disk is no longer known.
 fn is_io(fail: &Fail) -> bool {
     let Fail::Sql(error) = fail else { return false };
@@ -344,6 +363,6 @@ fn is_io(fail: &Fail) -> bool {
     )
 }
 
-pub(super) fn unavailable(what: &str, error: rusqlite::Error) -> QueueError {
+fn unavailable(what: &str, error: rusqlite::Error) -> QueueError {
     QueueError::Unavailable { what: what.to_owned(), source: Some(Arc::new(error)) }
 }

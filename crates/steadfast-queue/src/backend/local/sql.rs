@@ -1,0 +1,78 @@
+//! The searches that every job goes through. Each must find its rows by an index, which the tests below check:
+//! a scan would not be wrong, only slower the more there is.
+
+use super::ticket::TICKET;
+
+/// Ready jobs of a queue and priority, behind a place: `?1` queue, `?2` priority, `?3` place, `?4` how many.
+pub(super) fn ready() -> String {
+    format!(
+        "SELECT {TICKET} FROM job WHERE queue = ?1 AND prio = ?2 AND ready > ?3 AND ready IS NOT NULL
+         ORDER BY ready LIMIT ?4"
+    )
+}
+
+/// Jobs that wait for a time, due by `?1`, at most `?2`.
+pub(super) fn due() -> String {
+    format!("SELECT {TICKET} FROM job WHERE state IN (1, 3) AND run_at <= ?1 ORDER BY run_at, seq LIMIT ?2")
+}
+
+/// When the first of them is due.
+pub(super) const NEXT_DUE: &str = "SELECT run_at FROM job WHERE state IN (1, 3) ORDER BY run_at LIMIT 1";
+
+/// Unstarted jobs that expire by `?1`.
+pub(super) fn expiring() -> String {
+    format!("SELECT {TICKET} FROM job WHERE expires <= ?1 AND attempt = 0 ORDER BY expires, seq")
+}
+
+/// The first unfinished job of a group: `?1` queue, `?2` group.
+pub(super) fn first_of_group() -> String {
+    format!("SELECT {TICKET} FROM job WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT 1")
+}
+
+/// Whether a group has an unfinished job before `?3`.
+pub(super) const BLOCKED: &str =
+    "SELECT EXISTS(SELECT 1 FROM job WHERE queue = ?1 AND grp = ?2 AND seq < ?3)";
+
+/// Ready suspects.
+pub(super) fn suspects() -> String {
+    format!("SELECT {TICKET} FROM job WHERE crash >= 2 AND ready IS NOT NULL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::local::schema;
+    use crate::state::CRASHES_SUSPECT;
+    use rusqlite::Connection;
+
+    fn plan(conn: &Connection, sql: &str) -> String {
+        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("prepares");
+        let parameters = vec![1_i64; explain.parameter_count()];
+        let steps = explain
+            .query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3))
+            .expect("explains");
+        steps.map(|step| step.expect("a step")).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn every_search_uses_its_index_and_sorts_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("q.db");
+        let _lock = schema::lock(&path).expect("locks");
+        let conn = schema::open_writer(&path).expect("opens");
+        for (sql, index) in [
+            (ready(), "job_ready"),
+            (due(), "job_due"),
+            (NEXT_DUE.to_owned(), "job_due"),
+            (expiring(), "job_expiry"),
+            (first_of_group(), "job_group"),
+            (BLOCKED.to_owned(), "job_group"),
+            (suspects(), "job_suspect"),
+        ] {
+            let plan = plan(&conn, &sql);
+            assert!(plan.contains(index), "{sql}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        }
+        assert_eq!(CRASHES_SUSPECT, 2, "the index on suspects and the search say 2");
+    }
+}
