@@ -109,7 +109,8 @@ async fn check(folder: &Path, acknowledged: &BTreeSet<u64>) {
         ("order_items", 2),
         ("order_events", 1),
         ("outbox", 1),
-        ("message_events", 3),
+        // The checks of earlier lives claimed replies, which the next start puts in doubt.
+        ("message_events WHERE stage <> 'ambiguous'", 3),
     ] {
         let rows = number(&conn, &format!("SELECT count(*) FROM {table}"));
         assert_eq!(rows, steps * times, "{table} does not match the ledger");
