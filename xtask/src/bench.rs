@@ -15,7 +15,8 @@ const LOOKS_MAX: u32 = 1_200;
 pub(crate) fn gateway(messages: u64, connections: u32, rate: u32, seconds: u32) -> anyhow::Result<()> {
     shown("cargo", &["build", "--release", "--locked", "--package", "steadfast"])?;
     println!("cores: {}", std::thread::available_parallelism().map_or(1, usize::from));
-    for (title, roles) in [("gateway alone", "gateway,monitor"), ("everything on", "gateway,worker,monitor")] {
+    for (title, roles) in [("gateway alone", "gateway,monitor"), ("everything on", "gateway,worker,monitor")]
+    {
         let folder = scratch(title)?;
         let node = Node::start(&folder, roles, messages + u64::from(rate) * u64::from(seconds))?;
         println!("\n{title}:");
@@ -46,7 +47,8 @@ pub(crate) fn gateway(messages: u64, connections: u32, rate: u32, seconds: u32) 
 
 /// An empty folder on the disk that holds the build, not in memory.
 fn scratch(title: &str) -> anyhow::Result<PathBuf> {
-    let folder = Path::new("target/bench").join(format!("{}-{}", title.replace(' ', "-"), std::process::id()));
+    let folder =
+        Path::new("target/bench").join(format!("{}-{}", title.replace(' ', "-"), std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
 }

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 /// Runs `program` with `args`, its output shown; fails if it does.
 pub(crate) fn shown(program: &str, args: &[&str]) -> anyhow::Result<()> {
     println!("$ {program} {}", args.join(" "));
-    let status = Command::new(program).args(args).status().with_context(|| format!("cannot run {program}"))?;
+    let status =
+        Command::new(program).args(args).status().with_context(|| format!("cannot run {program}"))?;
     if !status.success() {
         bail!("`{program} {}` ended with {status}", args.join(" "));
     }

@@ -213,7 +213,9 @@ mod tests {
     fn sids_are_checked() {
         assert!(MessageSid::parse("SM00000000000000000000000000000001").is_ok());
         assert!(MessageSid::parse("MMffffffffffffffffffffffffffffffff").is_ok());
-        for wrong in ["", "SM1", "XX00000000000000000000000000000001", "SM0000000000000000000000000000000g", "é"] {
+        for wrong in
+            ["", "SM1", "XX00000000000000000000000000000001", "SM0000000000000000000000000000000g", "é"]
+        {
             assert!(MessageSid::parse(wrong).is_err(), "{wrong}");
         }
         assert!(AccountSid::parse("SM00000000000000000000000000000001").is_err());

@@ -86,7 +86,8 @@ impl Node {
     pub async fn terminate(mut self) -> anyhow::Result<bool> {
         signal(self.running.pid, "TERM").await?;
         let status = tokio::time::timeout(STOP_WITHIN, self.child.wait()).await;
-        let status = status.with_context(|| format!("no end within {STOP_WITHIN:?}:\n{}", tail(&self.log)))?;
+        let status =
+            status.with_context(|| format!("no end within {STOP_WITHIN:?}:\n{}", tail(&self.log)))?;
         Ok(status.context("cannot wait for the node")?.success())
     }
 
@@ -145,7 +146,8 @@ fn spawn(mut command: Command, log: &Path) -> anyhow::Result<Child> {
     let err = out.try_clone().context("cannot share the log")?;
     // The caller's configuration must not leak into the process under test.
     for (name, _) in std::env::vars_os() {
-        let ours = name.to_str().is_some_and(|name| name.starts_with("STEADFAST_") || name.starts_with("TWILIO_"));
+        let ours =
+            name.to_str().is_some_and(|name| name.starts_with("STEADFAST_") || name.starts_with("TWILIO_"));
         if ours || ["PORT", "HOST", "NODE_ENV"].iter().any(|known| name == *known) {
             command.env_remove(name);
         }

@@ -32,7 +32,8 @@ pub(crate) struct Global {
 impl Global {
     /// The settings given by flags.
     pub(crate) fn flags(&self) -> Vec<(String, String)> {
-        let data_dir = self.data_dir.iter().map(|dir| ("node.data_dir".to_owned(), dir.display().to_string()));
+        let data_dir =
+            self.data_dir.iter().map(|dir| ("node.data_dir".to_owned(), dir.display().to_string()));
         data_dir.chain(self.set.iter().cloned()).collect()
     }
 }

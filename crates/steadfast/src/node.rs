@@ -78,7 +78,8 @@ impl DataDir {
             ),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
-        serde_json::from_slice(&text).with_context(|| format!("{} is damaged; start the node anew", path.display()))
+        serde_json::from_slice(&text)
+            .with_context(|| format!("{} is damaged; start the node anew", path.display()))
     }
 }
 
@@ -90,7 +91,10 @@ fn read_key(path: &Path) -> anyhow::Result<Option<NodeKey>> {
     };
     let mut bytes = [0_u8; 32];
     hex::decode_to_slice(text.trim(), &mut bytes).with_context(|| {
-        format!("{} is no key (64 hex digits); restore it, or remove it to have a new one made", path.display())
+        format!(
+            "{} is no key (64 hex digits); restore it, or remove it to have a new one made",
+            path.display()
+        )
     })?;
     Ok(Some(NodeKey(bytes)))
 }
@@ -98,7 +102,11 @@ fn read_key(path: &Path) -> anyhow::Result<Option<NodeKey>> {
 fn write_private(path: &Path, content: &[u8], must_be_new: bool) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
-    if must_be_new { options.create_new(true) } else { options.create(true).truncate(true) };
+    if must_be_new {
+        options.create_new(true)
+    } else {
+        options.create(true).truncate(true)
+    };
     let mut file = options.open(path)?;
     file.write_all(content)?;
     file.sync_all()

@@ -25,7 +25,11 @@ impl Signer {
             Some(Twilio { account_sid, auth_token, .. }) => (account_sid.to_string(), auth_token.clone()),
             None => (FAKE_ACCOUNT.to_owned(), key.development_token()),
         };
-        Self { account_sid, token: Secret::new(token), public_base_url: config.gateway.public_base_url.clone() }
+        Self {
+            account_sid,
+            token: Secret::new(token),
+            public_base_url: config.gateway.public_base_url.clone(),
+        }
     }
 
     /// Signs with a token that is nobody's.
@@ -46,7 +50,12 @@ impl Signer {
 }
 
 /// The fields of an inbound message, with `more` replacing or following the usual ones.
-pub(crate) fn inbound_form(account: &str, sid: &str, from: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn inbound_form(
+    account: &str,
+    sid: &str,
+    from: &str,
+    more: &[(&str, &str)],
+) -> Vec<(String, String)> {
     let wa_id = from.trim_start_matches("whatsapp:").trim_start_matches('+');
     let usual = [
         ("SmsMessageSid", sid),

@@ -35,6 +35,7 @@ use crate::error::QueueError;
 use crate::job::{Job, JobId, NewJob};
 use async_trait::async_trait;
 use read::{Readers, View};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -50,7 +51,6 @@ use writer::{Call, Served, Shared};
 const PURGE_STEP: u64 = 500;
 
 /// See the module.
-#[derive(Debug)]
 pub struct LocalBackend {
     calls: mpsc::Sender<Call>,
     /// KiB of new jobs that may wait for the writer.
@@ -209,6 +209,13 @@ impl LocalBackend {
             }
         }
         Ok(done)
+    }
+}
+
+impl fmt::Debug for LocalBackend {
+    /// Where it is, not what it holds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalBackend").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

@@ -83,7 +83,8 @@ mod tests {
         let (values, _) = gather(&Sources { flags: flags.clone(), ..Sources::default() });
         let text = shown(&values, true, true);
         assert!(!text.contains("hush"), "{text}");
-        let again = Sources { file: Some((PathBuf::from("shown.toml"), text)), env: Default::default(), flags };
+        let again =
+            Sources { file: Some((PathBuf::from("shown.toml"), text)), env: Default::default(), flags };
         assert!(load(&again).is_ok());
     }
 }

@@ -14,10 +14,7 @@ pub(super) async fn run(config: Config, command: Dlq) -> anyhow::Result<ExitCode
     let api = Api::new(node.monitor_url, config.monitor.admin_token)?;
     match command {
         Dlq::List { queue, error, json } => {
-            let mut query = url::form_urlencoded::Serializer::new(String::new());
-            query.extend_pairs(queue.map(|queue| ("queue", queue)));
-            query.extend_pairs(error.map(|error| ("error", error)));
-            let answer = api.get(&format!("/dlq?{}", query.finish())).await?;
+            let answer = api.get(&format!("/dlq?{}", query(queue, error))).await?;
             if json {
                 println!("{answer:#}");
             } else {
@@ -34,6 +31,13 @@ pub(super) async fn run(config: Config, command: Dlq) -> anyhow::Result<ExitCode
         Dlq::Discard { ids } => println!("{:#}", api.post("/dlq/discard", &json!({"jobIds": ids})).await?),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn query(queue: Option<String>, error: Option<String>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(queue.map(|queue| ("queue", queue)));
+    query.extend_pairs(error.map(|error| ("error", error)));
+    query.finish()
 }
 
 fn listing(answer: &Value) -> String {

@@ -86,14 +86,20 @@ fn folder(config: &Config) -> Line {
     let path = config.data_dir.display();
     match data_dir(config).and_then(|dir| dir.key()) {
         Ok(_) => line(Grade::Good, "data folder", format!("{path} is ours, its key is readable"), ""),
-        Err(error) => line(Grade::Bad, "data folder", format!("{error:#}"), "give this user the folder, or set --data-dir"),
+        Err(error) => line(
+            Grade::Bad,
+            "data folder",
+            format!("{error:#}"),
+            "give this user the folder, or set --data-dir",
+        ),
     }
 }
 
 fn free_space(config: &Config) -> Line {
     let output = Command::new("df").arg("-Pk").arg(&config.data_dir).output();
     let text = output.ok().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let available = text.as_deref().and_then(|text| text.lines().nth(1)?.split_whitespace().nth(3)?.parse::<u64>().ok());
+    let available =
+        text.as_deref().and_then(|text| text.lines().nth(1)?.split_whitespace().nth(3)?.parse::<u64>().ok());
     match available {
         None => line(Grade::Note, "disk", "free space could not be read", ""),
         Some(kib) if kib / 1_024 < FREE_MIB_MIN => {
@@ -129,7 +135,9 @@ fn webhook_url(config: &Config) -> Line {
     match &config.gateway.public_base_url {
         Some(base) => {
             let url = base.url_of(wire::WEBHOOK_PATHS[0]);
-            let found = format!("enter {url}{TWILIO_OVERRIDES} at Twilio, and a fallback URL on a second node if there is one");
+            let found = format!(
+                "enter {url}{TWILIO_OVERRIDES} at Twilio, and a fallback URL on a second node if there is one"
+            );
             line(Grade::Good, "webhook URL", found, "")
         }
         None => {
@@ -143,7 +151,8 @@ fn webhook_url(config: &Config) -> Line {
 /// Said only where somebody expects Redis to be used.
 fn redis() -> Option<Line> {
     let names = ["REDIS_URL", "REDIS_HOST", "REDISHOST", "CELERY_BROKER_URL"];
-    let name = names.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))?;
+    let name =
+        names.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))?;
     let found = format!("{name} is set, but this version does not use Redis: jobs stay in the local queue");
     Some(line(Grade::Note, "Redis", found, "nothing to do: the local queue is durable"))
 }
@@ -158,7 +167,8 @@ async fn node(config: &Config) -> Line {
         Ok(health) => {
             let status = health["status"].as_str().unwrap_or("unknown").to_owned();
             let grade = if status == "healthy" { Grade::Good } else { Grade::Bad };
-            let advice = if grade == Grade::Good { "" } else { "GET /health on the private API says which part" };
+            let advice =
+                if grade == Grade::Good { "" } else { "GET /health on the private API says which part" };
             line(grade, "running node", status, advice)
         }
         Err(error) => line(Grade::Note, "running node", error.to_string(), advice),

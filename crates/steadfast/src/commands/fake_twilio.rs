@@ -18,7 +18,8 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> 
     lifecycle.watch_signals()?;
     let port = args.port.or(config.fake_twilio.map(|fake| fake.port)).unwrap_or(3_080);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-    let listener = listener.with_context(|| format!("cannot listen on 127.0.0.1:{port}; choose another --port"))?;
+    let listener =
+        listener.with_context(|| format!("cannot listen on 127.0.0.1:{port}; choose another --port"))?;
     let webhook_url = match args.webhook_url {
         Some(url) => url,
         None => wire::default_webhook_url(&config)?,

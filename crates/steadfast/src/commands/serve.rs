@@ -195,7 +195,11 @@ impl Node {
         back.close();
         back.wait().await;
         stores.records.close().await;
-        stores.queue.close().await.context("the queue did not close cleanly; it recovers at the next start")?;
+        stores
+            .queue
+            .close()
+            .await
+            .context("the queue did not close cleanly; it recovers at the next start")?;
         lifecycle.abort.cancel();
         lifecycle.tasks.close();
         lifecycle.tasks.wait().await;

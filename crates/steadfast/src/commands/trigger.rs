@@ -37,7 +37,8 @@ pub(super) async fn run(config: Config, args: Trigger) -> anyhow::Result<ExitCod
         signer.spoil();
     }
     let senders = senders(&args.from, args.burst)?;
-    let fake = node.filter(|_| !args.no_wait && !args.bad_signature).and_then(|node: Running| node.fake_twilio_url);
+    let fake =
+        node.filter(|_| !args.no_wait && !args.bad_signature).and_then(|node: Running| node.fake_twilio_url);
     let before = match &fake {
         Some(fake) => reply_counts(fake, &senders).await?,
         None => BTreeMap::new(),
@@ -77,7 +78,9 @@ fn senders(first: &str, count: u32) -> anyhow::Result<Vec<String>> {
 
 fn form(account: &str, sid: &str, from: &str, scenario: &Scenario) -> Vec<(String, String)> {
     match scenario {
-        Scenario::Order { text } | Scenario::JobAd { text } => inbound_form(account, sid, from, &[("Body", text)]),
+        Scenario::Order { text } | Scenario::JobAd { text } => {
+            inbound_form(account, sid, from, &[("Body", text)])
+        }
         Scenario::Location { latitude, longitude } => {
             let (latitude, longitude) = (latitude.to_string(), longitude.to_string());
             let more = [
@@ -162,7 +165,11 @@ async fn reply_counts(fake: &Url, senders: &[String]) -> anyhow::Result<BTreeMap
 
 /// Waits until every sender has a reply more than before, and shows the first sender's.
 #[expect(clippy::print_stdout, reason = "the command's result")]
-async fn show_replies(fake: &Url, senders: &[String], before: &BTreeMap<String, usize>) -> anyhow::Result<()> {
+async fn show_replies(
+    fake: &Url,
+    senders: &[String],
+    before: &BTreeMap<String, usize>,
+) -> anyhow::Result<()> {
     let client = client()?;
     let deadline = Instant::now() + REPLIES_WITHIN;
     let mut answered = 0;
@@ -187,7 +194,9 @@ async fn show_replies(fake: &Url, senders: &[String], before: &BTreeMap<String, 
     if senders.len() > 1 {
         println!("\n{answered} of {} senders have their reply", senders.len());
     } else if first.is_empty() {
-        println!("\nno reply within {REPLIES_WITHIN:?}; `steadfast queues` and `steadfast dlq list` may say why");
+        println!(
+            "\nno reply within {REPLIES_WITHIN:?}; `steadfast queues` and `steadfast dlq list` may say why"
+        );
     }
     Ok(())
 }
@@ -203,7 +212,10 @@ mod tests {
     #[test]
     fn a_burst_has_as_many_senders() {
         let senders = senders("whatsapp:+9779800000008", 3).unwrap_or_default();
-        assert_eq!(senders, ["whatsapp:+9779800000008", "whatsapp:+9779800000009", "whatsapp:+9779800000010"]);
+        assert_eq!(
+            senders,
+            ["whatsapp:+9779800000008", "whatsapp:+9779800000009", "whatsapp:+9779800000010"]
+        );
         assert!(super::senders("whatsapp:NP.user", 2).is_err());
     }
 }

@@ -132,7 +132,8 @@ pub(crate) struct FakeTwilio {
 }
 
 /// Tokens that are printed in examples everywhere: whoever runs with one has no secret at all.
-const PLACEHOLDERS: &[&str] = &["changeme", "secret", "password", "your_auth_token", "auth_token", "12345", "token", "test"];
+const PLACEHOLDERS: &[&str] =
+    &["changeme", "secret", "password", "your_auth_token", "auth_token", "12345", "token", "test"];
 
 /// Checks single values and their combinations.
 pub(crate) fn check(values: &Values) -> Result<Config, Vec<Problem>> {
@@ -286,15 +287,18 @@ impl Reader<'_> {
         }
         if self.text("twilio.account_sid").is_empty() {
             if auth_token.is_some() || !key_sid.is_empty() {
-                self.problem("twilio.account_sid", "is missing though credentials are set; it begins with AC");
+                self.problem(
+                    "twilio.account_sid",
+                    "is missing though credentials are set; it begins with AC",
+                );
             }
             return None;
         }
-        let account_sid = self.get("twilio.account_sid", |text| {
-            AccountSid::parse(text).map_err(|error| error.to_string())
-        });
+        let account_sid =
+            self.get("twilio.account_sid", |text| AccountSid::parse(text).map_err(|error| error.to_string()));
         if auth_token.is_none() {
-            let what = "is missing: it verifies the webhooks (set TWILIO_AUTH_TOKEN or TWILIO_AUTH_TOKEN_FILE)";
+            let what =
+                "is missing: it verifies the webhooks (set TWILIO_AUTH_TOKEN or TWILIO_AUTH_TOKEN_FILE)";
             self.problem("twilio.auth_token", what);
         }
         Some(Twilio {
@@ -386,7 +390,8 @@ impl Reader<'_> {
 
     fn bot(&mut self) -> Option<Bot> {
         let day = Duration::from_secs(86_400);
-        let draft_ttl = self.get("bot.draft_ttl", |text| duration_in(text, 1_000, Duration::from_secs(10), day));
+        let draft_ttl =
+            self.get("bot.draft_ttl", |text| duration_in(text, 1_000, Duration::from_secs(10), day));
         let grace = (Duration::from_millis(100), Duration::from_secs(3_600));
         let ambiguous_grace =
             self.get("bot.ambiguous_grace", |text| duration_in(text, 1_000, grace.0, grace.1));
@@ -446,7 +451,8 @@ impl Reader<'_> {
             self.problem("twilio.account_sid", "must be set in production (NODE_ENV=production)");
         }
         if self.text("gateway.public_base_url").is_empty() {
-            let what = "must be set in production: it is part of what Twilio signs, and a Host header can be forged";
+            let what =
+                "must be set in production: it is part of what Twilio signs, and a Host header can be forged";
             self.problem("gateway.public_base_url", what);
         }
     }
@@ -478,7 +484,10 @@ fn public_base(text: &str) -> Result<Option<PublicBase>, String> {
 }
 
 fn networks(text: &str) -> Result<Vec<Network>, String> {
-    list(text).into_iter().map(|entry| entry.parse().map_err(|error: NetworkError| error.to_string())).collect()
+    list(text)
+        .into_iter()
+        .map(|entry| entry.parse().map_err(|error: NetworkError| error.to_string()))
+        .collect()
 }
 
 fn host(text: &str) -> Result<IpAddr, String> {

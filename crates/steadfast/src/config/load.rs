@@ -160,7 +160,8 @@ fn from_env(env: &BTreeMap<String, String>, values: &mut Values, problems: &mut 
         // The own name is the strongest, then the aliases from left to right. An empty variable counts as
         // not set, as shells and compose files leave them.
         let names = std::iter::once(own.as_str()).chain(setting.env.iter().copied());
-        let found = names.filter_map(|name| Some((name, env.get(name).filter(|text| !text.is_empty())?))).next();
+        let found =
+            names.filter_map(|name| Some((name, env.get(name).filter(|text| !text.is_empty())?))).next();
         if let Some((name, text)) = found {
             values.insert(setting.key, Raw { text: text.clone(), origin: Origin::Env(name.to_owned()) });
         } else if setting.secret {

@@ -7,8 +7,9 @@ pub(crate) fn duration(text: &str, bare_ms: u64) -> Result<Duration, String> {
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
-    let number: u64 =
-        digits.parse().map_err(|_| format!("{text:?} is no duration; write for instance 250ms, 2s, 5m or 1h"))?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("{text:?} is no duration; write for instance 250ms, 2s, 5m or 1h"))?;
     let unit_ms = match unit.trim() {
         "" => bare_ms,
         "ms" => 1,
@@ -23,7 +24,12 @@ pub(crate) fn duration(text: &str, bare_ms: u64) -> Result<Duration, String> {
 }
 
 /// A duration within bounds.
-pub(crate) fn duration_in(text: &str, bare_ms: u64, min: Duration, max: Duration) -> Result<Duration, String> {
+pub(crate) fn duration_in(
+    text: &str,
+    bare_ms: u64,
+    min: Duration,
+    max: Duration,
+) -> Result<Duration, String> {
     let value = duration(text, bare_ms)?;
     if (min..=max).contains(&value) {
         Ok(value)

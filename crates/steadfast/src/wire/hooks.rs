@@ -12,7 +12,11 @@ impl ScaleHook for Scaler {
     fn workers(&self) -> Vec<WorkerView> {
         let view = |handle: &WorkerHandle| {
             let status = handle.status();
-            WorkerView { queue: status.queue.to_string(), concurrency: status.concurrency, busy: status.running }
+            WorkerView {
+                queue: status.queue.to_string(),
+                concurrency: status.concurrency,
+                busy: status.running,
+            }
         };
         self.0.iter().map(view).collect()
     }
@@ -21,7 +25,8 @@ impl ScaleHook for Scaler {
         if !(1..=CONCURRENCY_MAX).contains(&concurrency) {
             return Err(ScaleError::OutOfBounds { min: 1, max: CONCURRENCY_MAX });
         }
-        let handle = self.0.iter().find(|handle| *handle.status().queue == *queue).ok_or(ScaleError::NoWorkers)?;
+        let handle =
+            self.0.iter().find(|handle| *handle.status().queue == *queue).ok_or(ScaleError::NoWorkers)?;
         let before = handle.status().concurrency;
         handle.set_concurrency(concurrency);
         Ok(before)

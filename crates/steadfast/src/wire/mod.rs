@@ -54,11 +54,14 @@ fn credentials(config: &Config, key: &NodeKey) -> anyhow::Result<(AccountSid, St
 /// Everything webhooks may be signed with.
 pub(crate) fn secrets(config: &Config, key: &NodeKey) -> Secrets {
     let Some(twilio) = &config.twilio else { return Secrets::token(key.development_token()) };
-    let token = |label: &str, secret: &str| AuthToken { label: label.to_owned(), secret: Secret::new(secret) };
+    let token =
+        |label: &str, secret: &str| AuthToken { label: label.to_owned(), secret: Secret::new(secret) };
     let mut auth_tokens = vec![token("primary", &twilio.auth_token)];
     auth_tokens.extend(twilio.auth_token_secondary.as_deref().map(|secret| token("secondary", secret)));
-    let shared_keys =
-        twilio.shared_keys.iter().map(|(id, secret)| SharedKey { id: id.clone(), secret: Secret::new(secret) });
+    let shared_keys = twilio
+        .shared_keys
+        .iter()
+        .map(|(id, secret)| SharedKey { id: id.clone(), secret: Secret::new(secret) });
     Secrets { auth_tokens, shared_keys: shared_keys.collect() }
 }
 
@@ -109,7 +112,10 @@ pub(crate) fn messenger(
 }
 
 /// Where Twilio reports what became of replies: on the public URL, or for the fake Twilio on this machine.
-pub(crate) fn status_callback(public: Option<&PublicBase>, local: Option<&Url>) -> anyhow::Result<Option<Url>> {
+pub(crate) fn status_callback(
+    public: Option<&PublicBase>,
+    local: Option<&Url>,
+) -> anyhow::Result<Option<Url>> {
     let path = format!("{}/status", WEBHOOK_PATHS[0]);
     Ok(match (public, local) {
         (Some(public), _) => Some(Url::parse(&public.url_of(&path))?),
@@ -127,14 +133,13 @@ pub(crate) fn bot(
 ) -> Bot {
     let defaults = BotConfig::default();
     let retried = |policy: JobPolicy| JobPolicy { retry: config.retry.clone(), ..policy };
-    let mut limits = LimitsConfig::default();
-    limits.general = match config.gateway.rate_limit_per_minute {
+    let general = match config.gateway.rate_limit_per_minute {
         0 => Vec::new(),
         count => vec![Rule { count, window_ms: 60_000 }],
     };
-    if !config.bot.tight_limits {
-        limits.checks = Vec::new();
-    }
+    let limits = LimitsConfig::default();
+    let checks = if config.bot.tight_limits { limits.checks } else { Vec::new() };
+    let limits = LimitsConfig { general, checks, ..LimitsConfig::default() };
     let bot = BotConfig {
         orders: retried(defaults.orders),
         replies: retried(defaults.replies),
@@ -155,7 +160,12 @@ pub(crate) fn bot(
 }
 
 /// One worker per queue, sharing the gate behind which suspects run alone.
-pub(crate) fn workers(config: &Config, bot: &Bot, queue: &Arc<dyn Backend>, clock: &SharedClock) -> Vec<Worker> {
+pub(crate) fn workers(
+    config: &Config,
+    bot: &Bot,
+    queue: &Arc<dyn Backend>,
+    clock: &SharedClock,
+) -> Vec<Worker> {
     let gate = RunGate::new();
     let sizes = [
         (queues::WEBHOOKS, config.workers.webhooks),
@@ -165,9 +175,8 @@ pub(crate) fn workers(config: &Config, bot: &Bot, queue: &Arc<dyn Backend>, cloc
     ];
     let worker = |(name, concurrency): (&str, usize)| {
         let own = bot.registrations.iter().filter(|registration| registration.queue == name);
-        let handlers: HashMap<String, Arc<dyn Handler>> = own
-            .map(|registration| (registration.kind.to_owned(), registration.handler.clone()))
-            .collect();
+        let handlers: HashMap<String, Arc<dyn Handler>> =
+            own.map(|registration| (registration.kind.to_owned(), registration.handler.clone())).collect();
         let settings = WorkerConfig {
             lease_ms: ms(config.queue.lease),
             drain_timeout: config.workers.drain_timeout,
@@ -210,7 +219,10 @@ pub(crate) fn monitor(config: &Config, watched: Watched, clock: SharedClock) -> 
         webhooks: watched.gateway.map(|gateway| Arc::new(Webhooks(gateway.inspector())) as _),
         probes: Vec::new(),
     };
-    Ok(Monitor::new(deps, MonitorConfig { tokens, allowed_hosts: settings.allowed_hosts.clone(), ..MonitorConfig::default() })?)
+    Ok(Monitor::new(
+        deps,
+        MonitorConfig { tokens, allowed_hosts: settings.allowed_hosts.clone(), ..MonitorConfig::default() },
+    )?)
 }
 
 /// The fake Twilio, delivering to `webhook_url`.

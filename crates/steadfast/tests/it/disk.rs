@@ -67,7 +67,12 @@ async fn a_full_disk_stops_acknowledgements_and_loses_nothing() -> anyhow::Resul
     .await;
     let sent = sent_by_recipient(&client, &fake.url).await?;
     let missing = acknowledged.iter().filter(|from| !sent.contains_key(*from)).count();
-    assert!(answered, "{missing} of {} acknowledged messages have no reply:\n{}", acknowledged.len(), node.log());
+    assert!(
+        answered,
+        "{missing} of {} acknowledged messages have no reply:\n{}",
+        acknowledged.len(),
+        node.log()
+    );
     for (to, replies) in &sent {
         assert_eq!(replies.len(), 1, "{to}");
     }

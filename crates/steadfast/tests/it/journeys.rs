@@ -38,15 +38,23 @@ async fn replies(node: &Node, count: usize) -> anyhow::Result<Vec<String>> {
     let fake = node.running.fake_twilio_url.clone().context("no fake Twilio")?;
     let idle = || async {
         let queues = json(node.running.monitor_url.join("/queues").ok()?).await.ok()?;
-        let busy: u64 = queues["queues"].as_array()?.iter().map(|queue| {
-            ["available", "running", "scheduled", "retryable"]
-                .iter().map(|state| queue["counts"][state].as_u64().unwrap_or(0)).sum::<u64>()
-        }).sum();
+        let busy: u64 = queues["queues"]
+            .as_array()?
+            .iter()
+            .map(|queue| {
+                ["available", "running", "scheduled", "retryable"]
+                    .iter()
+                    .map(|state| queue["counts"][state].as_u64().unwrap_or(0))
+                    .sum::<u64>()
+            })
+            .sum();
         let sent = sent_by_recipient(&client, &fake).await.ok()?;
         let replies = sent.get(CUSTOMER).cloned().unwrap_or_default();
         (busy == 0 && replies.len() >= count).then_some(replies)
     };
-    wait_for_some(Duration::from_secs(20), idle).await.with_context(|| format!("no {count} replies:\n{}", node.log()))
+    wait_for_some(Duration::from_secs(20), idle)
+        .await
+        .with_context(|| format!("no {count} replies:\n{}", node.log()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,14 +152,17 @@ async fn the_commands_read_and_act_on_the_running_node() -> anyhow::Result<()> {
     let said = steadfast(&data, &["queues"]).await?;
     assert!(said.code != 0 && said.out.contains("steadfast serve"), "{}", said.out);
     let node = Node::start(binary(), &data, &[]).await?;
-    assert!(wait_for(Duration::from_secs(5), || async {
-        steadfast(&data, &["queues"]).await.is_ok_and(|said| said.out.contains("whatsapp-webhooks"))
-    })
-    .await);
+    assert!(
+        wait_for(Duration::from_secs(5), || async {
+            steadfast(&data, &["queues"]).await.is_ok_and(|said| said.out.contains("whatsapp-webhooks"))
+        })
+        .await
+    );
     assert!(steadfast(&data, &["dlq", "list"]).await?.out.contains("No dead letters"));
     let said = steadfast(&data, &["doctor"]).await?;
     assert_eq!(said.code, 0, "{}", said.out);
-    let said = steadfast(&data, &["config", "check", "--set", "gateway.port=x", "--set", "queue.lease=1s"]).await?;
+    let said =
+        steadfast(&data, &["config", "check", "--set", "gateway.port=x", "--set", "queue.lease=1s"]).await?;
     assert_eq!(said.code, 2);
     assert!(said.out.contains("gateway.port") && said.out.contains("queue.lease"), "{}", said.out);
     assert!(node.terminate().await?);

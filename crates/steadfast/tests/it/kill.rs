@@ -1,7 +1,9 @@
 //! Promises G1, G2 and G3 on the built binary: killed in the middle, it loses nothing, doubles nothing, and
 //! keeps each conversation in order.
 
-use crate::support::{SENDER, TOKEN, Webhook, binary, client, fake_twilio, sent, sent_by_recipient, settings_for};
+use crate::support::{
+    SENDER, TOKEN, Webhook, binary, client, fake_twilio, sent, sent_by_recipient, settings_for,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +18,11 @@ const SENDERS_AT_A_TIME: u64 = 50;
 
 /// Sends the messages of every `SENDERS_AT_A_TIME`-th sender, one after the other, each until acknowledged,
 /// as Twilio's retries would: `url` changes when the node comes back on another port.
-async fn lane(first: u64, mut url: watch::Receiver<Option<Url>>, acked: Arc<AtomicU64>) -> anyhow::Result<()> {
+async fn lane(
+    first: u64,
+    mut url: watch::Receiver<Option<Url>>,
+    acked: Arc<AtomicU64>,
+) -> anyhow::Result<()> {
     let client = client()?;
     for sender in (first..SENDERS).step_by(usize::try_from(SENDERS_AT_A_TIME)?) {
         for index in 1..=MESSAGES_EACH {

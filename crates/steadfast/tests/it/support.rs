@@ -82,8 +82,9 @@ impl Webhook {
 
 /// Everything the fake Twilio accepted, as (to, body) in order of arrival.
 pub(crate) async fn sent(client: &reqwest::Client, fake: &Url) -> anyhow::Result<Vec<(String, String)>> {
-    let answer: Value =
-        serde_json::from_str(&client.get(fake.join("/fake/messages?limit=1000000")?).send().await?.text().await?)?;
+    let answer: Value = serde_json::from_str(
+        &client.get(fake.join("/fake/messages?limit=1000000")?).send().await?.text().await?,
+    )?;
     let messages = answer["messages"].as_array().context("no messages in the answer")?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(messages.iter().map(|message| (text(&message["to"]), text(&message["body"]))).collect())

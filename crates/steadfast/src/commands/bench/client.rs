@@ -73,10 +73,10 @@ impl Connection {
             self.stream.write_all(request).await.context("the gateway closed the connection")?;
             self.buffer.clear();
             loop {
-                if let Some((status, length)) = answer(&self.buffer)? {
-                    if self.buffer.len() >= length {
-                        return Ok(status);
-                    }
+                if let Some((status, length)) = answer(&self.buffer)?
+                    && self.buffer.len() >= length
+                {
+                    return Ok(status);
                 }
                 if self.stream.read_buf(&mut self.buffer).await.context("the answer broke off")? == 0 {
                     bail!("the gateway closed the connection");
@@ -91,7 +91,8 @@ impl Connection {
 fn answer(buffer: &[u8]) -> anyhow::Result<Option<(u16, usize)>> {
     let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&buffer[..end]).context("the answer's head is no text")?;
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).context("the answer has no status")?;
+    let status =
+        head.split(' ').nth(1).and_then(|word| word.parse().ok()).context("the answer has no status")?;
     let length = head
         .lines()
         .filter_map(|line| line.split_once(':'))

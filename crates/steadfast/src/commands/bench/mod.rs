@@ -28,12 +28,12 @@ pub(super) async fn gateway(config: Config, args: BenchGateway) -> anyhow::Resul
     let mut results = Vec::new();
     if args.messages > 0 {
         let closed = closed_loop(&template, args.connections, args.messages).await?;
-        results.push(closed.report("closed loop", &node, json!({"connections": args.connections})));
+        results.push(closed.report("closed loop", &node, &json!({"connections": args.connections})));
     }
     if args.seconds > 0 {
         let total = u64::from(args.rate) * u64::from(args.seconds);
         let open = open_loop(&template, args.rate, total).await?;
-        results.push(open.report("open loop", &node, json!({"rate": args.rate})));
+        results.push(open.report("open loop", &node, &json!({"rate": args.rate})));
     }
     for result in &results {
         if args.json { println!("{result}") } else { println!("{}", line(result)) }
@@ -68,7 +68,7 @@ impl Seen {
         Ok(())
     }
 
-    fn report(&self, name: &str, node: &crate::node::Running, setup: Value) -> Value {
+    fn report(&self, name: &str, node: &crate::node::Running, setup: &Value) -> Value {
         let quantile_ms = |q: f64| self.latency_us.value_at_quantile(q) as f64 / 1_000.0;
         json!({
             "loop": name,
