@@ -6,6 +6,9 @@ use super::parse::{Context, ParsedOrder, Parser, Problem, Quoted};
 use super::words::Phrases;
 use std::sync::LazyLock;
 
+/// Tokens behind "no" that are searched for a word of ordering.
+const CLAUSE_TOKENS_MAX: usize = 24;
+
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -192,7 +195,8 @@ fn verb_at(lexed: &Lexed, at: usize, parser: &Parser<'_>) -> Option<(Verb, usize
     match verb {
         // "No oil" removes; "no, 2 rice" and "no I want rice" do not.
         Verb::Without | Verb::Only => {
-            let rest = lexed.slice(at + len, tokens.len());
+            let end = (at + len..tokens.len()).find(|&at| tokens[at].is_break()).unwrap_or(tokens.len());
+            let rest = lexed.slice(at + len, end.min(at + len + CLAUSE_TOKENS_MAX));
             let follows = tokens.get(at + len).is_some_and(|next| next.is_word() || next.is_number());
             (follows && !parser.orders(rest)).then_some((verb, len))
         }

@@ -3,7 +3,7 @@
 
 use super::parse::lex::Token;
 use super::text::fold;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// What a phrase does in an order.
@@ -74,10 +74,13 @@ pub(crate) fn longest_at(tokens: &[Token], at: usize) -> Option<(Vec<Role>, usiz
     PHRASES.longest_at(tokens, at)
 }
 
+static PLACE_WORDS: LazyLock<HashSet<String>> =
+    LazyLock::new(|| PLACES.split_whitespace().map(fold).collect());
+static TIME_WORDS: LazyLock<HashSet<String>> = LazyLock::new(|| TIMES.split_whitespace().map(fold).collect());
+
 /// Whether `key` names a kind of place: a street, a house, a quarter.
 pub(crate) fn names_place(key: &str) -> bool {
-    PLACES.split_whitespace().any(|word| fold(word) == key)
-        || (key.len() > 6 && PLACE_ENDINGS.iter().any(|ending| key.ends_with(ending)))
+    PLACE_WORDS.contains(key) || (key.len() > 6 && PLACE_ENDINGS.iter().any(|ending| key.ends_with(ending)))
 }
 
 /// Whether `key` is a kind of place that stands before its name: "rue", "calle".
@@ -108,7 +111,7 @@ pub(crate) fn leads_place(key: &str) -> bool {
 
 /// Whether `key` tells a time rather than a place.
 pub(crate) fn tells_time(key: &str) -> bool {
-    TIMES.split_whitespace().any(|word| fold(word) == key)
+    TIME_WORDS.contains(key)
 }
 
 const PLACE_ENDINGS: [&str; 9] =

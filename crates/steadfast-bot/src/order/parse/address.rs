@@ -7,6 +7,8 @@ use crate::order::words::{self, Role};
 
 /// Characters of an address that are kept.
 pub(crate) const ADDRESS_CHARS_MAX: usize = 300;
+/// Tokens an address may span; bounds the work that a text full of "to" can cause.
+const ADDRESS_TOKENS_MAX: usize = 48;
 /// Digits from which a leading number is a postcode, not a quantity.
 const POSTCODE_DIGITS: usize = 4;
 
@@ -19,7 +21,8 @@ pub(crate) enum Behind {
     Time { end: usize },
 }
 
-/// Reads what follows token `at`, which stands behind a phrase of `role`.
+/// Reads what follows token `at`, which stands behind a phrase of `role`. A look that costs something takes
+/// one of `tries`.
 pub(crate) fn behind(
     lexed: &Lexed,
     tokens: &[Token],
@@ -27,6 +30,7 @@ pub(crate) fn behind(
     at: usize,
     role: Role,
     items_before: bool,
+    tries: &mut usize,
 ) -> Option<Behind> {
     let begin = (at..tokens.len()).find(|&at| match tokens[at].kind {
         Kind::Link | Kind::Bracket | Kind::Line => false,
@@ -34,7 +38,18 @@ pub(crate) fn behind(
         _ => true,
     })?;
     let reader = Reader { lexed, tokens, names };
-    let first_end = reader.before_items(begin, clause_end(tokens, begin));
+    let clause_end = clause_end(tokens, begin);
+    if clause_end == begin || clause_end - begin > ADDRESS_TOKENS_MAX {
+        return None;
+    }
+    // The cheap question first: "a" stands in many lines that hold no address.
+    if role == Role::AddressIn
+        && !(reader.names_place(begin, clause_end) || reader.is_time(begin, clause_end))
+    {
+        return None;
+    }
+    *tries = tries.checked_sub(1)?;
+    let first_end = reader.before_items(begin, clause_end);
     if first_end == begin {
         return None;
     }
@@ -55,7 +70,7 @@ pub(crate) fn behind(
     if !accepted {
         return None;
     }
-    let end = reader.extend(first_end);
+    let end = reader.extend(begin, first_end);
     let text = reader.text(begin, end);
     (!text.is_empty()).then_some(Behind::Address { text, end })
 }
@@ -69,7 +84,7 @@ pub(super) fn stands_alone(
     to: usize,
 ) -> Option<(String, usize)> {
     let reader = Reader { lexed, tokens: &lexed.tokens, names };
-    let clause = lexed.tokens.get(from..to)?;
+    let clause = lexed.tokens.get(from..to).filter(|clause| clause.len() <= ADDRESS_TOKENS_MAX)?;
     let number = clause.iter().position(Token::is_number)?;
     let placed = clause.iter().enumerate().any(|(at, token)| {
         // "3 house wine" is something to drink; "12 rue Hugo" and "12 Main St" are places.
@@ -77,18 +92,20 @@ pub(super) fn stands_alone(
             && words::names_place(&token.key)
             && (at != number + 1 || words::leads_place(&token.key))
     });
-    let product = reader.pieces(from, to).iter().any(|tagged| matches!(tagged.piece, Piece::Product(_)));
-    if !placed || product {
+    let names_product =
+        || reader.pieces(from, to).iter().any(|tagged| matches!(tagged.piece, Piece::Product(_)));
+    if !placed || names_product() {
         return None;
     }
-    let end = reader.extend(to);
+    let end = reader.extend(from, to);
     let text = reader.text(from, end);
     (!text.is_empty()).then_some((text, end))
 }
 
-/// Where the clause that begins at `from` ends.
+/// Where the clause that begins at `from` ends; looks no further than an address may reach.
 fn clause_end(tokens: &[Token], from: usize) -> usize {
-    (from..tokens.len()).find(|&at| tokens[at].is_break() || is_joiner(tokens, at)).unwrap_or(tokens.len())
+    let limit = tokens.len().min(from + ADDRESS_TOKENS_MAX + 1);
+    (from..limit).find(|&at| tokens[at].is_break() || is_joiner(tokens, at)).unwrap_or(limit)
 }
 
 fn is_joiner(tokens: &[Token], at: usize) -> bool {
@@ -159,13 +176,13 @@ impl Reader<'_> {
     }
 
     /// Goes on over commas and joiners until a clause that orders something.
-    fn extend(&self, mut end: usize) -> usize {
+    fn extend(&self, begin: usize, mut end: usize) -> usize {
         while end < self.tokens.len() {
-            let begin = (end..self.tokens.len())
+            let from = (end..self.tokens.len())
                 .find(|&at| !self.tokens[at].is_break() && !is_joiner(self.tokens, at));
-            let Some(begin) = begin else { break };
-            let next = clause_end(self.tokens, begin);
-            if next <= begin || self.orders(begin, next) {
+            let Some(from) = from else { break };
+            let next = clause_end(self.tokens, from);
+            if next <= from || next - begin > ADDRESS_TOKENS_MAX || self.orders(from, next) {
                 break;
             }
             end = next;

@@ -223,14 +223,23 @@ fn collapse_noise(lexed: &Lexed, order: &mut ParsedOrder) {
     }
 }
 
-/// A line that parses back to `quantity` of `sku`: by the product's name where that is clear, else by its
-/// number.
+/// Lines that parse back to `items`: each by the product's name where that is clear, else by its number in the
+/// menu. Products that are not in the catalogue are left out.
 pub fn render(items: &[(String, u32)], catalogue: &Catalogue) -> String {
+    let parser = Parser::new(catalogue);
+    let by_sku = names::has_numbers(catalogue);
     let line = |(sku, quantity): &(String, u32)| {
-        let name = catalogue.by_sku(sku).map_or(sku.as_str(), |product| product.name.as_str());
-        format!("{quantity} x {name}")
+        let (place, product) =
+            catalogue.products.iter().enumerate().find(|(_, product)| product.sku == *sku)?;
+        let named = format!("{quantity} x {}", product.name.replace('\n', " "));
+        let read = parser.parse(&named, Context::Bare);
+        let clear = read.problems.is_empty()
+            && read.address.is_none()
+            && matches!(read.items.as_slice(), [item] if item.sku == *sku && item.quantity == *quantity);
+        let number = if by_sku { sku.clone() } else { (place + 1).to_string() };
+        Some(if clear { named } else { format!("{number} x {quantity}") })
     };
-    items.iter().map(line).collect::<Vec<_>>().join("\n")
+    items.iter().filter_map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

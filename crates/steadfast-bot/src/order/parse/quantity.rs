@@ -101,6 +101,8 @@ mod tests {
         assert_eq!(count(None, Amount::whole(2), Some(Unit::Kilogram)), Some(2));
         assert_eq!(count(None, Amount::whole(500), Some(Unit::Gram)), None);
         assert_eq!(count(None, Amount::Huge, None), None);
+        assert_eq!(count(None, Amount::whole(1_000), None), Some(1_000));
+        assert_eq!(count(None, Amount::whole(1_001), None), None);
         assert_eq!(count(None, Amount::Huge, Some(Unit::Dozen)), None);
     }
 }

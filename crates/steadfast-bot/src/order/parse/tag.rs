@@ -67,7 +67,13 @@ pub(crate) struct Tags {
 /// Takes tokens `from..to` of `lexed` to pieces; `addresses` says whether to look for one.
 pub(crate) fn tag(lexed: &Lexed, names: &Names<'_>, from: usize, to: usize, addresses: bool) -> Tags {
     let tokens = &lexed.tokens[..to.min(lexed.tokens.len())];
-    let mut tagger = Tagger { lexed, tokens, names, addresses, tags: Tags::default() };
+    let mut tagger = Tagger {
+        lexed,
+        tokens,
+        names,
+        address_tries: if addresses { ADDRESS_TRIES_MAX } else { 0 },
+        tags: Tags::default(),
+    };
     let mut at = from;
     while at < tokens.len() {
         // Every step covers at least one token, so this ends.
@@ -128,11 +134,15 @@ fn cut(token: &Token, at: usize) -> (Token, Token) {
     (part(head, token.start, middle, token.glued), part(tail, middle, token.end, true))
 }
 
+/// How often one text is searched for an address.
+const ADDRESS_TRIES_MAX: usize = 16;
+
 struct Tagger<'a> {
     lexed: &'a Lexed,
     tokens: &'a [Token],
     names: &'a Names<'a>,
-    addresses: bool,
+    /// How often it may still look for an address.
+    address_tries: usize,
     tags: Tags,
 }
 
@@ -322,7 +332,7 @@ impl Tagger<'_> {
 
     /// Reads an address behind the phrase at `at`.
     fn address(&mut self, role: Role, at: usize, len: usize) -> Option<usize> {
-        if !self.addresses {
+        if self.address_tries == 0 {
             return None;
         }
         let items_before = self
@@ -330,7 +340,9 @@ impl Tagger<'_> {
             .pieces
             .iter()
             .any(|tagged| matches!(tagged.piece, Piece::Number { .. } | Piece::Product(_)));
-        let found = address::behind(self.lexed, self.tokens, self.names, at + len, role, items_before)?;
+        let tries = &mut self.address_tries;
+        let found =
+            address::behind(self.lexed, self.tokens, self.names, at + len, role, items_before, tries)?;
         match found {
             address::Behind::Address { text, end } => {
                 if self.tags.address.is_some() && role != Role::AddressStrong {
@@ -349,7 +361,7 @@ impl Tagger<'_> {
 
     /// Takes the words of the current clause as the address, if they can be one.
     fn address_before(&mut self, at: usize) -> bool {
-        if !self.addresses || self.tags.address.is_some() {
+        if self.address_tries == 0 || self.tags.address.is_some() {
             return false;
         }
         let ends = |piece: &Piece| matches!(piece, Piece::Break | Piece::And | Piece::Product(_));

@@ -535,6 +535,32 @@ fn chat_is_one_thing_not_understood() {
     assert_eq!(order.problems.len(), 1);
 }
 
+/// Texts that once took minutes: each word began a search of the rest.
+#[test]
+fn hostile_texts_cost_little() {
+    let catalogue = grocery();
+    for unit in [
+        "to ",
+        "to a ",
+        "to 1 ",
+        "1 ",
+        "1 street ",
+        "no a, ",
+        "को a ",
+        "treinta y ",
+        "1 1/2 ",
+        "zehn",
+        "address: 1, ",
+        "to 1 rice ",
+    ] {
+        let text = unit.repeat(TEXT_CHARS_MAX / unit.chars().count());
+        let _ = parse(&text, &catalogue);
+        let _ = crate::order::edit::parse(&text, &Parser::new(&catalogue));
+    }
+    let many = format!("{}2 coke to 12 Main St", "a wrap\n".repeat(30));
+    assert_eq!(parse(&many, &cafe()).address.as_deref(), Some("12 Main St"));
+}
+
 #[test]
 fn debug_shows_nothing_a_person_wrote() {
     let shown = format!("{:?}", parse("2 coke to 12 Main St and 3 secretword", &cafe()));
@@ -578,6 +604,32 @@ proptest! {
                 items.push((sku, quantity));
             }
         }
+        let text = render(&items, &catalogue);
+        let order = parse(&text, &catalogue);
+        let read: Vec<(String, u32)> = order.items.iter().map(|item| (item.sku.clone(), item.quantity)).collect();
+        prop_assert_eq!(read, items, "{}: {:?}", text, order.problems);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever products are called: "2", "to", "x", "Ice, no sugar", "🍕".
+    #[test]
+    fn products_of_any_name_can_be_ordered(
+        names in prop::collection::vec(prop_oneof![
+            "\\PC{1,12}",
+            prop::sample::select(vec!["2", "to", "x", "no", "and", "kg", "a dozen", "Rice (1kg)", "Rice (5kg)", "7up", "1. Tea", "address"])
+                .prop_map(str::to_owned),
+        ], 1..6),
+        numbered in any::<bool>(),
+        quantities in prop::collection::vec(1u32..=1000, 6),
+    ) {
+        let sku = |index: usize| if numbered { (index + 1).to_string() } else { format!("§{index}§") };
+        let catalogue =
+            menu(names.iter().enumerate().map(|(index, name)| product(&sku(index), name, &[])).collect());
+        let items: Vec<(String, u32)> =
+            (0..names.len()).map(|index| (sku(index), quantities[index])).collect();
         let text = render(&items, &catalogue);
         let order = parse(&text, &catalogue);
         let read: Vec<(String, u32)> = order.items.iter().map(|item| (item.sku.clone(), item.quantity)).collect();
