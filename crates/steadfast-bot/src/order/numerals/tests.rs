@@ -1,4 +1,6 @@
+use super::read::WEAK;
 use super::*;
+use crate::order::amount::Amount;
 use crate::order::parse::lex::lex;
 use serde_json::Value;
 
