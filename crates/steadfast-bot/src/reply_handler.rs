@@ -156,7 +156,9 @@ impl ReplyHandler {
                     return self.not_sent(id, Outcome::Snooze(rest_ms)).await;
                 }
                 if refusal.http_status == Some(429) {
+                    // Too many at once is not this reply's fault either; the 24-hour window ends the waiting.
                     self.pacer.pause(sender, rest_ms);
+                    return self.not_sent(id, Outcome::Snooze(rest_ms)).await;
                 }
                 let outcome = Outcome::Retry(failure(refusal), refusal.retry_after_ms);
                 self.not_sent(id, outcome).await

@@ -137,14 +137,26 @@ impl NodeKey {
 pub(crate) struct Running {
     /// Its process.
     pub(crate) pid: u32,
-    /// The webhook.
-    pub(crate) webhook_url: url::Url,
-    /// The private API.
-    pub(crate) monitor_url: url::Url,
+    /// The webhook, if this process has the gateway's role.
+    pub(crate) webhook_url: Option<url::Url>,
+    /// The private API, if it has the monitor's.
+    pub(crate) monitor_url: Option<url::Url>,
     /// The metrics, if served.
     pub(crate) metrics_url: Option<url::Url>,
     /// The fake Twilio, if it runs.
     pub(crate) fake_twilio_url: Option<url::Url>,
+}
+
+impl Running {
+    /// The webhook, or what to do.
+    pub(crate) fn webhook(&self) -> anyhow::Result<url::Url> {
+        self.webhook_url.clone().context("the running node has no gateway (node.roles)")
+    }
+
+    /// The private API, or what to do.
+    pub(crate) fn monitor(&self) -> anyhow::Result<url::Url> {
+        self.monitor_url.clone().context("the running node has no private API (node.roles)")
+    }
 }
 
 #[cfg(test)]

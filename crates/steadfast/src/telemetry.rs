@@ -40,6 +40,10 @@ pub(crate) fn start_logs(level: &str, format: LogFormat) -> anyhow::Result<()> {
 pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     let builder = steadfast_monitor::recorder_builder().context("cannot prepare the metrics recorder")?;
     let handle = builder.install_recorder().context("cannot install the metrics recorder")?;
+    steadfast_queue::metrics::describe();
+    steadfast_gateway::metrics::describe();
+    steadfast_bot::metrics::describe();
+    // Last: where two name one family, the monitor's words count.
     steadfast_monitor::metrics::register_all();
     Ok(handle)
 }

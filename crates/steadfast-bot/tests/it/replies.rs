@@ -175,7 +175,7 @@ async fn each_refusal_has_its_consequence() {
     use RefusalClass::{Config, OptedOut, PauseSender, Permanent, Retry, WindowClosed};
     let bench = Bench::new();
     let cases = [
-        (Act::Refuse(Retry, Some(429), Some(7_000)), "retry after 7000"),
+        (Act::Refuse(Retry, Some(429), Some(7_000)), "snooze 7000"),
         (Act::Refuse(Retry, Some(408), None), "retry by schedule"),
         (Act::Refuse(Retry, None, None), "snooze 2000"),
         (Act::Refuse(PauseSender { for_ms: 60_000 }, Some(400), None), "snooze 60000"),

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 #[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn run(config: Config, command: Dlq) -> anyhow::Result<ExitCode> {
     let node = super::data_dir(&config)?.running_node()?;
-    let api = Api::new(node.monitor_url, config.monitor.admin_token)?;
+    let api = Api::new(node.monitor()?, config.monitor.admin_token)?;
     match command {
         Dlq::List { queue, error, json } => {
             let answer = api.get(&format!("/dlq?{}", query(queue, error))).await?;

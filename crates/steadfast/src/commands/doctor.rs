@@ -161,7 +161,7 @@ async fn node(config: &Config) -> Line {
     let advice = "start it with `steadfast serve`";
     let asked = async {
         let node = data_dir(config)?.running_node()?;
-        Api::new(node.monitor_url, config.monitor.admin_token.clone())?.get("/health").await
+        Api::new(node.monitor()?, config.monitor.admin_token.clone())?.get("/health").await
     };
     match asked.await {
         Ok(health) => {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 #[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn run(config: Config, json: bool) -> anyhow::Result<ExitCode> {
     let node = super::data_dir(&config)?.running_node()?;
-    let answer = Api::new(node.monitor_url, config.monitor.admin_token)?.get("/queues").await?;
+    let answer = Api::new(node.monitor()?, config.monitor.admin_token)?.get("/queues").await?;
     if json {
         println!("{answer:#}");
     } else {

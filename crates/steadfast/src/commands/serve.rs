@@ -42,8 +42,8 @@ pub(super) async fn run(config: Config, _values: Values) -> anyhow::Result<ExitC
 
 /// Every port of the node, bound before anything starts: a port that is taken is known at once.
 struct Listeners {
-    gateway: TcpListener,
-    monitor: TcpListener,
+    gateway: Option<TcpListener>,
+    monitor: Option<TcpListener>,
     metrics: Option<TcpListener>,
     fake_twilio: Option<TcpListener>,
 }
@@ -51,25 +51,25 @@ struct Listeners {
 impl Listeners {
     async fn bind(config: &Config) -> anyhow::Result<Self> {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let gateway = bind(config.gateway.host, config.gateway.port, "gateway.port").await?;
-        let monitor = bind(config.monitor.host, config.monitor.port, "monitor.port").await?;
-        let metrics = match config.metrics_port {
-            Some(port) => Some(bind(config.monitor.host, port, "metrics.port").await?),
-            None => None,
-        };
-        let fake_twilio = match config.fake_twilio {
-            Some(fake) => Some(bind(loopback, fake.port, "fake_twilio.port").await?),
-            None => None,
-        };
+        let (gateway, monitor) = (&config.gateway, &config.monitor);
+        let gateway_port = config.roles.gateway.then_some(gateway.port);
+        let monitor_port = config.roles.monitor.then_some(monitor.port);
+        let fake_port = config.fake_twilio.map(|fake| fake.port);
+        let gateway = bind(gateway.host, gateway_port, "gateway.port").await?;
+        let metrics = bind(monitor.host, config.metrics_port, "metrics.port").await?;
+        let monitor = bind(monitor.host, monitor_port, "monitor.port").await?;
+        let fake_twilio = bind(loopback, fake_port, "fake_twilio.port").await?;
         Ok(Self { gateway, monitor, metrics, fake_twilio })
     }
 }
 
-async fn bind(host: IpAddr, port: u16, setting: &str) -> anyhow::Result<TcpListener> {
+async fn bind(host: IpAddr, port: Option<u16>, setting: &str) -> anyhow::Result<Option<TcpListener>> {
+    let Some(port) = port else { return Ok(None) };
     let address = SocketAddr::new(host, port);
-    TcpListener::bind(address).await.with_context(|| {
+    let bound = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}: is it in use already? Choose another with --set {setting}=…")
-    })
+    });
+    bound.map(Some)
 }
 
 /// Where people and programs on this machine reach a listener.
@@ -127,18 +127,18 @@ impl Node {
         let Self { config, dir, clock, lifecycle, listeners, stores } = self;
         let key = dir.key()?;
         let queue: Arc<dyn Backend> = stores.queue.clone();
-        let gateway_url = url_of(&listeners.gateway)?;
+        let gateway_url = listeners.gateway.as_ref().map(url_of).transpose()?;
         let fake_url = listeners.fake_twilio.as_ref().map(url_of).transpose()?;
         let running = Running {
             pid: std::process::id(),
-            webhook_url: gateway_url.join(wire::WEBHOOK_PATHS[0])?,
-            monitor_url: url_of(&listeners.monitor)?,
+            webhook_url: gateway_url.as_ref().map(|url| url.join(wire::WEBHOOK_PATHS[0])).transpose()?,
+            monitor_url: listeners.monitor.as_ref().map(url_of).transpose()?,
             metrics_url: listeners.metrics.as_ref().map(url_of).transpose()?,
             fake_twilio_url: fake_url.clone(),
         };
 
         // What the fake Twilio reports comes straight back to this process.
-        let local = (config.twilio.is_none() || fake_url.is_some()).then_some(&gateway_url);
+        let local = gateway_url.as_ref().filter(|_| config.twilio.is_none() || fake_url.is_some());
         let callback = wire::status_callback(config.gateway.public_base_url.as_ref(), local)?;
         let messenger = wire::messenger(&config, &key, fake_url.as_ref(), callback, clock.clone())?;
         let bot = wire::bot(&config, stores.records.clone(), messenger, clock.clone());
@@ -160,9 +160,9 @@ impl Node {
         // Two circles: those who take in and work, and those whom these need until their end.
         let (front, back) = (TaskTracker::new(), TaskTracker::new());
         let back_stop = CancellationToken::new();
-        if config.roles.gateway {
+        if let Some(listener) = listeners.gateway {
             let (gateway, stop) = (gateway.clone(), lifecycle.stop.clone());
-            front.spawn(async move { gateway.serve(listeners.gateway, stop).await });
+            front.spawn(async move { gateway.serve(listener, stop).await });
         }
         for worker in workers {
             front.spawn(worker.run(lifecycle.stop.clone(), lifecycle.abort.clone()));
@@ -172,13 +172,15 @@ impl Node {
         back.spawn(health.watch(queue, stores.records.clone(), clock.clone(), back_stop.clone()));
         back.spawn(forget(stores.records.clone(), clock.clone(), back_stop.clone()));
         if let Some(listener) = listeners.fake_twilio {
-            let fake = wire::fake_twilio(&config, &key, &running.webhook_url, clock.clone())?;
+            let webhook_url =
+                running.webhook_url.clone().map_or_else(|| wire::default_webhook_url(&config), Ok)?;
+            let fake = wire::fake_twilio(&config, &key, &webhook_url, clock.clone())?;
             let stop = back_stop.clone();
             back.spawn(async move { fake.serve(listener, stop).await });
         }
-        if config.roles.monitor {
+        if let Some(listener) = listeners.monitor {
             let (monitor, stop) = (monitor.clone(), back_stop.clone());
-            back.spawn(async move { said("the monitor", monitor.serve(listeners.monitor, stop).await) });
+            back.spawn(async move { said("the monitor", monitor.serve(listener, stop).await) });
         }
         if let Some(listener) = listeners.metrics {
             let stop = back_stop.clone();
@@ -242,8 +244,12 @@ fn print_welcome(running: &Running) {
     if let Some(chat) = &running.fake_twilio_url {
         println!("  chat page     {chat}        (a pretend Twilio: no account is configured)");
     }
-    println!("  webhook       {}", running.webhook_url);
-    println!("  private API   {}queues", running.monitor_url);
+    if let Some(webhook) = &running.webhook_url {
+        println!("  webhook       {webhook}");
+    }
+    if let Some(monitor) = &running.monitor_url {
+        println!("  private API   {monitor}queues");
+    }
     if let Some(metrics) = &running.metrics_url {
         println!("  metrics       {metrics}metrics");
     }

@@ -30,8 +30,11 @@ pub(super) async fn run(config: Config, args: Trigger) -> anyhow::Result<ExitCod
         Some(_) => dir.running_node().ok(),
         None => Some(dir.running_node()?),
     };
-    let url = args.url.clone().or_else(|| node.as_ref().map(|node| node.webhook_url.clone()));
-    let url = url.context("no webhook URL: start a node or name one with --url")?;
+    let url = match (&args.url, &node) {
+        (Some(url), _) => url.clone(),
+        (None, Some(node)) => node.webhook()?,
+        (None, None) => bail!("no webhook URL: start a node or name one with --url"),
+    };
     let mut signer = Signer::new(&config, &dir.key()?);
     if args.bad_signature {
         signer.spoil();

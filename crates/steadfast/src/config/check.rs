@@ -5,6 +5,7 @@ use super::values::{bytes, duration, duration_in, flag, list, number, word};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use steadfast_core::Address;
 use steadfast_core::message::AccountSid;
 use steadfast_gateway::network::NetworkError;
 use steadfast_gateway::public_url::PublicUrlError;
@@ -78,6 +79,7 @@ pub(crate) struct Twilio {
     pub(crate) account_sid: AccountSid,
     pub(crate) auth_token: String,
     pub(crate) auth_token_secondary: Option<String>,
+    pub(crate) more_account_sids: Vec<AccountSid>,
     pub(crate) shared_keys: Vec<(String, String)>,
     pub(crate) api_key: Option<(String, String)>,
     pub(crate) api_base_url: Url,
@@ -106,6 +108,7 @@ pub(crate) struct Bot {
     pub(crate) draft_ttl: Duration,
     pub(crate) ambiguous_grace: Duration,
     pub(crate) tight_limits: bool,
+    pub(crate) blocked: Vec<Address>,
     pub(crate) demo_catalogue: bool,
 }
 
@@ -275,6 +278,9 @@ impl Reader<'_> {
     fn twilio(&mut self) -> Option<Twilio> {
         let auth_token = self.secret("twilio.auth_token");
         let auth_token_secondary = self.secret("twilio.auth_token_secondary");
+        let more_account_sids = self.get("twilio.more_account_sids", |text| {
+            each(text, |entry| AccountSid::parse(entry).map_err(|error| error.to_string()))
+        });
         let shared_keys = self.shared_keys();
         let key_sid = self.text("twilio.api_key_sid").to_owned();
         let key_secret = self.secret("twilio.api_key_secret");
@@ -305,6 +311,7 @@ impl Reader<'_> {
             account_sid: account_sid?,
             auth_token: auth_token?,
             auth_token_secondary,
+            more_account_sids: more_account_sids?,
             shared_keys,
             api_key: key_secret.map(|secret| (key_sid, secret)),
             api_base_url: api_base_url?,
@@ -396,11 +403,15 @@ impl Reader<'_> {
         let ambiguous_grace =
             self.get("bot.ambiguous_grace", |text| duration_in(text, 1_000, grace.0, grace.1));
         let tight_limits = self.get("bot.tight_limits", flag);
+        let blocked = self.get("bot.blocked", |text| {
+            each(text, |entry| Address::parse(entry).map_err(|error| error.to_string()))
+        });
         let demo_catalogue = self.get("bot.demo_catalogue", flag);
         Some(Bot {
             draft_ttl: draft_ttl?,
             ambiguous_grace: ambiguous_grace?,
             tight_limits: tight_limits?,
+            blocked: blocked?,
             demo_catalogue: demo_catalogue?,
         })
     }
@@ -484,10 +495,12 @@ fn public_base(text: &str) -> Result<Option<PublicBase>, String> {
 }
 
 fn networks(text: &str) -> Result<Vec<Network>, String> {
-    list(text)
-        .into_iter()
-        .map(|entry| entry.parse().map_err(|error: NetworkError| error.to_string()))
-        .collect()
+    each(text, |entry| entry.parse().map_err(|error: NetworkError| error.to_string()))
+}
+
+/// Every entry of a list, or what is wrong with the first bad one.
+fn each<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    list(text).into_iter().map(read).collect()
 }
 
 fn host(text: &str) -> Result<IpAddr, String> {

@@ -1,7 +1,6 @@
 //! Every setting, as data: its key, where else it may come from, its default and what it means.
 //!
-//! The loader, the checker, `config show` and the reference in docs/configuration.md all read this table;
-//! a setting that is not here does not exist.
+//! The loader, the checker and `config show` read this table; a setting that is not here does not exist.
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +80,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "gateway.rate_limit_per_minute",
         &["WEBHOOK_RATE_LIMIT_MAX"],
         "100",
-        "messages of one sender processed per minute; the rest waits, nothing is refused. 0: no limit",
+        "messages of one sender processed per minute; orders and checks beyond it wait, fixed answers are left out after one notice; Twilio never hears of it. 0: no limit",
     ),
     setting(
         "twilio.account_sid",
@@ -103,6 +102,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "twilio.shared_keys",
         &["TWILIO_SHARED_KEYS"],
         "webhook shared keys as id=secret, comma separated",
+    ),
+    setting(
+        "twilio.more_account_sids",
+        &[],
+        "",
+        "subaccounts whose webhooks are taken too, comma separated; they must be signed with the tokens above",
     ),
     setting(
         "twilio.api_key_sid",
@@ -139,8 +144,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "100000",
         "waiting jobs per queue; at the bound webhooks are answered 503",
     ),
-    setting("queue.max_bytes", &[], "1GiB", "payload bytes of all unfinished jobs"),
-    setting("queue.lease", &[], "30s", "how long a worker holds a job without a heartbeat, 2s to 10m"),
+    setting("queue.max_bytes", &[], "1GiB", "payload bytes of the unfinished jobs of one queue"),
+    setting("queue.lease", &[], "8s", "how long a worker holds a job without a heartbeat, 2s to 10m"),
     setting(
         "queue.dedup_window",
         &["MESSAGE_DEDUP_TTL"],
@@ -160,6 +165,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         &[],
         "true",
         "limit reality checks to 3/10 s, 5/min, 50/h and 200/day per sender",
+    ),
+    setting(
+        "bot.blocked",
+        &[],
+        "",
+        "addresses whose messages are recorded and not processed, e.g. whatsapp:+9779800000001, comma separated",
     ),
     setting("bot.demo_catalogue", &[], "true", "fill an empty catalogue with the demonstration grocery"),
     setting(

@@ -25,7 +25,7 @@ use steadfast_gateway::{Gateway, GatewayConfig, HealthSource, Limits, Mode, Secr
 use steadfast_monitor::{ApiToken, JobMetrics, Monitor, MonitorConfig, MonitorDeps, Role};
 use steadfast_queue::Backend;
 use steadfast_queue::handler::Handler;
-use steadfast_queue::worker::{RunGate, Worker, WorkerConfig, WorkerHandle};
+use steadfast_queue::worker::{CONCURRENCY_MAX, RunGate, Worker, WorkerConfig, WorkerHandle};
 use steadfast_records::SqliteRecords;
 use url::Url;
 
@@ -65,6 +65,15 @@ pub(crate) fn secrets(config: &Config, key: &NodeKey) -> Secrets {
     Secrets { auth_tokens, shared_keys: shared_keys.collect() }
 }
 
+/// The accounts whose webhooks are taken.
+fn account_sids(config: &Config) -> Vec<AccountSid> {
+    let twilio = config.twilio.iter();
+    twilio
+        .flat_map(|twilio| std::iter::once(&twilio.account_sid).chain(&twilio.more_account_sids))
+        .cloned()
+        .collect()
+}
+
 /// The public edge.
 pub(crate) fn gateway(
     config: &Config,
@@ -79,6 +88,7 @@ pub(crate) fn gateway(
         mode: if settings.enforce { Mode::Enforce } else { Mode::Observe },
         secrets: secrets(config, key),
         group_secret: Secret::new(hex::encode(key.derive("group keys"))),
+        account_sids: account_sids(config),
         trusted_proxies: settings.trusted_proxies.clone(),
         unique_window_ms: ms(config.queue.dedup_window),
         retry: config.retry.clone(),
@@ -139,7 +149,8 @@ pub(crate) fn bot(
     };
     let limits = LimitsConfig::default();
     let checks = if config.bot.tight_limits { limits.checks } else { Vec::new() };
-    let limits = LimitsConfig { general, checks, ..LimitsConfig::default() };
+    let limits =
+        LimitsConfig { general, checks, blocked: config.bot.blocked.clone(), ..LimitsConfig::default() };
     let bot = BotConfig {
         orders: retried(defaults.orders),
         replies: retried(defaults.replies),
@@ -221,7 +232,12 @@ pub(crate) fn monitor(config: &Config, watched: Watched, clock: SharedClock) -> 
     };
     Ok(Monitor::new(
         deps,
-        MonitorConfig { tokens, allowed_hosts: settings.allowed_hosts.clone(), ..MonitorConfig::default() },
+        MonitorConfig {
+            tokens,
+            allowed_hosts: settings.allowed_hosts.clone(),
+            concurrency_max: CONCURRENCY_MAX,
+            ..MonitorConfig::default()
+        },
     )?)
 }
 

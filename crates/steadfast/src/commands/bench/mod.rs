@@ -24,7 +24,7 @@ use tokio::time::Instant;
 pub(super) async fn gateway(config: Config, args: BenchGateway) -> anyhow::Result<ExitCode> {
     let dir = super::data_dir(&config)?;
     let node = dir.running_node()?;
-    let template = Arc::new(Template::new(&config, &dir.key()?, &node.webhook_url)?);
+    let template = Arc::new(Template::new(&config, &dir.key()?, &node.webhook()?)?);
     let mut results = Vec::new();
     if args.messages > 0 {
         let closed = closed_loop(&template, args.connections, args.messages).await?;
