@@ -26,6 +26,11 @@ impl DataDir {
         Ok(Self(path.to_owned()))
     }
 
+    /// The folder of a node that others started; nothing is created.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     pub(crate) fn queue(&self) -> PathBuf {
         self.0.join("queue.db")
     }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// Runs the command against the running node.
 #[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn run(config: Config, command: Dlq) -> anyhow::Result<ExitCode> {
-    let node = super::data_dir(&config)?.running_node()?;
+    let node = super::data_dir(&config).running_node()?;
     let api = Api::new(node.monitor()?, config.monitor.admin_token)?;
     match command {
         Dlq::List { queue, error, json } => {

@@ -21,7 +21,7 @@ const FIELDS_MAX: usize = 1_000;
 /// Runs the command.
 pub(super) fn run(command: Option<Doctor>, global: &Global) -> anyhow::Result<ExitCode> {
     let config = match read_config(global) {
-        Ok((config, _)) => config,
+        Ok(config) => config,
         Err(problems) => {
             print_problems(&problems);
             return Ok(ExitCode::from(EXIT_CONFIG));
@@ -84,7 +84,15 @@ async fn checkup(config: Config) -> anyhow::Result<ExitCode> {
 
 fn folder(config: &Config) -> Line {
     let path = config.data_dir.display();
-    match data_dir(config).and_then(|dir| dir.key()) {
+    if !config.data_dir.exists() {
+        return line(
+            Grade::Note,
+            "data folder",
+            format!("{path} is not there yet"),
+            "the first start makes it",
+        );
+    }
+    match data_dir(config).key() {
         Ok(_) => line(Grade::Good, "data folder", format!("{path} is ours, its key is readable"), ""),
         Err(error) => line(
             Grade::Bad,
@@ -160,7 +168,7 @@ fn redis() -> Option<Line> {
 async fn node(config: &Config) -> Line {
     let advice = "start it with `steadfast serve`";
     let asked = async {
-        let node = data_dir(config)?.running_node()?;
+        let node = data_dir(config).running_node()?;
         Api::new(node.monitor()?, config.monitor.admin_token.clone())?.get("/health").await
     };
     match asked.await {
@@ -177,7 +185,7 @@ async fn node(config: &Config) -> Line {
 
 #[expect(clippy::print_stdout, reason = "the command's result")]
 fn signature(config: &Config, args: &DoctorSignature) -> anyhow::Result<ExitCode> {
-    let key = data_dir(config)?.key()?;
+    let key = data_dir(config).key()?;
     let secrets = wire::secrets(config, &key);
     let fields = form::parse(args.body.as_bytes(), FIELDS_MAX);
     let payload = match &fields {

@@ -3,6 +3,7 @@
 use crate::cli::FakeTwilio as Args;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
+use crate::node::DataDir;
 use crate::wire;
 use anyhow::Context;
 use std::net::Ipv4Addr;
@@ -24,7 +25,7 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> 
         Some(url) => url,
         None => wire::default_webhook_url(&config)?,
     };
-    let key = super::data_dir(&config)?.key()?;
+    let key = DataDir::open(&config.data_dir)?.key()?;
     let fake = wire::fake_twilio(&config, &key, &webhook_url, SystemClock::shared())?;
     println!("http://{}", listener.local_addr().context("the listener has no address")?);
     fake.serve(listener, lifecycle.stop.clone()).await;

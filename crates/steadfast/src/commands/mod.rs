@@ -11,7 +11,7 @@ mod serve;
 mod trigger;
 
 use crate::cli::{Bench, Cli, Command, Global};
-use crate::config::{Config, Problem, Values, load, sources};
+use crate::config::{Config, Problem, load, sources};
 use crate::node::DataDir;
 use std::future::Future;
 use std::process::ExitCode;
@@ -25,25 +25,25 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Config { command } => config::run(&command, &global),
         Command::Doctor { command } => doctor::run(command, &global),
-        Command::Serve => with_config(&global, |config, values| on_runtime(serve::run(config, values))),
+        Command::Serve => with_config(&global, |config| on_runtime(serve::run(config))),
         Command::FakeTwilio(args) => {
-            with_config(&global, |config, _| on_runtime(fake_twilio::run(config, args)))
+            with_config(&global, |config| on_runtime(fake_twilio::run(config, args)))
         }
         Command::Bench { command: Bench::Gateway(args) } => {
-            with_config(&global, |config, _| on_runtime(bench::gateway(config, args)))
+            with_config(&global, |config| on_runtime(bench::gateway(config, args)))
         }
-        Command::Trigger(args) => with_config(&global, |config, _| on_runtime(trigger::run(config, args))),
-        Command::Queues { json } => with_config(&global, |config, _| on_runtime(queues::run(config, json))),
-        Command::Dlq { command } => with_config(&global, |config, _| on_runtime(dlq::run(config, command))),
+        Command::Trigger(args) => with_config(&global, |config| on_runtime(trigger::run(config, args))),
+        Command::Queues { json } => with_config(&global, |config| on_runtime(queues::run(config, json))),
+        Command::Dlq { command } => with_config(&global, |config| on_runtime(dlq::run(config, command))),
     }
 }
 
 fn with_config(
     global: &Global,
-    run: impl FnOnce(Config, Values) -> anyhow::Result<ExitCode>,
+    run: impl FnOnce(Config) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     match read_config(global) {
-        Ok((config, values)) => run(config, values),
+        Ok(config) => run(config),
         Err(problems) => {
             print_problems(&problems);
             Ok(ExitCode::from(EXIT_CONFIG))
@@ -52,7 +52,7 @@ fn with_config(
 }
 
 /// The checked configuration, or everything that is wrong with it.
-fn read_config(global: &Global) -> Result<(Config, Values), Vec<Problem>> {
+fn read_config(global: &Global) -> Result<Config, Vec<Problem>> {
     let sources = sources(global.config.as_deref(), global.flags()).map_err(|problem| vec![problem])?;
     load(&sources)
 }
@@ -71,7 +71,7 @@ fn on_runtime(task: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::R
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
 }
 
-/// The node's data folder.
-fn data_dir(config: &Config) -> anyhow::Result<DataDir> {
-    DataDir::open(&config.data_dir)
+/// The data folder of the node that a command looks at.
+fn data_dir(config: &Config) -> DataDir {
+    DataDir::at(&config.data_dir)
 }

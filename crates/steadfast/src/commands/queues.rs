@@ -8,7 +8,7 @@ use std::process::ExitCode;
 /// Prints what every queue holds.
 #[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn run(config: Config, json: bool) -> anyhow::Result<ExitCode> {
-    let node = super::data_dir(&config)?.running_node()?;
+    let node = super::data_dir(&config).running_node()?;
     let answer = Api::new(node.monitor()?, config.monitor.admin_token)?.get("/queues").await?;
     if json {
         println!("{answer:#}");

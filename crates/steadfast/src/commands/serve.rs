@@ -1,12 +1,13 @@
 //! `steadfast serve`: everything a node does, started in order and ended in order.
 
-use crate::config::{Config, Values};
+use crate::config::{Config, DEFAULT_DATA_DIR};
 use crate::lifecycle::Lifecycle;
 use crate::node::{DataDir, Running};
 use crate::wire::health::NodeHealth;
 use crate::wire::{self, Watched};
 use anyhow::Context;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +27,13 @@ const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 const FORGET_CHUNK: u32 = 1_000;
 
 /// Serves until told to stop, then drains.
-pub(super) async fn run(config: Config, _values: Values) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     crate::telemetry::start_logs(&config.log_level, config.log_format)?;
     let metrics = crate::telemetry::start_metrics()?;
     let clock = SystemClock::shared();
     let lifecycle = Lifecycle::default();
     lifecycle.watch_signals()?;
-    let dir = super::data_dir(&config)?;
+    let dir = DataDir::open(&config.data_dir)?;
     let listeners = Listeners::bind(&config).await?;
     let stores = Stores::open(&config, &dir, &clock).await?;
     let node = Node { config, dir, clock, lifecycle, listeners, stores };
@@ -188,7 +189,7 @@ impl Node {
         }
 
         dir.announce(&running)?;
-        print_welcome(&running);
+        print_welcome(&running, &config.data_dir);
         lifecycle.ready();
         lifecycle.stop.cancelled().await;
         front.close();
@@ -239,7 +240,7 @@ async fn forget(records: Arc<SqliteRecords>, clock: SharedClock, stop: Cancellat
 }
 
 #[expect(clippy::print_stdout, reason = "what a newcomer needs to know")]
-fn print_welcome(running: &Running) {
+fn print_welcome(running: &Running, data_dir: &Path) {
     println!("Steadfast is running.\n");
     if let Some(chat) = &running.fake_twilio_url {
         println!("  chat page     {chat}        (a pretend Twilio: no account is configured)");
@@ -253,5 +254,13 @@ fn print_welcome(running: &Running) {
     if let Some(metrics) = &running.metrics_url {
         println!("  metrics       {metrics}metrics");
     }
-    println!("\nTry it from another terminal:\n\n  steadfast trigger order \"2 kg rice and 1 oil\"\n");
+    // As this process was called, so that the line works where it is pasted.
+    let program = std::env::args().next().unwrap_or_else(|| "steadfast".to_owned());
+    let folder = match data_dir == Path::new(DEFAULT_DATA_DIR) {
+        true => String::new(),
+        false => format!(" --data-dir {}", data_dir.display()),
+    };
+    println!(
+        "\nTry it from another terminal:\n\n  {program}{folder} trigger order \"2 kg rice and 1 oil\"\n"
+    );
 }

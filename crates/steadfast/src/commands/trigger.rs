@@ -25,7 +25,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// them. Fails if any delivery was not acknowledged.
 #[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn run(config: Config, args: Trigger) -> anyhow::Result<ExitCode> {
-    let dir = super::data_dir(&config)?;
+    let dir = super::data_dir(&config);
     let node = match &args.url {
         Some(_) => dir.running_node().ok(),
         None => Some(dir.running_node()?),

@@ -3,12 +3,14 @@
 mod check;
 mod load;
 mod settings;
+mod types;
 mod values;
 
-pub(crate) use check::{Config, LogFormat, NodeEnv, PublicBase, Twilio, check};
 pub(crate) use load::{Problem, Sources, Values, gather};
-pub(crate) use settings::{SETTINGS, env_name};
+pub(crate) use settings::{DEFAULT_DATA_DIR, SETTINGS, env_name};
+pub(crate) use types::{Config, LogFormat, NodeEnv, PublicBase, Twilio};
 
+use check::check;
 use std::path::{Path, PathBuf};
 
 /// The file that is read when none is named and it exists.
@@ -35,10 +37,10 @@ pub(crate) fn sources(file: Option<&Path>, flags: Vec<(String, String)>) -> Resu
 }
 
 /// Gathers and checks. All problems at once.
-pub(crate) fn load(sources: &Sources) -> Result<(Config, Values), Vec<Problem>> {
+pub(crate) fn load(sources: &Sources) -> Result<Config, Vec<Problem>> {
     let (values, mut problems) = gather(sources);
     match check(&values) {
-        Ok(config) if problems.is_empty() => Ok((config, values)),
+        Ok(config) if problems.is_empty() => Ok(config),
         Ok(_) => Err(problems),
         Err(more) => {
             problems.extend(more);

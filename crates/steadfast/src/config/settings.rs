@@ -30,12 +30,15 @@ const fn secret(key: &'static str, env: &'static [&'static str], about: &'static
     Setting { key, env, default: "", secret: true, about }
 }
 
+/// Where a node keeps its files unless told otherwise.
+pub(crate) const DEFAULT_DATA_DIR: &str = "./steadfast-data";
+
 /// All settings, in the order in which they are shown.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "node.data_dir",
         &[],
-        "./steadfast-data",
+        DEFAULT_DATA_DIR,
         "folder of the queue, the records and generated keys; created with mode 0700",
     ),
     setting(
@@ -45,12 +48,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "development or production; production refuses to run on generated or missing secrets",
     ),
     setting("node.roles", &[], "gateway,worker,monitor", "what this process does, comma separated"),
-    setting(
-        "gateway.host",
-        &["HOST"],
-        "127.0.0.1",
-        "address the webhook listens on; 0.0.0.0 for all interfaces",
-    ),
+    setting("gateway.host", &[], "127.0.0.1", "address the webhook listens on; 0.0.0.0 for all interfaces"),
     setting("gateway.port", &["PORT"], "3010", "port the webhook listens on; 0 picks a free one"),
     setting(
         "gateway.public_base_url",

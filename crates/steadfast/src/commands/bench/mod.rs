@@ -22,7 +22,7 @@ use tokio::time::Instant;
 /// Runs both loops and prints their figures.
 #[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) async fn gateway(config: Config, args: BenchGateway) -> anyhow::Result<ExitCode> {
-    let dir = super::data_dir(&config)?;
+    let dir = super::data_dir(&config);
     let node = dir.running_node()?;
     let template = Arc::new(Template::new(&config, &dir.key()?, &node.webhook()?)?);
     let mut results = Vec::new();
