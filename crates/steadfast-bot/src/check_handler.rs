@@ -43,7 +43,7 @@ impl CheckHandler {
             Ok(None) => {}
             Err(error) => return glue::on_error(&error, &self.config),
         }
-        if let Err(wait_ms) = self.limits.take(&message.from, Work::Check) {
+        if let Err(wait_ms) = self.limits.take(&message.from, Work::Check, &message.sid) {
             metrics::deferred(queues::REALITY_CHECK);
             return Outcome::Snooze(wait_ms);
         }

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use steadfast_core::message::MessageSid;
 use steadfast_core::{Address, SharedClock};
 
 /// At most `count` in any span of `window_ms`.
@@ -159,6 +160,10 @@ struct State {
     worked: Limiter,
     worked_checks: Limiter,
     noticed: Generations<Option<u64>>,
+    /// What was said of a message's arrival, and whether its work was counted: a message is counted once,
+    /// however often its job runs.
+    judged: Generations<Option<Arrival>>,
+    counted: Generations<bool>,
     blocked: HashSet<Address>,
 }
 
@@ -181,19 +186,31 @@ impl Limits {
             worked: limiter(&config.general),
             worked_checks: limiter(&config.checks),
             noticed: Generations::new(config.people_max),
+            judged: Generations::new(config.people_max),
+            counted: Generations::new(config.people_max),
             blocked: config.blocked.iter().cloned().collect(),
         };
         let state = Mutex::new(state);
         Self { enabled: config.enabled, notice_every_ms: config.notice_every_ms, clock, state }
     }
 
-    /// Counts a message that arrived, and says whether its writer is beyond the limits.
-    pub fn arrival(&self, from: &Address, work: Work) -> Arrival {
+    /// Counts a message that arrived, and says whether its writer is beyond the limits. Asked again about the
+    /// same message, it says the same and counts nothing.
+    pub fn arrival(&self, from: &Address, work: Work, about: &MessageSid) -> Arrival {
         if !self.enabled {
             return Arrival::Within;
         }
-        let (who, now_ms) = (from.as_str(), self.clock.mono_ms());
         let mut state = self.state();
+        if let Some(Some(before)) = state.judged.get(about.as_str()) {
+            return *before;
+        }
+        let arrival = self.judge(&mut state, from.as_str(), work);
+        *state.judged.get_or_default(about.as_str()) = Some(arrival);
+        arrival
+    }
+
+    fn judge(&self, state: &mut State, who: &str, work: Work) -> Arrival {
+        let now_ms = self.clock.mono_ms();
         let mut wait = state.arrived.wait_ms(who, now_ms);
         if work == Work::Check {
             wait = wait.max(state.arrived_checks.wait_ms(who, now_ms));
@@ -213,13 +230,17 @@ impl Limits {
         Arrival::BeyondWithNotice
     }
 
-    /// Takes one from what `from` may have processed now, or says how many milliseconds to wait.
-    pub fn take(&self, from: &Address, work: Work) -> Result<(), u64> {
+    /// Takes one from what `from` may have processed now, or says how many milliseconds to wait. For the same
+    /// message it takes one only once.
+    pub fn take(&self, from: &Address, work: Work, about: &MessageSid) -> Result<(), u64> {
         if !self.enabled {
             return Ok(());
         }
         let (who, now_ms) = (from.as_str(), self.clock.mono_ms());
         let mut state = self.state();
+        if state.counted.get(about.as_str()) == Some(&true) {
+            return Ok(());
+        }
         let mut wait = state.worked.wait_ms(who, now_ms);
         if work == Work::Check {
             wait = wait.max(state.worked_checks.wait_ms(who, now_ms));
@@ -231,6 +252,7 @@ impl Limits {
         if work == Work::Check {
             state.worked_checks.count(who, now_ms);
         }
+        *state.counted.get_or_default(about.as_str()) = true;
         Ok(())
     }
 

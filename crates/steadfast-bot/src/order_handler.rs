@@ -55,7 +55,7 @@ impl OrderHandler {
             Ok(None) => {}
             Err(error) => return glue::on_error(&error, &self.config),
         }
-        if let Err(wait_ms) = self.limits.take(&message.from, Work::General) {
+        if let Err(wait_ms) = self.limits.take(&message.from, Work::General, &message.sid) {
             metrics::deferred(queues::ORDERS);
             return Outcome::Snooze(wait_ms);
         }

@@ -118,6 +118,7 @@ impl ReplyHandler {
         match outcome {
             SendOutcome::Accepted { sid } => {
                 metrics::reply("sent");
+                tracing::info!(message.sid = %sid, outbox.id = ?id, "reply sent");
                 if let Some(received_ms) = reply.received_ms {
                     metrics::response_time(received_ms, self.clock.now_ms());
                 }

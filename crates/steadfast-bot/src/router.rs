@@ -69,8 +69,8 @@ impl WebhookHandler {
         }
         let arrival = match route {
             Route::OptOut | Route::OptIn | Route::Silent => Arrival::Within,
-            Route::Check => self.limits.arrival(&message.from, Work::Check),
-            _ => self.limits.arrival(&message.from, Work::General),
+            Route::Check => self.limits.arrival(&message.from, Work::Check, &message.sid),
+            _ => self.limits.arrival(&message.from, Work::General, &message.sid),
         };
         (route, Some(arrival))
     }

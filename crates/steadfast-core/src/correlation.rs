@@ -1,5 +1,6 @@
 //! The id that follows a message from the webhook to its last status callback.
 
+use crate::message::{AccountSid, MessageSid};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -14,6 +15,11 @@ impl CorrelationId {
     pub fn derived_from(seed: &str) -> Self {
         let digest = Sha256::digest(seed.as_bytes());
         Self(hex::encode(&digest[..16]))
+    }
+
+    /// The id of everything that the message `sid` of `account` causes, and of everything said about it.
+    pub fn of_message(account: &AccountSid, sid: &MessageSid) -> Self {
+        Self::derived_from(&format!("{account}/{sid}"))
     }
 
     /// Takes over an id that came with a job or a header; anything but 32 hex digits is replaced by one

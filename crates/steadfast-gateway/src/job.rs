@@ -59,7 +59,7 @@ fn read_inbound(
     let payload = serde_json::to_vec(&message).map_err(StoreError::Encode)?;
     let unique = format!("{}/{}", message.account, message.sid);
     let group = conversation_group(&config.group_secret, &message.account, &message.to, &message.from);
-    let correlation = CorrelationId::derived_from(&unique);
+    let correlation = CorrelationId::of_message(&message.account, &message.sid);
     let job = job(config, KIND_INBOUND, payload, unique, group, &correlation);
     Ok(Webhook { sid: message.sid, account: message.account, correlation, job })
 }
@@ -78,7 +78,11 @@ fn read_status(
         None => format!("{}/{}", callback.sid, callback.status),
     };
     let group = message_group(&config.group_secret, &callback.sid);
-    let correlation = CorrelationId::derived_from(&format!("{}/{}", callback.account, callback.sid));
+    // The callback URL names the id of what the reply answers: one id from the first webhook to the last tick.
+    let correlation = match crate::form::query_value(query, "c") {
+        Some(id) => CorrelationId::adopt(&id),
+        None => CorrelationId::of_message(&callback.account, &callback.sid),
+    };
     let job = job(config, KIND_STATUS, payload, unique, group, &correlation);
     Ok(Webhook { sid: callback.sid, account: callback.account, correlation, job })
 }

@@ -1,11 +1,11 @@
 //! The step ledger: which step of which job was applied, and what it had decided.
 
-use crate::failure::{Failure, bad_json};
+use crate::failure::{Failure, bad_json, inconsistent};
 use rusqlite::{Connection, OptionalExtension, params};
 use steadfast_core::decision::{Decision, StepKey};
 
-/// The decision applied under `step`. Once its texts were due to go it is empty: the step still counts as
-/// done, and running its job again does nothing.
+/// The decision applied under `step`. Once its texts were due to go it is not known any more: the step still
+/// counts as done, but what followed from it cannot be repeated, and who asks is told.
 pub(crate) fn find(conn: &Connection, step: &StepKey) -> Result<Option<Decision>, Failure> {
     let stored: Option<Option<String>> = conn
         .prepare_cached("SELECT decision FROM step_ledger WHERE step_key = ?1")?
@@ -13,7 +13,9 @@ pub(crate) fn find(conn: &Connection, step: &StepKey) -> Result<Option<Decision>
         .optional()?;
     match stored {
         None => Ok(None),
-        Some(None) => Ok(Some(Decision::default())),
+        Some(None) => Err(inconsistent(
+            "this step was applied long ago and its decision has been forgotten; what followed from it cannot be repeated",
+        )),
         Some(Some(json)) => {
             serde_json::from_str(&json).map(Some).map_err(|error| bad_json("decision", &error))
         }

@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use reqwest::{Client, Response, redirect, retry};
 use std::fmt;
 use std::time::Duration;
-use steadfast_core::SharedClock;
 use steadfast_core::message::AccountSid;
 use steadfast_core::outbox::NewReply;
 use steadfast_core::ports::{ListedMessage, Messenger, Refusal, RefusalClass, SendOutcome};
+use steadfast_core::{CorrelationId, SharedClock};
 use url::{Host, Url, form_urlencoded};
 
 /// The longest answer read from a send, in bytes.
@@ -32,7 +32,7 @@ pub struct TwilioConfig {
     pub user: String,
     /// Its secret: the auth token, or the API key's secret.
     pub secret: String,
-    /// Where Twilio reports what becomes of a message; `None`: nowhere. The outbox id is added as `o`.
+    /// Where Twilio reports what becomes of a message; `None`: nowhere. The outbox id is added as `o`, the correlation id as `c`.
     pub status_callback: Option<Url>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
@@ -140,7 +140,8 @@ impl TwilioClient {
         form.append_pair("Body", &reply.body);
         if let Some(url) = &self.config.status_callback {
             let mut url = url.clone();
-            url.query_pairs_mut().append_pair("o", reply.id.as_str());
+            let correlation = CorrelationId::of_message(&reply.account, &reply.in_reply_to);
+            url.query_pairs_mut().append_pair("o", reply.id.as_str()).append_pair("c", correlation.as_str());
             form.append_pair("StatusCallback", url.as_str());
         }
         form.finish()

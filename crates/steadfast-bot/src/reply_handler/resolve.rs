@@ -84,7 +84,9 @@ impl ReplyHandler {
             return Resolution::Outcome(on_error(&error, &self.config));
         }
         let reads = entry.absent_reads.saturating_add(1);
-        let grace_left_ms = tried_ms.saturating_add(self.config.ambiguous_grace_ms) - self.clock.now_ms();
+        let grace_ms = self.config.ambiguous_grace_ms;
+        // Never more than the grace itself: after a step of the clock the try may lie in the future.
+        let grace_left_ms = (tried_ms.saturating_add(grace_ms) - self.clock.now_ms()).min(grace_ms);
         if reads < ABSENT_READS_MIN || grace_left_ms > 0 {
             let wait_ms = u64::try_from(grace_left_ms).unwrap_or(0).max(LOOK_AGAIN_MS);
             return Resolution::Outcome(Outcome::Snooze(wait_ms));

@@ -4,6 +4,7 @@ use crate::support::{OURS, PERSON, START_MS, account};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use steadfast_bot::reply::twilio::{TwilioClient, TwilioConfig, TwilioError};
+use steadfast_core::CorrelationId;
 use steadfast_core::conversation::ConversationId;
 use steadfast_core::message::MessageSid;
 use steadfast_core::outbox::{NewReply, OutboxId};
@@ -178,7 +179,9 @@ async fn a_send_is_a_form_with_credentials_and_a_callback_that_names_the_entry()
     assert!(head.contains("authorization: basic "), "{head}");
     assert!(head.contains("content-type: application/x-www-form-urlencoded"), "{head}");
     let fields: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-    let callback = format!("https://bot.example/webhook/twilio/status?o={}", reply().id.as_str());
+    let correlation = CorrelationId::of_message(&reply().account, &reply().in_reply_to);
+    let callback =
+        format!("https://bot.example/webhook/twilio/status?o={}&c={correlation}", reply().id.as_str());
     let expected = [("To", PERSON), ("From", OURS), ("Body", &reply().body), ("StatusCallback", &callback)];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(fields, expected);
@@ -270,9 +273,11 @@ const NOW: &str = "Thu, 01 Jan 2026 00:00:05 +0000";
 
 #[tokio::test]
 async fn the_list_is_read_to_its_end_and_only_what_can_be_meant_is_given() {
-    let long_ago = "Wed, 31 Dec 2025 12:00:00 +0000";
+    // A few hours earlier may be a matter of clocks; days are not.
+    let long_ago = "Mon, 29 Dec 2025 12:00:00 +0000";
+    let hours_ago = "Wed, 31 Dec 2025 12:00:00 +0000";
     let first = [entry(1, "one", NOW, "outbound-api"), entry(2, "inbound", NOW, "inbound")];
-    let second = [entry(3, "old", long_ago, "outbound-api"), entry(4, "two", NOW, "outbound-api")];
+    let second = [entry(3, "old", long_ago, "outbound-api"), entry(4, "two", hours_ago, "outbound-api")];
     // Accepted and not sent yet: only the list without a date shows it.
     let newest = [entry(5, "queued", NOW, "outbound-api"), entry(1, "one", NOW, "outbound-api")];
     let scripts = vec![page(&first, "/next?Page=1"), page(&second, ""), page(&newest, "/more?Page=1")];

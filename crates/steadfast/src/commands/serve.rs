@@ -6,16 +6,21 @@ use crate::node::{DataDir, Running};
 use crate::wire::health::NodeHealth;
 use crate::wire::{self, Watched};
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use steadfast_core::{SharedClock, SystemClock, queues};
+use steadfast_fake_twilio::FakeTwilio;
+use steadfast_gateway::Gateway;
+use steadfast_monitor::Monitor;
 use steadfast_queue::Backend;
 use steadfast_queue::backend::local::{LocalBackend, LocalOptions};
 use steadfast_queue::backend::rules::{Limits, Retention};
 use steadfast_queue::maintenance::{Maintenance, MaintenanceConfig};
+use steadfast_queue::worker::Worker;
 use steadfast_records::{RecordsOptions, SqliteRecords};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -124,90 +129,135 @@ struct Node {
 impl Node {
     /// Starts everything, waits for the stop, and ends everything: first what takes in and works, then
     /// what that needed, last the files.
-    async fn run(self, metrics: metrics_exporter_prometheus::PrometheusHandle) -> anyhow::Result<()> {
+    async fn run(self, metrics: PrometheusHandle) -> anyhow::Result<()> {
+        let parts = self.build(metrics)?;
         let Self { config, dir, clock, lifecycle, listeners, stores } = self;
-        let key = dir.key()?;
-        let queue: Arc<dyn Backend> = stores.queue.clone();
+        // The last thing that may fail, before anything runs: a start that fails must not count as a crash
+        // of jobs that it had begun.
+        dir.announce(&parts.running)?;
+        print_welcome(&parts.running, &config.data_dir);
+        let circles = Circles::start(parts, listeners, &stores, &clock, &lifecycle);
+        lifecycle.ready();
+        lifecycle.stop.cancelled().await;
+        circles.end().await;
+        stores.records.close().await;
+        let closed = stores.queue.close().await;
+        lifecycle.abort.cancel();
+        lifecycle.tasks.close();
+        lifecycle.tasks.wait().await;
+        closed.context("the queue did not close cleanly; it recovers at the next start")?;
+        tracing::info!("stopped: everything that was acknowledged is on disk");
+        Ok(())
+    }
+
+    /// Where the listeners can be reached.
+    fn running(&self) -> anyhow::Result<Running> {
+        let listeners = &self.listeners;
         let gateway_url = listeners.gateway.as_ref().map(url_of).transpose()?;
-        let fake_url = listeners.fake_twilio.as_ref().map(url_of).transpose()?;
-        let running = Running {
+        Ok(Running {
             pid: std::process::id(),
-            webhook_url: gateway_url.as_ref().map(|url| url.join(wire::WEBHOOK_PATHS[0])).transpose()?,
+            webhook_url: gateway_url.map(|url| url.join(wire::WEBHOOK_PATHS[0])).transpose()?,
             monitor_url: listeners.monitor.as_ref().map(url_of).transpose()?,
             metrics_url: listeners.metrics.as_ref().map(url_of).transpose()?,
-            fake_twilio_url: fake_url.clone(),
-        };
+            fake_twilio_url: listeners.fake_twilio.as_ref().map(url_of).transpose()?,
+        })
+    }
 
+    /// Builds every part; none of them runs yet.
+    fn build(&self, metrics: PrometheusHandle) -> anyhow::Result<Parts> {
+        let Self { config, clock, stores, .. } = self;
+        let key = self.dir.key()?;
+        let running = self.running()?;
+        let queue: Arc<dyn Backend> = stores.queue.clone();
+        let fake_url = running.fake_twilio_url.as_ref();
         // What the fake Twilio reports comes straight back to this process.
-        let local = gateway_url.as_ref().filter(|_| config.twilio.is_none() || fake_url.is_some());
+        let local = running.webhook_url.as_ref().filter(|_| config.twilio.is_none() || fake_url.is_some());
         let callback = wire::status_callback(config.gateway.public_base_url.as_ref(), local)?;
-        let messenger = wire::messenger(&config, &key, fake_url.as_ref(), callback, clock.clone())?;
-        let bot = wire::bot(&config, stores.records.clone(), messenger, clock.clone());
-        let health = NodeHealth::new(&clock);
-        let gateway = wire::gateway(&config, &key, queue.clone(), clock.clone(), health.clone());
+        let messenger = wire::messenger(config, &key, fake_url, callback, clock.clone())?;
+        let bot = wire::bot(config, stores.records.clone(), messenger, clock.clone());
+        let health = NodeHealth::new(clock);
+        let gateway = wire::gateway(config, &key, queue.clone(), clock.clone(), health.clone());
         let workers = match config.roles.worker {
-            true => wire::workers(&config, &bot, &queue, &clock),
+            true => wire::workers(config, &bot, &queue, clock),
             false => Vec::new(),
         };
         let watched = Watched {
-            queue: queue.clone(),
+            queue,
             records: stores.records.clone(),
             metrics,
-            workers: workers.iter().map(steadfast_queue::worker::Worker::handle).collect(),
+            workers: workers.iter().map(Worker::handle).collect(),
             gateway: config.roles.gateway.then(|| gateway.clone()),
         };
-        let monitor = wire::monitor(&config, watched, clock.clone())?;
+        let monitor = wire::monitor(config, watched, clock.clone())?;
+        let webhook_url =
+            running.webhook_url.clone().map_or_else(|| wire::default_webhook_url(config), Ok)?;
+        let fake = wire::fake_twilio(config, &key, &webhook_url, clock.clone())?;
+        Ok(Parts { running, health, gateway, workers, monitor, fake })
+    }
+}
 
-        // Two circles: those who take in and work, and those whom these need until their end.
-        let (front, back) = (TaskTracker::new(), TaskTracker::new());
-        let back_stop = CancellationToken::new();
+/// What a node is made of.
+struct Parts {
+    running: Running,
+    health: Arc<NodeHealth>,
+    gateway: Arc<Gateway>,
+    workers: Vec<Worker>,
+    monitor: Arc<Monitor>,
+    fake: Arc<FakeTwilio>,
+}
+
+/// Two circles of tasks: in front those who take in and work, behind them those whom these need until their
+/// end.
+struct Circles {
+    front: TaskTracker,
+    back: TaskTracker,
+    back_stop: CancellationToken,
+}
+
+impl Circles {
+    fn start(
+        parts: Parts,
+        listeners: Listeners,
+        stores: &Stores,
+        clock: &SharedClock,
+        lifecycle: &Lifecycle,
+    ) -> Self {
+        let (front, back, back_stop) = (TaskTracker::new(), TaskTracker::new(), CancellationToken::new());
+        let Parts { health, gateway, workers, monitor, fake, .. } = parts;
         if let Some(listener) = listeners.gateway {
-            let (gateway, stop) = (gateway.clone(), lifecycle.stop.clone());
+            let stop = lifecycle.stop.clone();
             front.spawn(async move { gateway.serve(listener, stop).await });
         }
         for worker in workers {
             front.spawn(worker.run(lifecycle.stop.clone(), lifecycle.abort.clone()));
         }
+        let queue: Arc<dyn Backend> = stores.queue.clone();
+        let (records, stop) = (stores.records.clone(), || back_stop.clone());
         let maintenance = Maintenance::new(queue.clone(), clock.clone(), MaintenanceConfig::default());
-        back.spawn(maintenance.run(back_stop.clone()));
-        back.spawn(health.watch(queue, stores.records.clone(), clock.clone(), back_stop.clone()));
-        back.spawn(forget(stores.records.clone(), clock.clone(), back_stop.clone()));
+        back.spawn(maintenance.run(stop()));
+        back.spawn(health.watch(queue, records.clone(), clock.clone(), stop()));
+        back.spawn(forget(records, clock.clone(), stop()));
         if let Some(listener) = listeners.fake_twilio {
-            let webhook_url =
-                running.webhook_url.clone().map_or_else(|| wire::default_webhook_url(&config), Ok)?;
-            let fake = wire::fake_twilio(&config, &key, &webhook_url, clock.clone())?;
-            let stop = back_stop.clone();
-            back.spawn(async move { fake.serve(listener, stop).await });
+            back.spawn(fake.serve(listener, stop()));
         }
         if let Some(listener) = listeners.monitor {
-            let (monitor, stop) = (monitor.clone(), back_stop.clone());
-            back.spawn(async move { said("the monitor", monitor.serve(listener, stop).await) });
+            let served = monitor.clone().serve(listener, stop());
+            back.spawn(async move { said("the monitor", served.await) });
         }
         if let Some(listener) = listeners.metrics {
-            let stop = back_stop.clone();
-            back.spawn(async move { said("the metrics", monitor.serve_metrics(listener, stop).await) });
+            let served = monitor.serve_metrics(listener, stop());
+            back.spawn(async move { said("the metrics", served.await) });
         }
+        Self { front, back, back_stop }
+    }
 
-        dir.announce(&running)?;
-        print_welcome(&running, &config.data_dir);
-        lifecycle.ready();
-        lifecycle.stop.cancelled().await;
-        front.close();
-        front.wait().await;
-        back_stop.cancel();
-        back.close();
-        back.wait().await;
-        stores.records.close().await;
-        stores
-            .queue
-            .close()
-            .await
-            .context("the queue did not close cleanly; it recovers at the next start")?;
-        lifecycle.abort.cancel();
-        lifecycle.tasks.close();
-        lifecycle.tasks.wait().await;
-        tracing::info!("stopped: everything that was acknowledged is on disk");
-        Ok(())
+    /// Waits for the front, whose stop has fired, then ends the back.
+    async fn end(self) {
+        self.front.close();
+        self.front.wait().await;
+        self.back_stop.cancel();
+        self.back.close();
+        self.back.wait().await;
     }
 }
 
@@ -220,7 +270,8 @@ fn said<E: std::error::Error>(part: &str, ended: Result<(), E>) {
 
 /// Forgets old records, chunk by chunk, once an hour.
 async fn forget(records: Arc<SqliteRecords>, clock: SharedClock, stop: CancellationToken) {
-    let mut beat = tokio::time::interval(FORGET_EVERY);
+    // Not at once: a machine that boots with a wrong clock has an hour to notice before anything is forgotten.
+    let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + FORGET_EVERY, FORGET_EVERY);
     loop {
         tokio::select! {
             _ = beat.tick() => {}

@@ -3,4 +3,5 @@
 mod disk;
 mod journeys;
 mod kill;
+mod service;
 mod support;

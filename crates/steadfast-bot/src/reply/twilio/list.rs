@@ -15,8 +15,10 @@ const PAGE_SIZE: &str = "100";
 const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The most pages read; a longer list counts as unreadable, for what is not seen proves nothing.
 const PAGES_MAX: usize = 20;
-/// Twilio's clock and ours may differ by so much, in milliseconds.
-const SKEW_MS: i64 = 120_000;
+/// How much earlier than our first try a message may be dated and still be ours, in milliseconds: a day.
+/// Our clock may run ahead of Twilio's or have been set back since the try, and a message left out here
+/// would be sent a second time. What earlier replies of ours are in the list is known by their ids.
+const SKEW_MS: i64 = 86_400_000;
 
 #[derive(Deserialize)]
 struct Page {

@@ -1,0 +1,108 @@
+//! What a service manager and a log reader see.
+
+use crate::support::{ACCOUNT, TOKEN, Webhook, binary, client, fake_twilio, sent, settings_for};
+use anyhow::Context;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+use steadfast_testkit::{Node, wait_for};
+
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// Reads notices until `wanted` comes.
+fn hear(socket: &UnixDatagram, wanted: &str) -> anyhow::Result<()> {
+    let mut buffer = [0; 1_024];
+    loop {
+        let length = socket.recv(&mut buffer).with_context(|| format!("{wanted} was never said"))?;
+        if String::from_utf8_lossy(&buffer[..length]).lines().any(|line| line == wanted) {
+            return Ok(());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_manager_hears_ready_watchdog_and_stopping() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("notify.sock");
+    let socket = UnixDatagram::bind(&path)?;
+    socket.set_read_timeout(Some(WITHIN))?;
+    // The watchdog's variable names the process it is meant for: the shell that becomes the node.
+    let prelude = format!("export NOTIFY_SOCKET='{}' WATCHDOG_USEC=500000 WATCHDOG_PID=$$", path.display());
+    let node = Node::start_under(&prelude, binary(), &folder.path().join("data"), &[]).await?;
+    let heard = tokio::task::spawn_blocking(move || {
+        hear(&socket, "READY=1")?;
+        hear(&socket, "WATCHDOG=1")?;
+        hear(&socket, "WATCHDOG=1")?;
+        anyhow::Ok(socket)
+    });
+    let socket = heard.await??;
+    assert!(node.terminate().await?);
+    tokio::task::spawn_blocking(move || hear(&socket, "STOPPING=1")).await?
+}
+
+/// The correlation id of a log line: its own field, or its span's.
+fn correlation(line: &Value) -> Option<&str> {
+    line["correlation.id"].as_str().or_else(|| line["span"]["correlation.id"].as_str())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_correlation_id_from_the_webhook_to_the_last_status_callback() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let fake = fake_twilio(folder.path()).await?;
+    // On a fixed URL of its own the node can be told where callbacks come back to.
+    let mut settings = settings_for(&fake.url);
+    settings.extend(["log.level=debug", "fake_twilio.enabled=true"].map(str::to_owned));
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let node = Node::start(binary(), &folder.path().join("data"), &settings).await?;
+    let client = client()?;
+    let webhook = Webhook {
+        sid: "SM000000000000000000000000000000c0".to_owned(),
+        from: "whatsapp:+9779800000077".to_owned(),
+        body: "5 sugar".to_owned(),
+    };
+    assert_eq!(webhook.post(&client, &node.running.webhook_url, TOKEN).await?, 200);
+    assert!(
+        wait_for(WITHIN, || async { sent(&client, &fake.url).await.is_ok_and(|sent| sent.len() == 1) }).await
+    );
+
+    let lines = |log: String| -> Vec<Value> {
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    };
+    let taken =
+        |line: &&Value| line["message"] == "webhook taken" && line["message.sid"] == webhook.sid.as_str();
+    let log = lines(node.log());
+    let id =
+        log.iter().find(taken).and_then(correlation).context("the webhook is not in the log")?.to_owned();
+    let seen = || {
+        let log = lines(node.log());
+        let own = log.iter().filter(|line| correlation(line) == Some(id.as_str()));
+        let mut seen = BTreeSet::new();
+        for line in own {
+            let queue = line["queue.name"].as_str().or_else(|| line["span"]["queue.name"].as_str());
+            seen.extend(queue.map(str::to_owned));
+            if line["message"] == "reply sent" {
+                seen.insert("reply sent".to_owned());
+            }
+            if line["webhook.kind"] == "status" {
+                seen.insert("status callback".to_owned());
+            }
+        }
+        seen
+    };
+    let wanted =
+        ["order-processing", "reply sent", "status callback", "whatsapp-replies", "whatsapp-webhooks"];
+    let complete =
+        wait_for(WITHIN, || std::future::ready(wanted.iter().all(|part| seen().contains(*part)))).await;
+    assert!(complete, "{id} was seen in {:?} only", seen());
+    // Off a terminal every line of the log is one JSON object; what the program tells a person is not log.
+    let odd = node
+        .log()
+        .lines()
+        .filter(|line| line.starts_with('{') && serde_json::from_str::<Value>(line).is_err())
+        .count();
+    assert_eq!(odd, 0);
+    assert!(!node.log().contains(ACCOUNT), "the account is nobody's business");
+    assert!(node.terminate().await?);
+    fake.kill().await
+}
