@@ -3,7 +3,7 @@
 use crate::config::BotConfig;
 use crate::glue::{self, Lane};
 use crate::limits::{Limits, Work};
-use crate::payload::{self, CheckJob};
+use crate::payload::CheckJob;
 use crate::reality::{self, Judgement};
 use crate::router::{job_ads, unknown_kind};
 use crate::{metrics, texts};
@@ -33,16 +33,11 @@ impl CheckHandler {
     }
 
     async fn check(&self, job: &Job) -> Outcome {
-        let message: CheckJob = match payload::decode(job) {
-            Ok(message) => message,
-            Err(failure) => return Outcome::Dead(failure),
-        };
-        let step = glue::step_key(job, STEP);
-        match self.records.applied(&step).await {
-            Ok(Some(stored)) => return Outcome::Complete(glue::jobs(&stored, job, &self.config)),
-            Ok(None) => {}
-            Err(error) => return glue::on_error(&error, &self.config),
-        }
+        let (message, step): (CheckJob, _) =
+            match glue::begin(self.records.as_ref(), job, STEP, &self.config).await {
+                Ok(begun) => begun,
+                Err(outcome) => return outcome,
+            };
         if let Err(wait_ms) = self.limits.take(&message.from, Work::Check, &message.sid) {
             metrics::deferred(queues::REALITY_CHECK);
             return Outcome::Snooze(wait_ms);

@@ -2,8 +2,9 @@
 //! jobs, and errors of the records into outcomes.
 
 use crate::config::BotConfig;
-use crate::payload::ReplyJob;
+use crate::payload::{self, ReplyJob};
 use crate::reply::split;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use steadfast_core::conversation::ConversationId;
 use steadfast_core::decision::{Decision, FollowUp, StepKey};
@@ -129,9 +130,21 @@ fn command_group(group: GroupKey) -> GroupKey {
     GroupKey(key)
 }
 
-/// The key of `step` of `job`.
-pub(crate) fn step_key(job: &Job, step: &str) -> StepKey {
-    StepKey::new(&job.id.to_string(), step)
+/// Begins `step` of `job`: its payload and the step's key, or what to say at once, because the payload cannot
+/// be read, the records are away, or the step was applied before and only its follow-ups are wanted again.
+pub(crate) async fn begin<T: DeserializeOwned>(
+    records: &dyn Records,
+    job: &Job,
+    step: &str,
+    config: &BotConfig,
+) -> Result<(T, StepKey), Outcome> {
+    let payload = payload::decode(job).map_err(Outcome::Dead)?;
+    let key = StepKey::new(&job.id.to_string(), step);
+    match records.applied(&key).await {
+        Ok(Some(stored)) => Err(Outcome::Complete(jobs(&stored, job, config))),
+        Ok(None) => Ok((payload, key)),
+        Err(error) => Err(on_error(&error, config)),
+    }
 }
 
 /// Applies a decision that depends on no version, and completes the job with the stored one's follow-ups.

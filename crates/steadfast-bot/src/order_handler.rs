@@ -6,7 +6,7 @@ use crate::glue::{self, Lane};
 use crate::limits::{Limits, Work};
 use crate::metrics;
 use crate::order::conversation::{self, View};
-use crate::payload::{self, OrderJob};
+use crate::payload::OrderJob;
 use crate::router::unknown_kind;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -45,16 +45,11 @@ impl OrderHandler {
     }
 
     async fn order(&self, job: &Job) -> Outcome {
-        let message: OrderJob = match payload::decode(job) {
-            Ok(message) => message,
-            Err(failure) => return Outcome::Dead(failure),
-        };
-        let step = glue::step_key(job, STEP);
-        match self.records.applied(&step).await {
-            Ok(Some(stored)) => return Outcome::Complete(glue::jobs(&stored, job, &self.config)),
-            Ok(None) => {}
-            Err(error) => return glue::on_error(&error, &self.config),
-        }
+        let (message, step): (OrderJob, _) =
+            match glue::begin(self.records.as_ref(), job, STEP, &self.config).await {
+                Ok(begun) => begun,
+                Err(outcome) => return outcome,
+            };
         if let Err(wait_ms) = self.limits.take(&message.from, Work::General, &message.sid) {
             metrics::deferred(queues::ORDERS);
             return Outcome::Snooze(wait_ms);

@@ -41,16 +41,11 @@ impl WebhookHandler {
     }
 
     async fn inbound(&self, job: &Job) -> Outcome {
-        let message: InboundMessage = match payload::decode(job) {
-            Ok(message) => message,
-            Err(failure) => return Outcome::Dead(failure),
-        };
-        let step = glue::step_key(job, STEP);
-        match self.records.applied(&step).await {
-            Ok(Some(stored)) => return Outcome::Complete(glue::jobs(&stored, job, &self.config)),
-            Ok(None) => {}
-            Err(error) => return glue::on_error(&error, &self.config),
-        }
+        let (message, step): (InboundMessage, _) =
+            match glue::begin(self.records.as_ref(), job, STEP, &self.config).await {
+                Ok(begun) => begun,
+                Err(outcome) => return outcome,
+            };
         let (route, arrival) = self.judge(&message);
         let mut decision = record(&message, job, route, arrival);
         match arrival {

@@ -110,17 +110,17 @@ pub(crate) struct RetryCall {
 impl RetryCall {
     /// Whether it says one thing, and within bounds.
     pub(crate) fn check(&self, redrive_max: usize) -> Result<(), ApiError> {
-        const TODO: &str = "Send {\"jobIds\": [\"…\"]} or {\"retryAll\": true}; GET /dlq shows the ids.";
+        const HINT: &str = "Send {\"jobIds\": [\"…\"]} or {\"retryAll\": true}; GET /dlq shows the ids.";
         let narrowed = self.queue.is_some() || self.error.is_some() || self.limit.is_some();
         match (self.retry_all, self.job_ids.is_empty()) {
             (true, false) => {
-                Err(ApiError::bad("Some or all?", "jobIds and retryAll exclude each other.", TODO))
+                Err(ApiError::bad("Some or all?", "jobIds and retryAll exclude each other.", HINT))
             }
             (false, true) => {
-                Err(ApiError::bad("No job is named.", "jobIds is empty and retryAll is not true.", TODO))
+                Err(ApiError::bad("No job is named.", "jobIds is empty and retryAll is not true.", HINT))
             }
             (false, false) if narrowed => {
-                Err(ApiError::bad("Some or all?", "queue, error and limit belong to retryAll.", TODO))
+                Err(ApiError::bad("Some or all?", "queue, error and limit belong to retryAll.", HINT))
             }
             (false, false) => check_ids(&self.job_ids),
             (true, true) => limit(self.limit, redrive_max, redrive_max).map(|_| ()),
