@@ -3,6 +3,7 @@
 pub mod local;
 pub mod memory;
 pub mod rules;
+mod wall;
 
 pub use local::{LocalBackend, LocalOptions};
 pub use memory::MemoryBackend;
@@ -286,6 +287,10 @@ pub struct Status {
 /// All methods take batches and answer per item, in the order given. Writes are durable when they
 /// return. Every call returns within a bounded time: what waits for the store beyond its bound is turned
 /// away with [`QueueError::Overloaded`].
+///
+/// Delays and times-to-live are kept as wall time. A step back of the wall clock by more than two seconds
+/// shifts them along, at the next call that changes or hands out anything; after a step forward jobs come
+/// early, by at most the step.
 ///
 /// # Cancel safety
 /// Dropping a returned future leaves each item of the batch either wholly done or wholly undone, and

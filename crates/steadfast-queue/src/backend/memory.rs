@@ -6,6 +6,7 @@ mod model;
 mod ops;
 
 use crate::backend::rules::{Limits, Retention, WAIT_MAX, check_batch};
+use crate::backend::wall::{self, Wall};
 use crate::backend::{
     BATCH_MAX, Backend, Control, Controlled, Enqueued, Extended, Filter, Lease, Page, Reservation, Reserve,
     Settle, Settled, Stats, Status, Swept,
@@ -36,20 +37,25 @@ impl MemoryBackend {
 
     /// An empty store with these bounds.
     pub fn with(clock: SharedClock, limits: Limits, retention: Retention) -> Arc<Self> {
-        Arc::new(Self { model: Mutex::new(Model::new(limits, retention)), changed: Notify::new(), clock })
+        let (now_ms, mono_ms) = wall::read(&*clock);
+        let model = Model::new(limits, retention, Wall::at(now_ms, mono_ms));
+        Arc::new(Self { model: Mutex::new(model), changed: Notify::new(), clock })
     }
 
     /// What a clean restart does to a store that outlives it, for tests: leases are over, their jobs ready.
     #[doc(hidden)]
     pub fn restart(&self) {
-        self.change(Model::restart);
+        self.change(|model| {
+            model.restart();
+            model.wall = Wall::at(model.now_ms, model.mono_ms);
+        });
     }
 
     fn model(&self) -> MutexGuard<'_, Model> {
         // No method of the model panics halfway through a change; a poisoned lock is as good as any.
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        model.now_ms = self.clock.now_ms();
-        model.mono_ms = self.clock.mono_ms();
+        (model.now_ms, model.mono_ms) = wall::read(&*self.clock);
+        model.keep_time();
         model
     }
 

@@ -8,6 +8,7 @@ use crate::job::{JobId, Priority};
 use crate::policy::RetryPolicy;
 use crate::state::{CRASHES_SUSPECT, State};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 /// A lease given out.
 #[derive(Debug)]
@@ -196,6 +197,8 @@ pub(super) enum Effect {
     /// What is due, or expires, first, as the disk says.
     DueIs(Option<i64>),
     ExpiryIs(Option<i64>),
+    /// The wall clock stepped back, and what waits for a time with it.
+    ShiftedBack(i64),
     BucketGone(i64),
 }
 
@@ -261,6 +264,7 @@ impl Live {
             }
             Effect::DueIs(first) => self.next_due_ms = first,
             Effect::ExpiryIs(first) => self.next_expiry_ms = first,
+            Effect::ShiftedBack(step_ms) => self.shift_back(step_ms),
             Effect::BucketGone(slot) => self.buckets.remove(slot),
             Effect::Kept { queue, .. }
             | Effect::Unkept { queue, .. }
@@ -293,6 +297,24 @@ impl Live {
         let size = cached_bytes(&entry);
         if queue.windows[priority].append(ready, entry) {
             self.cache_bytes += size;
+        }
+    }
+
+    fn shift_back(&mut self, step_ms: i64) {
+        let earlier = |at_ms: &mut Option<i64>| {
+            *at_ms = at_ms.map(|at_ms| at_ms.saturating_sub(step_ms));
+        };
+        earlier(&mut self.next_due_ms);
+        earlier(&mut self.next_expiry_ms);
+        let ready = self.queues.values_mut().flat_map(|queue| {
+            queue.windows.iter_mut().flat_map(Window::entries_mut).chain(queue.suspects.values_mut())
+        });
+        let held = self.held.values_mut().map(|held| &mut held.entry);
+        for entry in ready.chain(held).filter(|entry| entry.ticket.attempt == 0) {
+            earlier(&mut entry.ticket.expires_ms);
+            if let Some(job) = &mut entry.cached {
+                earlier(&mut Arc::make_mut(job).expires_ms);
+            }
         }
     }
 

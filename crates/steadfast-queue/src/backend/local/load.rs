@@ -18,11 +18,19 @@ pub(super) struct Pulse {
     pub(super) commits: i64,
     pub(super) number: i64,
     pub(super) clean: bool,
+    /// The wall time that stored times were meant in when it was last moved.
+    pub(super) seen_ms: i64,
 }
 
 pub(super) fn pulse(conn: &Connection) -> rusqlite::Result<Pulse> {
-    conn.query_row("SELECT epoch, commits, number, clean FROM pulse", [], |row| {
-        Ok(Pulse { epoch: row.get(0)?, commits: row.get(1)?, number: row.get(2)?, clean: row.get(3)? })
+    conn.query_row("SELECT epoch, commits, number, clean, seen FROM pulse", [], |row| {
+        Ok(Pulse {
+            epoch: row.get(0)?,
+            commits: row.get(1)?,
+            number: row.get(2)?,
+            clean: row.get(3)?,
+            seen_ms: row.get(4)?,
+        })
     })
 }
 

@@ -40,8 +40,8 @@ fn layout() -> String {
     format!(
         "CREATE TABLE pulse(
             one INTEGER PRIMARY KEY CHECK(one = 1), epoch INTEGER NOT NULL, commits INTEGER NOT NULL,
-            number INTEGER NOT NULL, clean INTEGER NOT NULL) STRICT;
-         INSERT INTO pulse VALUES(1, 0, 0, 0, 1);
+            number INTEGER NOT NULL, clean INTEGER NOT NULL, seen INTEGER NOT NULL) STRICT;
+         INSERT INTO pulse VALUES(1, 0, 0, 0, 1, 0);
          CREATE TABLE queue(no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, paused INTEGER NOT NULL) STRICT;
          CREATE TABLE job({COLUMNS}) STRICT;
          CREATE TABLE done({COLUMNS}) STRICT;
@@ -158,6 +158,11 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         conn.execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT;", layout()))?;
+    }
+    let sql = "SELECT EXISTS(SELECT 1 FROM pragma_table_info('pulse') WHERE name = 'seen')";
+    if !conn.query_row(sql, [], |row| row.get::<_, bool>(0))? {
+        // A store from before this column. Those who do not know it can still use the store.
+        conn.execute_batch("ALTER TABLE pulse ADD COLUMN seen INTEGER NOT NULL DEFAULT 0")?;
     }
     Ok(())
 }

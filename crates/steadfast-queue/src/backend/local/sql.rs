@@ -19,6 +19,13 @@ pub(super) fn due() -> String {
 /// When the first of them is due.
 pub(super) const NEXT_DUE: &str = "SELECT run_at FROM job WHERE state IN (1, 3) ORDER BY run_at LIMIT 1";
 
+/// Makes what waits for a time wait for one `?1` milliseconds earlier.
+pub(super) const SHIFT_DUE: &str = "UPDATE job SET run_at = run_at - ?1 WHERE state IN (1, 3)";
+
+/// The same for unstarted jobs that expire.
+pub(super) const SHIFT_EXPIRY: &str =
+    "UPDATE job SET expires = expires - ?1 WHERE expires IS NOT NULL AND attempt = 0";
+
 /// Unstarted jobs that expire by `?1`.
 pub(super) fn expiring() -> String {
     format!("SELECT {TICKET} FROM job WHERE expires <= ?1 AND attempt = 0 ORDER BY expires, seq")
@@ -64,6 +71,8 @@ mod tests {
             (ready(), "job_ready"),
             (due(), "job_due"),
             (NEXT_DUE.to_owned(), "job_due"),
+            (SHIFT_DUE.to_owned(), "job_due"),
+            (SHIFT_EXPIRY.to_owned(), "job_expiry"),
             (expiring(), "job_expiry"),
             (first_of_group(), "job_group"),
             (BLOCKED.to_owned(), "job_group"),

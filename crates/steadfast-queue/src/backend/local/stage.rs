@@ -101,6 +101,7 @@ impl<'a> Stage<'a> {
             Write::Cancel(ids) => Answer::Controlled(self.each(ids, Self::cancel)?),
             Write::Discard(ids) => Answer::Controlled(self.each(ids, Self::discard)?),
             Write::Purge(targets) => Answer::Controlled(self.purge(targets)?),
+            Write::ShiftBack(step_ms) => Answer::Controlled(self.shift_back(*step_ms)?),
             Write::Bury { seq, failure } => Answer::Controlled(self.bury(*seq, failure)?),
         })
     }

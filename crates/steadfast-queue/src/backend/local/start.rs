@@ -2,7 +2,7 @@
 
 use super::checkpoint::Checkpointer;
 use super::live::{Live, Queue};
-use super::load::{self, Sizes};
+use super::load::{self, Pulse, Sizes};
 use super::options::{Bounds, LocalOptions, OpenError};
 use super::read::Readers;
 use super::schema;
@@ -10,6 +10,7 @@ use super::stage::{Fail, Setting, Stage};
 use super::window::Window;
 use super::writer::{Call, Shared, Writer};
 use crate::backend::rules::{Dice, is_name};
+use crate::backend::wall::{self, Wall};
 use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -40,10 +41,11 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
     let lock = schema::lock(&path)?;
     let conn = schema::open_writer(&path)?;
     let mut dice = Dice::new();
-    let (live, clean) = recover(&conn, &options, clock, &mut dice).map_err(|fail| match fail {
-        Fail::Sql(error) => unreadable(error),
-        Fail::Broken(what) => OpenError::Inconsistent { path: path.clone(), what },
-    })?;
+    let Recovered { live, clean, wall, now_ms } =
+        recover(&conn, &options, clock, &mut dice).map_err(|fail| match fail {
+            Fail::Sql(error) => unreadable(error),
+            Fail::Broken(what) => OpenError::Inconsistent { path: path.clone(), what },
+        })?;
     let shared = Arc::new(Shared::new(live));
     let readers = Arc::new(Readers::new(&path, bounds));
     let checkpointer = Checkpointer::start(&path, bounds.wal_pages_max).map_err(no_thread)?;
@@ -54,6 +56,9 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
         checkpointer,
         options,
         clock: Arc::clone(clock),
+        wall,
+        now_ms,
+        shift_after_mono_ms: 0,
         dice,
         careful: !clean,
         broken: None,
@@ -70,15 +75,25 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
     Ok(Started { calls, room_max, shared, readers, thread, path, bounds })
 }
 
-/// Begins a new epoch, counts the crash if there was one, and rebuilds memory. Also says whether the last end
-/// was clean.
+/// What was found at the start.
+struct Recovered {
+    live: Live,
+    /// Whether the last end was clean.
+    clean: bool,
+    wall: Wall,
+    now_ms: i64,
+}
+
+/// Begins a new epoch, counts the crash if there was one, shifts what waits for a time if the clock was set back
+/// meanwhile, and rebuilds memory.
 fn recover(
     conn: &Connection,
     options: &LocalOptions,
     clock: &SharedClock,
     dice: &mut Dice,
-) -> Result<(Live, bool), Fail> {
-    let clean = load::pulse(conn)?.clean;
+) -> Result<Recovered, Fail> {
+    let Pulse { clean, seen_ms, .. } = load::pulse(conn)?;
+    let (now_ms, mono_ms) = wall::read(&**clock);
     conn.execute("UPDATE pulse SET epoch = epoch + 1", [])?;
     let bounds = options.bounds;
     let sizes = Sizes { window_max: bounds.window_max, cache_bytes_max: bounds.cache_bytes_max };
@@ -96,18 +111,21 @@ fn recover(
         tracing::warn!(begun = marks.len(), "the store was not closed: jobs that ran have crashed once more");
     }
     conn.execute_batch("BEGIN IMMEDIATE")?;
-    let setting = Setting {
-        dice,
-        limits: options.limits,
-        retention: options.retention,
-        now_ms: clock.now_ms(),
-        mono_ms: clock.mono_ms(),
-    };
+    let setting = Setting { dice, limits: options.limits, retention: options.retention, now_ms, mono_ms };
     let mut stage = Stage::new(conn, &live, setting, &[]);
+    if let Some(step_ms) = Wall::at(seen_ms, mono_ms).fell(now_ms, mono_ms) {
+        let jobs = stage.shift_back(step_ms)?.affected;
+        tracing::warn!(
+            step_ms,
+            jobs,
+            "the clock was set back since the store was last written: what waits for a time was shifted along"
+        );
+    }
     stage.settle_marks(&marks, clean)?;
     stage.close()?;
     let (effects, number) = (stage.effects, stage.number);
-    conn.execute("UPDATE pulse SET clean = 0, commits = commits + 1, number = ?1", [number])?;
+    let sql = "UPDATE pulse SET clean = 0, commits = commits + 1, number = ?1, seen = ?2";
+    conn.execute(sql, [number, now_ms])?;
     conn.execute_batch("COMMIT")?;
     live.number = number;
     live.commits += 1;
@@ -117,5 +135,5 @@ fn recover(
     for queue in queues {
         load::refill(conn, &mut live, queue)?;
     }
-    Ok((live, clean))
+    Ok(Recovered { live, clean, wall: Wall::at(now_ms, mono_ms), now_ms })
 }

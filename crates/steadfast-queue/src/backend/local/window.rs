@@ -59,6 +59,10 @@ impl Window {
         self.entries.remove(&ready)
     }
 
+    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.values_mut()
+    }
+
     pub(super) fn first(&self) -> Option<(i64, &Entry)> {
         self.entries.first_key_value().map(|(&ready, entry)| (ready, entry))
     }

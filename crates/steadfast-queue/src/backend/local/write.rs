@@ -50,6 +50,19 @@ impl Prepared {
         let head = encode_head(&job);
         Ok(Self { job: Arc::new(job), head, until_ms, fresh })
     }
+
+    /// It cannot have been prepared later than `now_ms`: if so, the wall clock stepped back meanwhile.
+    fn heed_step(&mut self, now_ms: i64) {
+        let step_ms = self.job.enqueued_ms.saturating_sub(now_ms);
+        if step_ms <= 0 {
+            return;
+        }
+        let job = Arc::make_mut(&mut self.job);
+        job.enqueued_ms = now_ms;
+        job.run_at_ms = job.run_at_ms.saturating_sub(step_ms);
+        job.expires_ms = job.expires_ms.map(|at_ms| at_ms.saturating_sub(step_ms));
+        self.until_ms = self.until_ms.saturating_sub(step_ms);
+    }
 }
 
 /// A settlement, its follow-ups encoded.
@@ -93,6 +106,8 @@ pub(super) enum Write {
     Cancel(Vec<JobId>),
     Discard(Vec<JobId>),
     Purge(Vec<Target>),
+    /// The wall clock stepped back by so many milliseconds: what waits for a time goes along.
+    ShiftBack(i64),
     /// A job that cannot be run goes to the dead.
     Bury {
         seq: i64,
@@ -121,9 +136,21 @@ impl Write {
         }
     }
 
+    /// Shifts what was prepared before the wall clock stepped back to `now_ms`.
+    pub(super) fn heed_step(&mut self, now_ms: i64) {
+        let jobs: Vec<&mut Prepared> = match self {
+            Self::Enqueue(jobs) => jobs.iter_mut().flatten().collect(),
+            Self::Settle(settles) => {
+                settles.iter_mut().filter_map(|settle| settle.follow_ups.as_mut().ok()).flatten().collect()
+            }
+            _ => Vec::new(),
+        };
+        jobs.into_iter().for_each(|new| new.heed_step(now_ms));
+    }
+
     /// Whether somebody relies on it once it is answered. What is not durable may be undone by a power cut, and
     /// is done again then.
     pub(super) const fn must_last(&self) -> bool {
-        !matches!(self, Self::Promote(_))
+        !matches!(self, Self::Promote(_) | Self::ShiftBack(_))
     }
 }

@@ -12,6 +12,7 @@ use super::serve;
 use super::window::Window;
 use super::write::{Answer, PreparedSettle, Write};
 use crate::backend::rules::{Dice, SWEEP_AT_RESERVE, ahead};
+use crate::backend::wall::{self, Wall};
 use crate::backend::{Extended, Lease, Reservation, Reserve, Settle};
 use crate::error::QueueError;
 use crate::state::Verdict;
@@ -26,6 +27,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 const BATCH_CALLS_MAX: usize = 256;
 /// A batch is closed when it holds so many new jobs' bytes: a commit must stay short.
 const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// How long to wait before a shift that failed is tried again, in milliseconds.
+const SHIFT_AGAIN_MS: u64 = 1_000;
 
 type Reply<T> = oneshot::Sender<Result<T, QueueError>>;
 
@@ -116,6 +120,11 @@ pub(super) struct Writer {
     pub(super) checkpointer: Checkpointer,
     pub(super) options: LocalOptions,
     pub(super) clock: SharedClock,
+    pub(super) wall: Wall,
+    /// The wall time of the batch: read once, so that a step of the clock falls between two batches.
+    pub(super) now_ms: i64,
+    /// A shift that failed is not tried again before this.
+    pub(super) shift_after_mono_ms: u64,
     pub(super) dice: Dice,
     /// The process before this one died: marks are on disk before their jobs are handed out, so that a job
     /// that kills every process is found out.
@@ -181,6 +190,8 @@ impl Writer {
         if let Err(error) = self.mend() {
             return batch.refuse(&error);
         }
+        self.keep_time();
+        batch.writes.iter_mut().for_each(|(write, _)| write.heed_step(self.now_ms));
         batch.writes.extend(self.chores.drain(..).map(|write| (write, None)));
         if !batch.reserves.is_empty() && self.sweep_is_due() {
             // A sweep that fails is made good by the next one.
@@ -209,9 +220,29 @@ impl Writer {
     }
 
     fn sweep_is_due(&self) -> bool {
-        let now_ms = self.clock.now_ms();
         let live = self.shared.look();
-        live.next_due_ms.into_iter().chain(live.next_expiry_ms).any(|at_ms| at_ms <= now_ms)
+        live.next_due_ms.into_iter().chain(live.next_expiry_ms).any(|at_ms| at_ms <= self.now_ms)
+    }
+
+    /// Reads the clock. If the wall clock stepped back, shifts along what waits for a time. A shift that cannot be
+    /// stored is tried again a while later; what is stored meanwhile will come early.
+    fn keep_time(&mut self) {
+        let (now_ms, mono_ms) = wall::read(&*self.clock);
+        self.now_ms = now_ms;
+        let Some(step_ms) = self.wall.fell(now_ms, mono_ms) else { return };
+        if mono_ms < self.shift_after_mono_ms {
+            return;
+        }
+        match self.commit(&[&Write::ShiftBack(step_ms)], false) {
+            Ok(_) => {
+                self.wall.shifted(now_ms, mono_ms);
+                tracing::warn!(step_ms, "the clock was set back: what waits for a time was shifted along");
+            }
+            Err(fail) => {
+                self.explain(fail);
+                self.shift_after_mono_ms = mono_ms.saturating_add(SHIFT_AGAIN_MS);
+            }
+        }
     }
 
     /// Answers those for whom there are jobs at once; the others are returned.
@@ -250,8 +281,9 @@ impl Writer {
             return Some((request, reply));
         }
         let next_in_ms = {
-            let (live, now_ms) = (self.shared.look(), self.clock.now_ms());
-            live.next_due_ms.into_iter().chain(live.next_expiry_ms).min().map(|at_ms| ahead(at_ms, now_ms))
+            let live = self.shared.look();
+            let next_ms = live.next_due_ms.into_iter().chain(live.next_expiry_ms).min();
+            next_ms.map(|at_ms| ahead(at_ms, self.now_ms))
         };
         if let Err(Ok((unwanted, _))) = reply.send(Ok((reservations, next_in_ms))) {
             // The caller has gone meanwhile: nobody will run these.

@@ -1,6 +1,7 @@
 //! The store itself: rows, and what is derived from them.
 
 use crate::backend::rules::{Dice, Limits, Retention, ahead};
+use crate::backend::wall::Wall;
 use crate::backend::{Fence, QueueStats, WorkerId};
 use crate::job::{GroupKey, Job, JobId};
 use crate::state::{CRASHES_SUSPECT, State};
@@ -46,6 +47,7 @@ pub(super) struct Queue {
 pub(super) struct Model {
     pub(super) now_ms: i64,
     pub(super) mono_ms: u64,
+    pub(super) wall: Wall,
     pub(super) limits: Limits,
     pub(super) retention: Retention,
     pub(super) dice: Dice,
@@ -62,10 +64,11 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(limits: Limits, retention: Retention) -> Self {
+    pub(super) fn new(limits: Limits, retention: Retention, wall: Wall) -> Self {
         Self {
             now_ms: 0,
             mono_ms: 0,
+            wall,
             limits,
             retention,
             dice: Dice::new(),

@@ -215,6 +215,25 @@ impl Model {
         });
     }
 
+    /// If the wall clock stepped back, shifts along what waits for a time.
+    pub(super) fn keep_time(&mut self) {
+        let Some(step_ms) = self.wall.fell(self.now_ms, self.mono_ms) else { return };
+        let seqs: Vec<u64> = self.rows.keys().copied().collect();
+        for seq in seqs {
+            self.edit(seq, |row| {
+                let job = &mut row.job;
+                if matches!(job.state, State::Scheduled | State::Retryable) {
+                    job.run_at_ms = job.run_at_ms.saturating_sub(step_ms);
+                }
+                let begun_before = job.attempt - u32::from(job.state == State::Running);
+                if !job.state.is_final() && begun_before == 0 {
+                    job.expires_ms = job.expires_ms.map(|at_ms| at_ms.saturating_sub(step_ms));
+                }
+            });
+        }
+        self.wall.shifted(self.now_ms, self.mono_ms);
+    }
+
     /// Buries what expired, then makes available what is due.
     pub(super) fn sweep(&mut self, limit: usize) -> u64 {
         let mut moved = 0;

@@ -230,6 +230,47 @@ async fn a_closed_store_says_so() {
     store.close().await.expect("closing twice is fine");
 }
 
+/// Across a restart nothing tells how long it took: jobs wait no longer than they would have, had it taken no time.
+#[tokio::test]
+async fn s22_a_clock_set_back_over_a_restart_makes_nobody_wait_for_longer() {
+    for clean in [true, false] {
+        let house = House::new();
+        let (rig, store) = house.open();
+        let mortal = rig.add(NewJob { ttl_ms: Some(4_000), ..delayed(3_000) }).await;
+        let id = rig.add(delayed(2_000)).await;
+        if clean { store.close().await } else { store.abandon().await }.expect("ends");
+        house.clock.step_wall(-3_600_000);
+        let (rig, store) = house.open();
+        rig.pass(1_999);
+        rig.nothing_is_ready().await;
+        rig.pass(1);
+        assert_eq!(ids(&rig.take(9).await), [id], "clean: {clean}");
+        // A restart without a step shifts nothing once more, nor does a step forward.
+        store.close().await.expect("ends");
+        house.clock.step_wall(500);
+        let (rig, _store) = house.open();
+        assert_eq!(rig.job(mortal).await.run_at_ms, START_MS - 3_600_000 + 3_000);
+        rig.pass(1_500);
+        assert_eq!(rig.promote().await, 1);
+        assert_eq!(rig.state(mortal).await, Some(State::Dead));
+    }
+}
+
+#[tokio::test]
+async fn a_store_from_before_the_clock_was_watched_opens() {
+    let house = House::new();
+    let (rig, store) = house.open();
+    let id = rig.add(delayed(2_000)).await;
+    store.close().await.expect("ends");
+    let conn = rusqlite::Connection::open(house.options().path).expect("opens");
+    conn.execute_batch("ALTER TABLE pulse DROP COLUMN seen").expect("drops");
+    drop(conn);
+    let (rig, _store) = house.open();
+    assert_eq!(rig.job(id).await.run_at_ms, START_MS + 2_000);
+    rig.pass(2_000);
+    assert_eq!(ids(&rig.take(9).await), [id]);
+}
+
 async fn store_reserve(
     rig: &Rig,
     request: steadfast_queue::backend::Reserve,

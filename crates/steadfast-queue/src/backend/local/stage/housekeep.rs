@@ -56,6 +56,15 @@ impl Stage<'_> {
         if self.is_its_turn(&job)? { self.line_up(job) } else { Ok(()) }
     }
 
+    /// The wall clock stepped back: shifts along what waits for a time, so that nobody waits for as long as the
+    /// step.
+    pub(in crate::backend::local) fn shift_back(&mut self, step_ms: i64) -> Result<Controlled, Fail> {
+        let affected = self.conn.execute(sql::SHIFT_DUE, [step_ms])?;
+        self.conn.execute(sql::SHIFT_EXPIRY, [step_ms])?;
+        self.effects.push(Effect::ShiftedBack(step_ms));
+        Ok(Controlled { affected: affected as u64, skipped: 0 })
+    }
+
     /// Sends a job that cannot be run to the dead.
     pub(super) fn bury(&mut self, seq: i64, failure: &Failure) -> Result<Controlled, Fail> {
         let ticket = self.ticket(Table::Job, seq)?.filter(|job| !self.is_held(&job.id));

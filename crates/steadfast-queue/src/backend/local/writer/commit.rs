@@ -10,6 +10,7 @@ use crate::backend::local::schema;
 use crate::backend::local::stage::{Fail, Setting, Stage};
 use crate::backend::local::window::Window;
 use crate::backend::local::write::{Answer, Write};
+use crate::backend::wall::Wall;
 use crate::error::QueueError;
 use crate::job::JobId;
 use rusqlite::{Connection, ErrorCode, params};
@@ -78,7 +79,7 @@ impl Writer {
 
     /// One transaction. Memory changes only if it is on disk.
     pub(super) fn commit(&mut self, writes: &[&Write], must_last: bool) -> Committed {
-        let (now_ms, begun_mono_ms) = (self.clock.now_ms(), self.clock.mono_ms());
+        let (now_ms, begun_mono_ms) = (self.now_ms, self.clock.mono_ms());
         self.limit_pages()?;
         self.enter(writes, now_ms)?;
         self.sync(must_last)?;
@@ -112,12 +113,13 @@ impl Writer {
     fn stage(&mut self, writes: &[&Write], now_ms: i64) -> Result<Staged, Fail> {
         let live = self.shared.look();
         let changes = self.conn.total_changes();
+        let mono_ms = self.clock.mono_ms();
         let setting = Setting {
             dice: &mut self.dice,
             limits: self.options.limits,
             retention: self.options.retention,
             now_ms,
-            mono_ms: self.clock.mono_ms(),
+            mono_ms,
         };
         let mut stage = Stage::new(&self.conn, &live, setting, writes);
         let answers = writes.iter().map(|write| stage.run(write)).collect::<Result<Vec<_>, _>>()?;
@@ -125,8 +127,11 @@ impl Writer {
         let mut commits = live.commits;
         if self.conn.total_changes() != changes {
             commits += 1;
-            let mut pulse = self.conn.prepare_cached("UPDATE pulse SET commits = ?1, number = ?2")?;
-            pulse.execute([commits, stage.number])?;
+            let shifts = writes.iter().any(|write| matches!(write, Write::ShiftBack(_)));
+            let seen_ms = if shifts { now_ms } else { self.wall.meant_ms(mono_ms) };
+            let mut pulse =
+                self.conn.prepare_cached("UPDATE pulse SET commits = ?1, number = ?2, seen = ?3")?;
+            pulse.execute([commits, stage.number, seen_ms])?;
         }
         Ok(Staged { answers, number: stage.number, effects: stage.effects, commits, marked })
     }
@@ -286,6 +291,11 @@ impl Writer {
             tracing::error!(lost, "the disk lost commits that it had confirmed");
             crate::metrics::local_commits_lost(u64::try_from(lost).unwrap_or(0));
         }
+        if fresh.commits != live.commits {
+            // A shift may be among those lost, or there after all: the disk knows what its times are meant in.
+            let seen_ms = load::pulse(&self.conn).map_err(failed)?.seen_ms;
+            self.wall = Wall::at(seen_ms, self.clock.mono_ms());
+        }
         load::take_over(&self.conn, &mut fresh, &mut live).map_err(failed)?;
         load::suspects(&self.conn, &mut fresh).map_err(failed)?;
         fresh.woken = fresh.queues.keys().copied().collect();
@@ -300,9 +310,12 @@ impl Writer {
             return;
         }
         let ended = self.sync(true).and_then(|()| {
-            let sql =
-                "BEGIN IMMEDIATE; DELETE FROM mark WHERE cancel = 0; UPDATE pulse SET clean = 1; COMMIT;";
-            Ok(self.conn.execute_batch(sql)?)
+            let seen_ms = self.wall.meant_ms(self.clock.mono_ms());
+            let sql = format!(
+                "BEGIN IMMEDIATE; DELETE FROM mark WHERE cancel = 0;
+                 UPDATE pulse SET clean = 1, seen = {seen_ms}; COMMIT;"
+            );
+            Ok(self.conn.execute_batch(&sql)?)
         });
         if let Err(error) = ended {
             tracing::error!(
