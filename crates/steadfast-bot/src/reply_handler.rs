@@ -63,8 +63,10 @@ impl ReplyHandler {
             Ok(reply) => reply,
             Err(failure) => return Outcome::Dead(failure),
         };
-        // Twice at most: once to find it in doubt, once more when the doubt is gone.
-        for _ in 0..2 {
+        // Attempts are counted anew, though some failed before: an operator took the job out of the dead letters.
+        let mut by_hand = job.attempt <= 1 && !job.history.is_empty();
+        // Thrice at most: to open what had failed, to find it in doubt, and once more when the doubt is gone.
+        for _ in 0..3 {
             let claim = match self.records.claim(&reply.outbox_id, self.config.claim_hold_ms).await {
                 Ok(claim) => claim,
                 Err(error) => return on_error(&error, &self.config),
@@ -76,6 +78,12 @@ impl ReplyHandler {
                     Resolution::SendAgain => {}
                 },
                 Claim::Held { for_ms } => return Outcome::Snooze(u64::try_from(for_ms).unwrap_or(0).max(50)),
+                Claim::Settled(OutboxState::Failed) if by_hand => {
+                    by_hand = false;
+                    if let Err(error) = self.record(&reply.outbox_id, SendRecord::Reopened).await {
+                        return on_error(&error, &self.config);
+                    }
+                }
                 Claim::Settled(state) => return settled(state),
                 Claim::Unknown => {
                     let message =

@@ -173,4 +173,6 @@ pub enum SendRecord {
         /// `opted_out` or `window_closed`.
         reason: &'static str,
     },
+    /// An operator wants a failed entry tried again. Does nothing to any other.
+    Reopened,
 }

@@ -135,6 +135,7 @@ impl Progress {
                 self.settle(OutboxState::Suppressed);
                 notes.push(note("suppressed", *reason));
             }
+            SendRecord::Reopened => {}
         }
         Ok(())
     }
@@ -157,7 +158,24 @@ impl Progress {
         notes.push(note("not_sent", "nothing went out; it will be tried again"));
     }
 
+    /// A failed entry was refused, so nothing of it went out; unless a claim was lost before, whose holder
+    /// may have sent it: then it is looked up first, like every send in doubt.
+    fn reopen(&mut self, notes: &mut Vec<Note>) {
+        notes.push(note("reopened", "an operator wants it tried again"));
+        self.error_code = None;
+        self.reason = None;
+        if self.lost_claims > 0 {
+            self.doubt();
+        } else {
+            self.state = OutboxState::Pending;
+            self.first_try_ms = None;
+        }
+    }
+
     fn report_on_settled(&mut self, outcome: &SendRecord, notes: &mut Vec<Note>) -> Result<(), String> {
+        if *outcome == SendRecord::Reopened && self.state == OutboxState::Failed && self.sid.is_none() {
+            self.reopen(notes);
+        }
         let SendRecord::Sent { sid } = outcome else {
             return Ok(());
         };

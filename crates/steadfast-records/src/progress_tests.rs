@@ -206,3 +206,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn only_a_failed_reply_is_reopened_and_one_in_doubt_is_looked_up_first() {
+    let mut reply = fresh();
+    take(&mut reply, 1_000);
+    assert_eq!(report(&mut reply, &SendRecord::Reopened), Ok(()));
+    assert_eq!(reply.state, OutboxState::Sending);
+    report(&mut reply, &SendRecord::Failed { error_code: Some(21_211) }).expect("plain");
+    report(&mut reply, &SendRecord::Reopened).expect("plain");
+    assert_eq!((reply.state, reply.error_code), (OutboxState::Pending, None));
+
+    reply.lost_claims = 1;
+    report(&mut reply, &SendRecord::Failed { error_code: None }).expect("plain");
+    report(&mut reply, &SendRecord::Reopened).expect("plain");
+    assert_eq!(reply.state, OutboxState::Ambiguous);
+    report(&mut reply, &SendRecord::Sent { sid: sid(1) }).expect("plain");
+    report(&mut reply, &SendRecord::Reopened).expect("plain");
+    assert_eq!(reply.state, OutboxState::Sent);
+}

@@ -8,6 +8,8 @@ use steadfast_core::message::StatusCallback;
 use steadfast_core::ports::{Records, RefusalClass};
 use steadfast_core::{Clock, queues};
 use steadfast_queue::handler::Outcome;
+use steadfast_queue::job::AttemptRecord;
+use steadfast_queue::policy::Failure;
 use steadfast_queue::{Job, NewJob};
 
 /// A reply waiting to be sent: the welcome to message `number`.
@@ -263,4 +265,22 @@ proptest! {
             assert_eq!(bench.records.known_sids(std::slice::from_ref(&sid)).await.expect("read"), [sid]);
         });
     }
+}
+
+#[tokio::test]
+async fn an_operators_retry_sends_what_had_failed_for_good() {
+    let bench = Bench::new();
+    let mut job = reply(&bench, 1).await;
+    bench.twilio.will([Act::Refuse(RefusalClass::Permanent, Some(400), None)]);
+    let Outcome::Dead(failure) = bench.run(&job).await else { panic!("not dead") };
+    // The process may die before the queue hears of it: that alone sends nothing.
+    assert!(matches!(bench.run(&job).await, Outcome::Dead(_)));
+    assert_eq!(bench.twilio.sends(), 1);
+    // Out of the dead letters a job comes with its history and a fresh set of attempts.
+    let Failure { error, message } = failure;
+    job.history.push(AttemptRecord { attempt: 1, at_ms: START_MS, error, message });
+    assert!(is_done(&bench.run(&job).await));
+    assert_eq!((bench.twilio.sends(), bench.twilio.accepted().len()), (2, 1));
+    assert!(is_done(&bench.run(&job).await));
+    assert_eq!(bench.twilio.sends(), 2);
 }
