@@ -230,7 +230,7 @@ pub struct Job {
     pub group: Option<GroupKey>,
     /// Attempts begun, the running one included. Snoozes and releases take theirs back.
     pub attempt: u32,
-    /// Processes that died under it.
+    /// Processes that died under it in a row, without an attempt in between that ended with a retry or snooze.
     pub crash_count: u32,
     /// The schedule of its retries.
     pub retry: RetryPolicy,

@@ -11,7 +11,11 @@
 //!                                                 │ └───dead──────▶ dead ──operator's retry──▶ available
 //!                                                 └─────cancel────▶ cancelled
 //! ```
-//! Cancel reaches every state but the final ones. A snooze is a `scheduled` job that spent no attempt.
+//! Cancel reaches every state but the final ones. A snooze is a `scheduled` job that spent no attempt; so is one
+//! that was put off.
+//!
+//! Crashes count in a row: an attempt that ended with a retry or a snooze shows that the process can live with
+//! the job, and starts the count anew. A job that comes back without having run (released, put off) keeps it.
 
 use crate::policy::{Failure, RetryPolicy};
 use serde::{Deserialize, Serialize};
@@ -90,8 +94,13 @@ pub enum Verdict {
         /// When to try again, instead of the schedule's time (a server's `Retry-After`).
         after_ms: Option<u64>,
     },
-    /// Not now, and not its fault (its dependency is down): again later, no attempt spent.
+    /// It ran and says: not now, and not its fault (its dependency is down). Again later, no attempt spent.
     Snooze {
+        /// How much later.
+        after_ms: u64,
+    },
+    /// Put off, not run: again later, no attempt spent, nothing learned of the job.
+    PutOff {
         /// How much later.
         after_ms: u64,
     },
@@ -113,6 +122,8 @@ pub struct Transition {
     pub due_in_ms: u64,
     /// Whether the attempt that was counted at the reservation is taken back.
     pub attempt_back: bool,
+    /// Whether its crashes so far no longer count: it ran, and the process lived.
+    pub crashes_over: bool,
     /// What its history gains.
     pub failure: Option<Failure>,
 }
@@ -120,50 +131,59 @@ pub struct Transition {
 /// What follows `verdict` on a running job in its attempt number `attempt` (1 is the first).
 /// `jitter` in 0..1 spreads retries; the caller draws it.
 pub fn settle(verdict: Verdict, attempt: u32, retry: &RetryPolicy, jitter: f64) -> Transition {
-    let dead = |failure| Transition {
-        state: State::Dead,
+    let to = |state, failure| Transition {
+        state,
         due_in_ms: 0,
         attempt_back: false,
-        failure: Some(failure),
+        crashes_over: false,
+        failure,
+    };
+    let later = |after_ms| {
+        let state = if after_ms == 0 { State::Available } else { State::Scheduled };
+        Transition { due_in_ms: after_ms, attempt_back: true, ..to(state, None) }
     };
     match verdict {
-        Verdict::Complete => {
-            Transition { state: State::Completed, due_in_ms: 0, attempt_back: false, failure: None }
-        }
+        Verdict::Complete => to(State::Completed, None),
         Verdict::Retry { failure, after_ms } => match retry.delay_ms(attempt, jitter) {
-            None => dead(failure),
+            None => to(State::Dead, Some(failure)),
             Some(scheduled_ms) => Transition {
-                state: State::Retryable,
                 due_in_ms: after_ms.unwrap_or(scheduled_ms),
-                attempt_back: false,
-                failure: Some(failure),
+                crashes_over: true,
+                ..to(State::Retryable, Some(failure))
             },
         },
-        Verdict::Snooze { after_ms } => {
-            let state = if after_ms == 0 { State::Available } else { State::Scheduled };
-            Transition { state, due_in_ms: after_ms, attempt_back: true, failure: None }
-        }
-        Verdict::Dead { failure } => dead(failure),
-        Verdict::Release => {
-            Transition { state: State::Available, due_in_ms: 0, attempt_back: true, failure: None }
-        }
+        Verdict::Snooze { after_ms } => Transition { crashes_over: true, ..later(after_ms) },
+        Verdict::PutOff { after_ms } => later(after_ms),
+        Verdict::Dead { failure } => to(State::Dead, Some(failure)),
+        Verdict::Release => later(0),
     }
 }
 
-/// Crashes after which a job is dead.
+/// Crashes in a row after which a job is dead.
 pub const CRASHES_MAX: u32 = 3;
-/// Crashes after which a job runs alone in its process, so that it takes no innocent job with it.
+/// Crashes in a row after which a job runs alone in its process, so that it takes no innocent job with it.
 pub const CRASHES_SUSPECT: u32 = 2;
 
 /// What follows when the lease of a running job ran out: its worker died or lost contact. Counts as a
-/// crash, not as a failed attempt; three crashes are dead. `crash_count` includes this one.
+/// crash, not as a failed attempt; three in a row are dead. `crash_count` includes this one.
 pub fn reclaim(crash_count: u32) -> Transition {
-    if crash_count >= CRASHES_MAX {
-        let failure =
-            Failure::new("crashed", format!("its worker died {crash_count} times while running it"));
-        return Transition { state: State::Dead, due_in_ms: 0, attempt_back: false, failure: Some(failure) };
+    let back = Transition {
+        state: State::Available,
+        due_in_ms: 0,
+        attempt_back: true,
+        crashes_over: false,
+        failure: None,
+    };
+    if crash_count < CRASHES_MAX {
+        return back;
     }
-    Transition { state: State::Available, due_in_ms: 0, attempt_back: true, failure: None }
+    let message = format!("its worker died {crash_count} times in a row while running it");
+    Transition {
+        state: State::Dead,
+        attempt_back: false,
+        failure: Some(Failure::new("crashed", message)),
+        ..back
+    }
 }
 
 /// What follows instead of `next` when somebody called the job off while it ran: what is final stands, all
@@ -204,7 +224,8 @@ mod tests {
     #[test]
     fn a_snooze_and_a_release_spend_nothing() {
         let policy = RetryPolicy::default();
-        for verdict in [Verdict::Snooze { after_ms: 10 }, Verdict::Release] {
+        for verdict in [Verdict::Snooze { after_ms: 10 }, Verdict::PutOff { after_ms: 10 }, Verdict::Release]
+        {
             let next = settle(verdict, 6, &policy, 0.0);
             assert!(next.attempt_back && !next.state.is_final());
         }
@@ -215,6 +236,20 @@ mod tests {
         assert_eq!(reclaim(1).state, State::Available);
         assert_eq!(reclaim(2).state, State::Available);
         assert_eq!(reclaim(3).state, State::Dead);
+    }
+
+    #[test]
+    fn only_an_attempt_that_ran_to_its_end_ends_a_row_of_crashes() {
+        let policy = RetryPolicy::default();
+        for (verdict, over) in [
+            (Verdict::Retry { failure: failure(), after_ms: None }, true),
+            (Verdict::Snooze { after_ms: 0 }, true),
+            (Verdict::PutOff { after_ms: 5 }, false),
+            (Verdict::Release, false),
+        ] {
+            assert_eq!(settle(verdict, 1, &policy, 0.5).crashes_over, over);
+        }
+        assert!(!reclaim(1).crashes_over);
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl Fetcher {
             () = self.stop.cancelled() => Some(Decision::release()),
             why = interruption(&taken.held, lane) => decide(&taken.job, Some(why), End::Silent),
             pass = seat.alone() => return lane.start(taken, Arc::new(pass)),
-            () = tokio::time::sleep(wait_max) => Some(Decision::snooze(wait_max)),
+            () = tokio::time::sleep(wait_max) => Some(Decision::put_off(wait_max)),
         };
         lane.turn_away(taken, decision, None).await;
     }

@@ -169,7 +169,7 @@ impl Lane {
         let decision = decision.unwrap_or_else(Decision::release);
         let failure = match &decision.verdict {
             Verdict::Retry { failure, .. } | Verdict::Dead { failure } => Some(failure.clone()),
-            Verdict::Complete | Verdict::Snooze { .. } | Verdict::Release => None,
+            Verdict::Complete | Verdict::Snooze { .. } | Verdict::PutOff { .. } | Verdict::Release => None,
         };
         let report = JobReport {
             queue: Arc::clone(&self.shared.queue),

@@ -15,7 +15,7 @@ pub enum JobOutcome {
     Completed,
     /// Failed; it runs again.
     Retried,
-    /// Put off, no attempt spent.
+    /// Put off by its handler, or before it ran, no attempt spent.
     Snoozed,
     /// Failed for good.
     Dead,

@@ -49,7 +49,7 @@ impl Decision {
         let outcome = match &verdict {
             Verdict::Complete => JobOutcome::Completed,
             Verdict::Retry { .. } => JobOutcome::Retried,
-            Verdict::Snooze { .. } => JobOutcome::Snoozed,
+            Verdict::Snooze { .. } | Verdict::PutOff { .. } => JobOutcome::Snoozed,
             Verdict::Dead { .. } => JobOutcome::Dead,
             Verdict::Release => JobOutcome::Released,
         };
@@ -61,10 +61,16 @@ impl Decision {
         Self::plain(Verdict::Release)
     }
 
-    /// Later, no attempt spent.
+    /// Later, no attempt spent: it ran.
     pub(crate) fn snooze(after: Duration) -> Self {
         let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         Self::plain(Verdict::Snooze { after_ms })
+    }
+
+    /// Later, no attempt spent: it did not run.
+    pub(crate) fn put_off(after: Duration) -> Self {
+        let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        Self::plain(Verdict::PutOff { after_ms })
     }
 
     /// Nobody here knows the kind. Dead at once: waiting would not teach anybody.

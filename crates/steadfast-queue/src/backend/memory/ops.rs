@@ -196,6 +196,9 @@ impl Model {
             if let Some(failure) = next.failure {
                 rules::remember(&mut row.job.history, row.job.attempt, now_ms, failure);
             }
+            if next.crashes_over {
+                row.job.crash_count = 0;
+            }
             if next.attempt_back {
                 row.job.attempt = row.job.attempt.saturating_sub(1);
             }

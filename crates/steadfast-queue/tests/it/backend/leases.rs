@@ -19,6 +19,8 @@ over_every_backend!(
     fences_only_grow,
     reclaim_heeds_its_limit_and_says_when_to_come_back,
     a_suspect_comes_alone,
+    only_crashes_in_a_row_kill,
+    what_did_not_run_keeps_its_crashes,
 );
 
 async fn s1_a_worker_that_dies_costs_a_crash_and_no_attempt(make: Make) {
@@ -225,4 +227,55 @@ async fn a_suspect_comes_alone(make: Make) {
     assert_eq!(ids(&suspect), [first]);
     assert!(suspect[0].alone);
     assert_eq!(ids(&rig.take(5).await), [third]);
+}
+
+/// The lease of the next job runs out; returns the crashes counted before.
+async fn crash(rig: &Rig) -> u32 {
+    let held = rig.next().await;
+    rig.pass(LEASE_MS);
+    rig.reclaim().await;
+    held.job.crash_count
+}
+
+async fn only_crashes_in_a_row_kill(make: Make) {
+    let rig = Rig::new(make);
+    let id = rig.add(job()).await;
+    for verdict in [Verdict::Snooze { after_ms: 5 }, Verdict::Snooze { after_ms: 0 }, retry()] {
+        assert_eq!((crash(&rig).await, crash(&rig).await), (0, 1));
+        let held = rig.next().await;
+        assert!(held.alone, "after two in a row");
+        rig.settle(&held, verdict).await;
+        assert_eq!(rig.job(id).await.crash_count, 0);
+        rig.pass(10_000);
+    }
+    // No suspect any more: it comes with others.
+    let other = rig.add(job()).await;
+    let taken = rig.take(2).await;
+    assert_eq!(ids(&taken), [other, id]);
+    assert!(!taken[1].alone);
+    rig.complete(&taken[0]).await;
+    rig.settle(&taken[1], Verdict::Release).await;
+    for crashes in 0..3 {
+        assert_eq!(crash(&rig).await, crashes);
+    }
+    assert_eq!(rig.state(id).await, Some(State::Dead));
+}
+
+async fn what_did_not_run_keeps_its_crashes(make: Make) {
+    let rig = Rig::new(make);
+    let id = rig.add(job()).await;
+    assert_eq!((crash(&rig).await, crash(&rig).await), (0, 1));
+    for verdict in [Verdict::Release, Verdict::PutOff { after_ms: 0 }, Verdict::PutOff { after_ms: 50 }] {
+        let held = rig.next().await;
+        assert_eq!((held.job.attempt, held.job.crash_count, held.alone), (1, 2, true));
+        rig.settle(&held, verdict).await;
+        let job = rig.job(id).await;
+        assert_eq!((job.attempt, job.crash_count), (0, 2));
+        if job.state == State::Scheduled {
+            rig.nothing_is_ready().await;
+            rig.pass(50);
+        }
+    }
+    assert_eq!(crash(&rig).await, 2);
+    assert_eq!(rig.state(id).await, Some(State::Dead));
 }

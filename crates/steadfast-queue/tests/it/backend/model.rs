@@ -39,6 +39,7 @@ enum Said {
     Complete,
     Retry(Option<u64>),
     Snooze(u64),
+    PutOff(u64),
     Dead,
     Release,
 }
@@ -88,6 +89,7 @@ fn said() -> impl Strategy<Value = Said> {
         4 => Just(Said::Complete),
         2 => proptest::option::of(0_u64..100).prop_map(Said::Retry),
         1 => prop_oneof![Just(0_u64), Just(60)].prop_map(Said::Snooze),
+        1 => prop_oneof![Just(0_u64), Just(60)].prop_map(Said::PutOff),
         1 => Just(Said::Dead),
         1 => Just(Said::Release),
     ]
@@ -280,6 +282,7 @@ impl Pair {
                     Verdict::Retry { failure: Failure::new("boom", "m"), after_ms: *after_ms }
                 }
                 Said::Snooze(after_ms) => Verdict::Snooze { after_ms: *after_ms },
+                Said::PutOff(after_ms) => Verdict::PutOff { after_ms: *after_ms },
                 Said::Dead => Verdict::Dead { failure: Failure::new("bad", "m") },
                 Said::Release => Verdict::Release,
             };

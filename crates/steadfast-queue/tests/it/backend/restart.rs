@@ -124,6 +124,29 @@ async fn only_an_unclean_end_counts_crashes() {
     assert_eq!(ids(&rig.take(10).await), [bystander]);
 }
 
+/// An innocent job that happens to run at three unclean ends, over a long life.
+#[tokio::test]
+async fn crashes_fade_when_the_process_lives_through_an_attempt() {
+    let house = House::new();
+    let (rig, store) = house.open();
+    let id = rig.add(job()).await;
+    store.close().await.expect("closes");
+    for crashes in [0, 1, 0, 1, 0] {
+        let (rig, store) = house.open();
+        let held = rig.next().await;
+        assert_eq!(held.job.crash_count, crashes);
+        if crashes == 1 {
+            rig.settle(&held, Verdict::Snooze { after_ms: 0 }).await;
+            store.close().await.expect("closes");
+        } else {
+            rig.add(job_in("other")).await;
+            store.abandon().await.expect("ends");
+        }
+    }
+    let (rig, _store) = house.open();
+    assert_eq!((rig.state(id).await, rig.job(id).await.crash_count), (Some(State::Available), 1));
+}
+
 #[tokio::test]
 async fn what_was_finished_before_the_crash_has_not_crashed() {
     let house = House::new();

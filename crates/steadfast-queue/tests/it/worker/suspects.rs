@@ -45,7 +45,7 @@ async fn take(rig: &Rig, queue: &str, max: usize, lease_ms: u64) -> Vec<Reservat
 async fn suspect_in_ten_seconds(rig: &Rig, queue: &str) -> JobId {
     let id = suspects_in(rig, queue, 1).await[0];
     let taken = take(rig, queue, 1, 1_000).await.remove(0);
-    let verdict = Verdict::Snooze { after_ms: 10_000 };
+    let verdict = Verdict::PutOff { after_ms: 10_000 };
     let settle = Settle { lease: taken.lease, verdict, follow_ups: vec![] };
     assert_eq!(rig.store.settle(vec![settle]).await.expect("settle"), [Settled::Now(State::Scheduled)]);
     id

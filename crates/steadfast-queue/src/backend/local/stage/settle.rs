@@ -58,7 +58,8 @@ impl Stage<'_> {
             self.tally(ticket.queue, Tally::Failed);
         }
         let state = next.state;
-        self.end_lease(&ticket, attempt, ticket.crash, marked, next)?;
+        let crash = if next.crashes_over { 0 } else { ticket.crash };
+        self.end_lease(&ticket, attempt, crash, marked, next)?;
         for new in follow_ups {
             self.enqueue(new)?;
         }
@@ -100,26 +101,36 @@ impl Stage<'_> {
             }
             state => {
                 self.effects.push(Effect::Freed(ticket.id));
-                self.put_off(ticket, attempt, spent, Transition { state, ..next })
+                self.put_off(ticket, attempt, (spent, crash), Transition { state, ..next })
             }
         }
     }
 
-    /// Makes a running job wait for later.
-    fn put_off(&mut self, ticket: &Ticket, attempt: u32, spent: u32, next: Transition) -> Result<(), Fail> {
+    /// Makes a running job wait for later, with so many attempts spent and crashes counted.
+    fn put_off(
+        &mut self,
+        ticket: &Ticket,
+        attempt: u32,
+        (spent, crash): (u32, u32),
+        next: Transition,
+    ) -> Result<(), Fail> {
         let run_at_ms = rules::later(self.now_ms, next.due_in_ms);
         let state = state_code(next.state);
         match next.failure {
             Some(failure) => {
                 let history = self.history_with(ticket.seq, attempt, failure)?;
-                let sql = "UPDATE job SET state = ?2, ready = NULL, run_at = ?3, attempt = ?4, history = ?5 WHERE seq = ?1";
+                let sql = "UPDATE job SET state = ?2, ready = NULL, run_at = ?3, attempt = ?4, crash = ?5,
+                    history = ?6 WHERE seq = ?1";
                 self.conn
                     .prepare_cached(sql)?
-                    .execute(params![ticket.seq, state, run_at_ms, spent, history])?;
+                    .execute(params![ticket.seq, state, run_at_ms, spent, crash, history])?;
             }
             None => {
-                let sql = "UPDATE job SET state = ?2, ready = NULL, run_at = ?3, attempt = ?4 WHERE seq = ?1";
-                self.conn.prepare_cached(sql)?.execute(params![ticket.seq, state, run_at_ms, spent])?;
+                let sql = "UPDATE job SET state = ?2, ready = NULL, run_at = ?3, attempt = ?4, crash = ?5
+                    WHERE seq = ?1";
+                self.conn
+                    .prepare_cached(sql)?
+                    .execute(params![ticket.seq, state, run_at_ms, spent, crash])?;
             }
         }
         self.moved(ticket.queue, Some(State::Running), Some(next.state), ticket.bytes);
