@@ -150,12 +150,12 @@ pub(super) fn refill(conn: &Connection, live: &mut Live, queue: i64) -> rusqlite
 }
 
 /// Takes leases, and counts since the start, over from before an I/O error. A lease whose job is no longer
-/// where it was is lost.
-pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &mut Live) -> rusqlite::Result<()> {
+/// where it was is lost. `before` stays whole: if anything here or after it fails, it is still what counts.
+pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &Live) -> rusqlite::Result<()> {
     live.epoch = before.epoch;
     live.last_fence = before.last_fence;
     live.number = live.number.max(before.number);
-    live.unmarked = std::mem::take(&mut before.unmarked);
+    live.unmarked.clone_from(&before.unmarked);
     for (no, queue) in &mut live.queues {
         let Some(old) = before.queues.get(no) else { continue };
         queue.picks = old.picks;
@@ -167,7 +167,7 @@ pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &mut Live) -
         queue.stats.reclaimed_total = old.stats.reclaimed_total;
     }
     let mut select = conn.prepare(&format!("SELECT {TICKET} FROM job WHERE seq = ?1"))?;
-    for (id, held) in std::mem::take(&mut before.held) {
+    for (&id, held) in &before.held {
         let ticket = select.query_row([held.entry.ticket.seq], Ticket::read).optional()?;
         let Some(ticket) = ticket.filter(|job| job.id == id && job.state == State::Available) else {
             continue;
@@ -176,7 +176,7 @@ pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &mut Live) -
             queue.moved(Some(State::Available), Some(State::Running), 0);
         }
         live.lapses.insert((held.expires_mono_ms, held.fence.counter, id));
-        live.held.insert(id, Held { entry: Entry { ticket, cached: None }, ..held });
+        live.held.insert(id, Held { entry: Entry { ticket, cached: None }, ..held.clone() });
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::backend::rules::{Limits, Retention};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// How to open a [`super::LocalBackend`].
@@ -83,6 +83,20 @@ pub struct Faults {
     pub commits_unsure: Arc<AtomicU32>,
     /// So many of the next attempts to reopen fail.
     pub reopens_lost: Arc<AtomicU32>,
+    /// So many of the next jobs cannot be read from their rows, by an I/O error.
+    pub rows_lost: Arc<AtomicU32>,
+    /// So many of the next attempts to put marks on disk, before their jobs are handed out, find it full.
+    pub marks_lost: Arc<AtomicU32>,
+}
+
+/// Uses up one of `fault`, if any is left.
+pub(super) fn take_one(fault: &AtomicU32) -> bool {
+    fault.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+/// What SQLite would say.
+pub(super) fn injected(code: std::ffi::c_int) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)
 }
 
 /// Why a local store cannot be opened.

@@ -3,13 +3,15 @@
 
 use super::live::{Live, cached_bytes};
 use super::load;
+use super::options::{Faults, injected, take_one};
 use super::ticket::TICKET;
 use super::window::Entry;
 use crate::backend::{BATCH_MAX, Extended, Fence, Lease, Reservation, Reserve, rules};
 use crate::job::Job;
 use crate::policy::Failure;
 use crate::state::{CRASHES_SUSPECT, State};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::ffi::SQLITE_IOERR_READ;
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A lease just given out.
@@ -25,12 +27,21 @@ pub(super) struct Unfit {
     pub(super) failure: Failure,
 }
 
+/// Why a job could not be read.
+enum Unread {
+    /// There is something wrong with the job itself. Nothing to bury if its lease is gone already.
+    Unfit(Option<Unfit>),
+    /// There is something wrong with the store, and nothing known of the job.
+    Away(rusqlite::Error),
+}
+
 /// Takes jobs for `request`. What turns out to be unreadable is left out and named.
 pub(super) fn reserve(
     conn: &Connection,
     live: &RwLock<Live>,
     request: &Reserve,
     mono_ms: u64,
+    faults: &Faults,
 ) -> rusqlite::Result<(Vec<Reservation>, Vec<Unfit>)> {
     let max = request.max.min(BATCH_MAX);
     let (mut reservations, mut unfit) = (Vec::new(), Vec::new());
@@ -47,11 +58,18 @@ pub(super) fn reserve(
             break;
         }
         let mut alone = false;
-        for Taken { entry, fence } in taken {
+        let mut taken = taken.into_iter();
+        while let Some(Taken { entry, fence }) = taken.next() {
             alone |= entry.ticket.crash >= CRASHES_SUSPECT;
-            match fetch(conn, live, entry, fence, request) {
+            let lease = Lease { id: entry.ticket.id, fence, worker: request.worker };
+            match fetch(conn, live, entry, lease, faults, request) {
                 Ok(reservation) => reservations.push(reservation),
-                Err(reason) => unfit.extend(reason),
+                Err(Unread::Unfit(reason)) => unfit.extend(reason),
+                Err(Unread::Away(error)) => {
+                    give_back(live, request, lease, taken);
+                    // What could be read is handed out; the fault shows again at the next call.
+                    return if reservations.is_empty() { Err(error) } else { Ok((reservations, unfit)) };
+                }
             }
         }
         if alone {
@@ -59,6 +77,15 @@ pub(super) fn reserve(
         }
     }
     Ok((reservations, unfit))
+}
+
+/// Takes back leases whose jobs nobody has seen: they are ready as before.
+fn give_back(live: &RwLock<Live>, request: &Reserve, first: Lease, others: impl Iterator<Item = Taken>) {
+    let mut live = live.write().unwrap_or_else(PoisonError::into_inner);
+    live.take_back(&first);
+    for Taken { entry, fence } in others {
+        live.take_back(&Lease { id: entry.ticket.id, fence, worker: request.worker });
+    }
 }
 
 /// Takes entries from ready order and gives out leases on them.
@@ -131,18 +158,20 @@ fn pick(live: &mut Live, no: i64, suspects: bool) -> Option<Entry> {
 }
 
 /// Makes a reservation of a lease: from the cache, or from the row. A row that cannot be used costs its own
-/// job alone.
+/// job alone; a store that cannot be read costs nobody anything.
 fn fetch(
     conn: &Connection,
     live: &RwLock<Live>,
     entry: Entry,
-    fence: Fence,
+    lease: Lease,
+    faults: &Faults,
     request: &Reserve,
-) -> Result<Reservation, Option<Unfit>> {
+) -> Result<Reservation, Unread> {
     let Entry { ticket, cached } = entry;
     let job = match cached {
         Some(job) => Ok(Arc::unwrap_or_clone(job)),
-        None => read(conn, ticket.seq, &request.queue),
+        None if take_one(&faults.rows_lost) => return Err(Unread::Away(injected(SQLITE_IOERR_READ))),
+        None => read(conn, ticket.seq, &request.queue).map_err(Unread::Away)?,
     };
     let mut live = live.write().unwrap_or_else(PoisonError::into_inner);
     let mut job = match job {
@@ -150,7 +179,8 @@ fn fetch(
         Err(reason) => {
             tracing::error!(job = %ticket.id, queue = request.queue, reason, "a job cannot be read");
             let seq = live.drop_unreadable(&ticket.id);
-            return Err(seq.map(|seq| Unfit { seq, failure: Failure::new("unreadable", reason) }));
+            let unfit = seq.map(|seq| Unfit { seq, failure: Failure::new("unreadable", reason) });
+            return Err(Unread::Unfit(unfit));
         }
     };
     if let Some(held) = live.held.get_mut(&ticket.id) {
@@ -160,21 +190,31 @@ fn fetch(
     job.attempt = ticket.attempt.saturating_add(1);
     job.crash_count = ticket.crash;
     job.run_at_ms = ticket.run_at_ms;
-    let lease = Lease { id: ticket.id, fence, worker: request.worker };
     let alone = ticket.crash >= CRASHES_SUSPECT;
     Ok(Reservation { job, lease, lease_ms: request.lease_ms, alone })
 }
 
-fn read(conn: &Connection, seq: i64, queue: &str) -> Result<Job, String> {
+/// Reads a job from its row, or tells what is wrong with the row. An error is the store's, not the row's.
+fn read(conn: &Connection, seq: i64, queue: &str) -> rusqlite::Result<Result<Job, String>> {
     let sql = format!("SELECT {TICKET}, {} FROM job WHERE seq = ?1", load::CONTENTS);
     let row = conn.prepare_cached(&sql).and_then(|mut select| {
         select.query_row([seq], |row| load::whole(row, |_| queue.to_owned())).optional()
     });
     match row {
-        Ok(Some((_, job, None))) => Ok(job),
-        Ok(Some((.., Some(damage)))) => Err(format!("its stored form cannot be read: {damage}")),
-        Ok(None) => Err("its row is gone from the store".to_owned()),
-        Err(error) => Err(format!("its row cannot be read: {error}")),
+        Ok(Some((_, job, None))) => Ok(Ok(job)),
+        Ok(Some((.., Some(damage)))) => Ok(Err(format!("its stored form cannot be read: {damage}"))),
+        Ok(None) => Ok(Err("its row is gone from the store".to_owned())),
+        Err(error) if is_the_rows(&error) => Ok(Err(format!("its row cannot be read: {error}"))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether `error` lies in what the row holds: values of the wrong kind, or a damaged page, which will be as
+/// damaged at the next look and must not stand in the way of all that comes behind it.
+fn is_the_rows(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error_code() {
+        Some(code) => code == ErrorCode::DatabaseCorrupt,
+        None => true,
     }
 }
 

@@ -6,9 +6,10 @@ mod commit;
 use super::checkpoint::Checkpointer;
 use super::live::Live;
 use super::load;
-use super::options::LocalOptions;
+use super::options::{LocalOptions, injected, take_one};
 use super::read::Readers;
 use super::serve;
+use super::stage::Fail;
 use super::window::Window;
 use super::write::{Answer, PreparedSettle, Write};
 use crate::backend::rules::{Dice, SWEEP_AT_RESERVE, ahead};
@@ -17,6 +18,7 @@ use crate::backend::{Extended, Lease, Reservation, Reserve, Settle};
 use crate::error::QueueError;
 use crate::state::Verdict;
 use rusqlite::Connection;
+use rusqlite::ffi::SQLITE_FULL;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -264,7 +266,13 @@ impl Writer {
         reply: Reply<Served>,
         even_empty: bool,
     ) -> Option<(Reserve, Reply<Served>)> {
-        let served = serve::reserve(&self.conn, &self.shared.live, &request, self.clock.mono_ms());
+        let served = serve::reserve(
+            &self.conn,
+            &self.shared.live,
+            &request,
+            self.clock.mono_ms(),
+            &self.options.faults,
+        );
         let (mut reservations, unfit) = match served {
             Ok(served) => served,
             Err(error) => {
@@ -274,8 +282,16 @@ impl Writer {
         };
         self.chores
             .extend(unfit.into_iter().map(|unfit| Write::Bury { seq: unfit.seq, failure: unfit.failure }));
-        if self.careful && !reservations.is_empty() && !self.mark() {
+        if self.careful
+            && !reservations.is_empty()
+            && let Err(error) = self.mark()
+        {
             self.take_back(&std::mem::take(&mut reservations));
+            if even_empty {
+                // Not "nothing is ready": whoever hears that asks again at once, for what was just taken back.
+                let _ = reply.send(Err(error));
+                return None;
+            }
         }
         if reservations.is_empty() && !even_empty {
             return Some((request, reply));
@@ -318,20 +334,19 @@ impl Writer {
     }
 
     /// Puts the marks of begun attempts on disk.
-    fn mark(&mut self) -> bool {
+    fn mark(&mut self) -> Result<(), QueueError> {
         let live = self.shared.look();
         let begun = live.unmarked.iter().any(|id| live.held.contains_key(id));
         drop(live);
         if !begun {
-            return true;
+            return Ok(());
         }
-        match self.commit(&[], false) {
-            Ok(_) => true,
-            Err(fail) => {
-                self.explain(fail);
-                false
-            }
-        }
+        let marked = if self.careful && take_one(&self.options.faults.marks_lost) {
+            Err(Fail::Sql(injected(SQLITE_FULL)))
+        } else {
+            self.commit(&[], false)
+        };
+        marked.map(|_| ()).map_err(|fail| self.explain(fail))
     }
 
     /// While nobody waits: marks, and what the writer itself has to do.
@@ -344,7 +359,8 @@ impl Writer {
             self.store(chores);
             self.shared.wake();
         }
-        self.mark();
+        // What cannot be marked now rides a later commit.
+        let _ = self.mark();
     }
 }
 

@@ -4,9 +4,10 @@ use super::rig::{QUEUE, Rig, START_MS, ids, job, options, unique};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use steadfast_clock::{ManualClock, SharedClock};
-use steadfast_queue::backend::local::{Faults, LocalBackend, LocalOptions};
-use steadfast_queue::backend::{Enqueued, Settle, Settled};
+use steadfast_queue::backend::local::{Bounds, Faults, LocalBackend, LocalOptions};
+use steadfast_queue::backend::{Enqueued, Reserve, Settle, Settled};
 use steadfast_queue::state::Verdict;
 use steadfast_queue::{NewJob, QueueError, State};
 use tempfile::TempDir;
@@ -162,6 +163,54 @@ async fn s35_leases_and_order_outlive_a_reopening() {
     rig.pass(super::rig::LEASE_MS);
     assert_eq!(rig.reclaim().await, 7);
     rig.nothing_else_than(&added[1..]).await;
+}
+
+/// That a row could not be read once says nothing of the job.
+#[tokio::test]
+async fn s35_a_read_that_fails_buries_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let faults = Faults::default();
+    let clock = ManualClock::at(START_MS);
+    let shared: SharedClock = clock.clone();
+    // Room for the first job alone: the others are read from disk.
+    let bounds = Bounds { cache_bytes_max: 600, ..Bounds::default() };
+    let opened = LocalOptions { faults: faults.clone(), bounds, ..options(&folder) };
+    let rig = Rig::around(LocalBackend::open(opened, shared).expect("opens"), clock);
+    let mut added = Vec::new();
+    for _ in 0..4 {
+        added.push(rig.add(job()).await);
+    }
+    faults.rows_lost.store(1, Ordering::SeqCst);
+    assert_eq!(ids(&rig.take(3).await), added[..1], "what could be read is handed out");
+    faults.rows_lost.store(1, Ordering::SeqCst);
+    is_unavailable(rig.store.reserve(rig.request(QUEUE, 2)).await);
+    let stats = rig.stats().await;
+    assert_eq!((stats.available, stats.running, stats.dead), (3, 1, 0));
+    let taken = rig.take(9).await;
+    assert_eq!(ids(&taken), added[1..]);
+    assert!(taken.iter().all(|held| (held.job.attempt, held.job.crash_count) == (1, 0)));
+}
+
+/// After a crash, marks come before their jobs are handed out. While the disk has no room for them, who asks
+/// for jobs is told so, and does not ask again at once.
+#[tokio::test]
+async fn s35_a_disk_too_full_for_marks_is_not_asked_in_a_loop() {
+    let (rig, _faults, store, folder) = store();
+    let id = rig.add(job()).await;
+    store.abandon().await.expect("ends");
+    let faults = Faults::default();
+    let clock: SharedClock = rig.clock.clone();
+    let opened = LocalOptions { faults: faults.clone(), ..options(&folder) };
+    let rig = Rig::around(LocalBackend::open(opened, clock).expect("opens"), rig.clock.clone());
+    let tries = 1_000_000;
+    faults.marks_lost.store(tries, Ordering::SeqCst);
+    let wait = Duration::from_millis(300);
+    let error = is_unavailable(rig.store.reserve(Reserve { wait, ..rig.request(QUEUE, 1) }).await);
+    assert!(error.to_string().contains("disk is full"), "{error}");
+    let tried = tries - faults.marks_lost.swap(0, Ordering::SeqCst);
+    assert!(tried <= 2, "{tried} times");
+    let held = rig.next().await;
+    assert_eq!((held.job.id, held.job.attempt), (id, 1));
 }
 
 fn check_file(folder: &TempDir) {

@@ -5,7 +5,7 @@ use crate::backend::local::checkpoint::Checkpointer;
 use crate::backend::local::ids;
 use crate::backend::local::live::{Effect, Queue};
 use crate::backend::local::load::{self, Sizes};
-use crate::backend::local::options::Faults;
+use crate::backend::local::options::{Faults, injected, take_one};
 use crate::backend::local::schema;
 use crate::backend::local::stage::{Fail, Setting, Stage};
 use crate::backend::local::window::Window;
@@ -13,10 +13,11 @@ use crate::backend::local::write::{Answer, Write};
 use crate::backend::wall::Wall;
 use crate::error::QueueError;
 use crate::job::JobId;
+use rusqlite::ffi::SQLITE_IOERR_FSYNC;
 use rusqlite::{Connection, ErrorCode, params};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Everything stored, or nothing of it.
 type Committed = Result<Vec<Answer>, Fail>;
@@ -140,11 +141,11 @@ impl Writer {
     fn seal(&self, must_last: bool) -> Result<(), Fail> {
         let faults = &self.options.faults;
         if must_last && take_one(&faults.commits_lost) {
-            return Err(Fail::Sql(injected()));
+            return Err(Fail::Sql(injected(SQLITE_IOERR_FSYNC)));
         }
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         if must_last && take_one(&faults.commits_unsure) {
-            return Err(Fail::Sql(injected()));
+            return Err(Fail::Sql(injected(SQLITE_IOERR_FSYNC)));
         }
         Ok(())
     }
@@ -296,7 +297,7 @@ impl Writer {
             let seen_ms = load::pulse(&self.conn).map_err(failed)?.seen_ms;
             self.wall = Wall::at(seen_ms, self.clock.mono_ms());
         }
-        load::take_over(&self.conn, &mut fresh, &mut live).map_err(failed)?;
+        load::take_over(&self.conn, &mut fresh, &live).map_err(failed)?;
         load::suspects(&self.conn, &mut fresh).map_err(failed)?;
         fresh.woken = fresh.queues.keys().copied().collect();
         *live = fresh;
@@ -340,14 +341,6 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-fn take_one(fault: &AtomicU32) -> bool {
-    fault.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
-}
-
-fn injected() -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC), None)
 }
 
 /// Whether the fault cannot lie in one of the writes: trying each alone would only take longer.
