@@ -154,3 +154,24 @@ impl Write {
         !matches!(self, Self::Promote(_) | Self::ShiftBack(_))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Unique;
+
+    #[test]
+    fn what_was_prepared_before_a_step_back_is_shifted_along() {
+        let mut new = NewJob::new("q", "kind", "");
+        (new.delay_ms, new.ttl_ms) = (2_000, Some(5_000));
+        new.unique = Some(Unique { key: b"k".to_vec(), window_ms: 9_000 });
+        let prepared = Prepared::new(new, 100_000, None).expect("sound");
+        let mut write = Write::Enqueue(vec![Ok(prepared)]);
+        for (now_ms, enqueued_ms) in [(100_500, 100_000), (40_000, 40_000)] {
+            write.heed_step(now_ms);
+            let new = write.new_jobs()[0];
+            assert_eq!((new.job.enqueued_ms, new.job.run_at_ms), (enqueued_ms, enqueued_ms + 2_000));
+            assert_eq!((new.job.expires_ms, new.until_ms), (Some(enqueued_ms + 5_000), enqueued_ms + 9_000));
+        }
+    }
+}
