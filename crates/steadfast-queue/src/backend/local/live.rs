@@ -192,7 +192,10 @@ pub(super) enum Effect {
         tally: Tally,
     },
     /// Something is due, or expires, at this time: maybe sooner than known.
-    Due(i64),
+    Due {
+        queue: i64,
+        at_ms: i64,
+    },
     Expiry(i64),
     /// What is due, or expires, first, as the disk says.
     DueIs(Option<i64>),
@@ -256,7 +259,9 @@ impl Live {
                     held.marked = true;
                 }
             }
-            Effect::Due(at_ms) => {
+            Effect::Due { queue, at_ms } => {
+                // Who waits learns until when.
+                self.woken.insert(queue);
                 self.next_due_ms = Some(self.next_due_ms.map_or(at_ms, |known| known.min(at_ms)))
             }
             Effect::Expiry(at_ms) => {

@@ -60,6 +60,8 @@ async fn a_scheduled_job_wakes_who_waits(make: Make) {
     woken_by(&store, async {}).await;
     // Also one that is scheduled while somebody waits.
     woken_by(&store, async {
+        // Answered after the look of the one who waits.
+        store.promote(1).await.expect("promotes");
         store.enqueue(vec![delayed(40)]).await.expect("enqueues");
     })
     .await;

@@ -160,7 +160,7 @@ impl Stage<'_> {
         self.moved(queue, None, Some(ticket.state), ticket.bytes);
         self.tally(queue, Tally::Enqueued);
         if ticket.state == State::Scheduled {
-            self.effects.push(Effect::Due(ticket.run_at_ms));
+            self.effects.push(Effect::Due { queue, at_ms: ticket.run_at_ms });
         }
         self.effects.extend(ticket.expires_ms.map(Effect::Expiry));
         if ticket.ready.is_some() {

@@ -134,7 +134,7 @@ impl Stage<'_> {
             }
         }
         self.moved(ticket.queue, Some(State::Running), Some(next.state), ticket.bytes);
-        self.effects.push(Effect::Due(run_at_ms));
+        self.effects.push(Effect::Due { queue: ticket.queue, at_ms: run_at_ms });
         if spent == 0 {
             self.effects.extend(ticket.expires_ms.map(Effect::Expiry));
         }
