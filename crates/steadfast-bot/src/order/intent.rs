@@ -1,12 +1,9 @@
 //! What a whole message commands, if it commands anything. Words are compared as wholes: "hi" greets,
 //! "Hiring" does not.
 
-use super::edit;
-use super::parse::{Context, Parser, Problem};
 use super::text::plain_words;
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use steadfast_core::catalogue::Catalogue;
 
 /// The most characters a command has.
 const COMMAND_CHARS_MAX: usize = 80;
@@ -58,69 +55,6 @@ pub enum Command {
         /// As shown in which version.
         version: u32,
     },
-}
-
-/// What a text is about, judged without any conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OrderIntent {
-    /// A command.
-    Command(Command),
-    /// A change of an order being put together: "remove oil".
-    Edit,
-    /// Order lines, at least one of which is certain or was clearly meant as one.
-    Order,
-    /// Nothing of an order.
-    Other,
-}
-
-/// Judges `text`: a command, an edit, an order, or something else. Without a catalogue only commands and
-/// `1x2` are recognised.
-pub fn classify(text: &str, catalogue: Option<&Catalogue>) -> OrderIntent {
-    if let Some(command) = command(text) {
-        return OrderIntent::Command(command);
-    }
-    let Some(catalogue) = catalogue else {
-        return if is_number_order(text) { OrderIntent::Order } else { OrderIntent::Other };
-    };
-    let parser = Parser::new(catalogue);
-    if edit::parse(text, &parser).is_some_and(|edit| edit.changes_something()) {
-        return OrderIntent::Edit;
-    }
-    let order = parser.parse(text, Context::Bare);
-    let meant = |problem: &Problem| {
-        !matches!(
-            problem,
-            Problem::NotUnderstood { .. } | Problem::TooLong { .. } | Problem::TooManyLines { .. }
-        )
-    };
-    let certain = order.items.len();
-    let unclear = order.problems.len();
-    // Prose that happens to hold "2 tea" is no order: most of it must be understood.
-    let mostly_order = certain > 0 && unclear <= certain + 1;
-    let short_attempt = text.chars().count() <= 200 && order.problems.iter().any(meant) && has_quantity(text);
-    if mostly_order || short_attempt || is_number_order(text) {
-        OrderIntent::Order
-    } else {
-        OrderIntent::Other
-    }
-}
-
-fn has_quantity(text: &str) -> bool {
-    let lexed = super::parse::lex::lex(text);
-    (0..lexed.tokens.len())
-        .any(|at| super::numerals::read(&lexed.tokens, at, true).is_some_and(|numeral| !numeral.weak))
-}
-
-/// `99x5`, `1 x 10, 3x1`: numbers and times signs alone.
-fn is_number_order(text: &str) -> bool {
-    let normal = super::text::normalise(text);
-    let signs = normal.chars().filter(|c| matches!(c, 'x' | 'X' | '×' | '*' | 'х')).count();
-    let allowed = |c: char| {
-        super::text::digit(c).is_some()
-            || c.is_whitespace()
-            || matches!(c, 'x' | 'X' | '×' | '*' | 'х' | ',' | ';' | '-')
-    };
-    signs > 0 && normal.chars().all(allowed) && normal.chars().any(|c| super::text::digit(c).is_some())
 }
 
 /// The command that the whole of `text` is.

@@ -104,3 +104,25 @@ fn files_are_answered_unless_their_caption_says_what_is_wanted() {
         Route::Answer(Kind::Media, texts::DOCUMENT)
     );
 }
+
+#[test]
+fn orders_and_edits_go_to_the_conversation_and_an_ad_with_numbers_in_it_does_not() {
+    for text in [
+        "2 kg rice and 1 oil",
+        "99x5",
+        "1x0",
+        "ek kg chamal",
+        "2 achar",
+        "dui kilo chamal",
+        "I want rice",
+        "remove oil",
+        "no oil",
+        "change rice to 3",
+        "make it 3 rice",
+    ] {
+        assert_eq!(route(text), Route::Order, "{text}");
+    }
+    let ad = "We are hiring 5 data entry clerks, salary $500 per week, no experience needed. Contact us on \
+              Telegram. Registration fee is 20 dollars. Work from home 2 hours per day. Urgent hiring, apply now!";
+    assert_eq!(route(ad), Route::Check);
+}
