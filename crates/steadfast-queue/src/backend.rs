@@ -158,6 +158,31 @@ pub enum Settled {
     FollowUpRejected(Rejection),
 }
 
+/// What housekeeping does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Sweep {
+    /// Makes due jobs available and buries expired ones.
+    Promote,
+    /// Takes back jobs whose lease ran out.
+    Reclaim,
+    /// Applies retention: removes completed and cancelled jobs and unique keys past theirs. Dead letters stay.
+    Prune,
+}
+
+impl Sweep {
+    /// Every sweep.
+    pub const ALL: [Self; 3] = [Self::Promote, Self::Reclaim, Self::Prune];
+
+    /// The word in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Reclaim => "reclaim",
+            Self::Prune => "prune",
+        }
+    }
+}
+
 /// A housekeeping run's result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Swept {
@@ -310,14 +335,8 @@ pub trait Backend: Send + Sync + std::fmt::Debug + 'static {
     /// Settles jobs, each in one step with its follow-ups.
     async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError>;
 
-    /// Makes due jobs available and buries expired ones, at most `limit`.
-    async fn promote(&self, limit: usize) -> Result<Swept, QueueError>;
-
-    /// Takes back jobs whose lease ran out, at most `limit`.
-    async fn reclaim(&self, limit: usize) -> Result<Swept, QueueError>;
-
-    /// Applies retention (completed, cancelled, unique keys), at most `limit` removals. Dead letters stay.
-    async fn prune(&self, limit: usize) -> Result<Swept, QueueError>;
+    /// One step of housekeeping, at most `limit` jobs. Small steps let others get in between.
+    async fn sweep(&self, sweep: Sweep, limit: usize) -> Result<Swept, QueueError>;
 
     /// Reads jobs whole.
     async fn get(&self, ids: Vec<JobId>) -> Result<Vec<Option<Job>>, QueueError>;

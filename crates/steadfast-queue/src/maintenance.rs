@@ -5,7 +5,8 @@
 //! wake-up, a restart or an hour without the store costs a delay and never a job. It comes back at its
 //! period, or earlier if the store knows when there is more to do.
 
-use crate::backend::{Backend, Swept};
+use crate::backend::Backend;
+pub use crate::backend::Sweep;
 use crate::error::QueueError;
 use crate::metrics;
 use crate::worker::{Trouble, bounded, spread};
@@ -14,31 +15,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use steadfast_clock::SharedClock;
 use tokio_util::sync::CancellationToken;
-
-/// The three sweeps.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sweep {
-    /// Makes due jobs available and buries expired ones.
-    Promote,
-    /// Takes back jobs whose lease ran out.
-    Reclaim,
-    /// Removes finished jobs and unique keys past their retention.
-    Prune,
-}
-
-impl Sweep {
-    /// Every sweep.
-    pub const ALL: [Self; 3] = [Self::Promote, Self::Reclaim, Self::Prune];
-
-    /// The word in metrics and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Promote => "promote",
-            Self::Reclaim => "reclaim",
-            Self::Prune => "prune",
-        }
-    }
-}
 
 /// How often housekeeping looks, and how much it does in one call. The periods are spread by 10 %.
 #[derive(Clone, Debug)]
@@ -167,7 +143,8 @@ impl Maintenance {
         let facts = &self.facts[sweep as usize];
         let chunk = self.config.chunk.max(1);
         loop {
-            let swept = bounded(sweep.as_str(), self.config.call_timeout, self.call(sweep, chunk)).await?;
+            let swept =
+                bounded(sweep.as_str(), self.config.call_timeout, self.backend.sweep(sweep, chunk)).await?;
             if swept.moved > 0 {
                 facts.moved_total.fetch_add(swept.moved, Ordering::Relaxed);
                 ::metrics::counter!(metrics::SWEPT_TOTAL, "sweep" => sweep.as_str()).increment(swept.moved);
@@ -178,14 +155,6 @@ impl Maintenance {
                 return Ok(swept.next_in_ms.map_or(Duration::MAX, Duration::from_millis));
             }
             tokio::task::yield_now().await;
-        }
-    }
-
-    async fn call(&self, sweep: Sweep, chunk: usize) -> Result<Swept, QueueError> {
-        match sweep {
-            Sweep::Promote => self.backend.promote(chunk).await,
-            Sweep::Reclaim => self.backend.reclaim(chunk).await,
-            Sweep::Prune => self.backend.prune(chunk).await,
         }
     }
 

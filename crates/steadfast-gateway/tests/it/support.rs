@@ -15,7 +15,7 @@ use steadfast_gateway::{Gateway, GatewayConfig, HealthReport, Secret, form};
 use steadfast_queue::backend::memory::MemoryBackend;
 use steadfast_queue::backend::{
     Control, Controlled, Enqueued, Extended, Filter, Lease, Page, Reservation, Reserve, Settle, Settled,
-    Stats, Status, Swept,
+    Stats, Status, Sweep, Swept,
 };
 use steadfast_queue::{Backend, Job, JobId, NewJob, QueueError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -177,14 +177,8 @@ impl Backend for Queue {
     async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError> {
         self.inner.settle(settlements).await
     }
-    async fn promote(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.inner.promote(limit).await
-    }
-    async fn reclaim(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.inner.reclaim(limit).await
-    }
-    async fn prune(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.inner.prune(limit).await
+    async fn sweep(&self, sweep: Sweep, limit: usize) -> Result<Swept, QueueError> {
+        self.inner.sweep(sweep, limit).await
     }
     async fn get(&self, ids: Vec<JobId>) -> Result<Vec<Option<Job>>, QueueError> {
         self.inner.get(ids).await

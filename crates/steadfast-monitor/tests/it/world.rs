@@ -13,7 +13,7 @@ use steadfast_monitor::{Monitor, MonitorConfig, MonitorDeps, recorder_builder};
 use steadfast_queue::backend::memory::MemoryBackend;
 use steadfast_queue::backend::{
     Control, Controlled, Enqueued, Extended, Filter, Lease, Page, Reservation, Reserve, Settle, Settled,
-    Stats, Status, Swept, WorkerId,
+    Stats, Status, Sweep, Swept, WorkerId,
 };
 use steadfast_queue::policy::Failure;
 use steadfast_queue::state::Verdict;
@@ -80,14 +80,8 @@ impl Backend for Faulty {
     async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError> {
         self.inner.settle(settlements).await
     }
-    async fn promote(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.inner.promote(limit).await
-    }
-    async fn reclaim(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.inner.reclaim(limit).await
-    }
-    async fn prune(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.inner.prune(limit).await
+    async fn sweep(&self, sweep: Sweep, limit: usize) -> Result<Swept, QueueError> {
+        self.inner.sweep(sweep, limit).await
     }
     async fn get(&self, ids: Vec<JobId>) -> Result<Vec<Option<Job>>, QueueError> {
         self.meet().await?;

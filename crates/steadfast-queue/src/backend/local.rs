@@ -29,7 +29,7 @@ pub use options::{Bounds, Faults, LocalOptions, OpenError};
 use crate::backend::rules::{WAIT_MAX, check_batch, is_name};
 use crate::backend::{
     BATCH_MAX, Backend, Control, Controlled, Enqueued, Extended, Filter, Lease, Page, QueueStats,
-    Reservation, Reserve, Settle, Settled, Stats, Status, Swept,
+    Reservation, Reserve, Settle, Settled, Stats, Status, Sweep, Swept,
 };
 use crate::error::QueueError;
 use crate::job::{Job, JobId, NewJob};
@@ -163,13 +163,6 @@ impl LocalBackend {
         self.call(Call::Reserve { request: request.clone(), reply }, answer).await
     }
 
-    async fn sweep(&self, write: Write) -> Result<Swept, QueueError> {
-        match self.write(write).await? {
-            Answer::Swept(swept) => Ok(swept),
-            _ => Err(mixed_up()),
-        }
-    }
-
     async fn command(&self, write: Write) -> Result<Controlled, QueueError> {
         match self.write(write).await? {
             Answer::Controlled(controlled) => Ok(controlled),
@@ -279,16 +272,16 @@ impl Backend for LocalBackend {
         }
     }
 
-    async fn promote(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.sweep(Write::Promote(limit)).await
-    }
-
-    async fn reclaim(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.sweep(Write::Reclaim(limit)).await
-    }
-
-    async fn prune(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.sweep(Write::Prune(limit)).await
+    async fn sweep(&self, sweep: Sweep, limit: usize) -> Result<Swept, QueueError> {
+        let write = match sweep {
+            Sweep::Promote => Write::Promote(limit),
+            Sweep::Reclaim => Write::Reclaim(limit),
+            Sweep::Prune => Write::Prune(limit),
+        };
+        match self.write(write).await? {
+            Answer::Swept(swept) => Ok(swept),
+            _ => Err(mixed_up()),
+        }
     }
 
     async fn get(&self, ids: Vec<JobId>) -> Result<Vec<Option<Job>>, QueueError> {

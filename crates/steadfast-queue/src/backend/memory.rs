@@ -9,7 +9,7 @@ use crate::backend::rules::{Limits, Retention, WAIT_MAX, check_batch};
 use crate::backend::wall::{self, Wall};
 use crate::backend::{
     BATCH_MAX, Backend, Control, Controlled, Enqueued, Extended, Filter, Lease, Page, Reservation, Reserve,
-    Settle, Settled, Stats, Status, Swept,
+    Settle, Settled, Stats, Status, Sweep, Swept,
 };
 use crate::error::QueueError;
 use crate::job::{Job, JobId, NewJob};
@@ -113,19 +113,12 @@ impl Backend for MemoryBackend {
         Ok(self.change(|model| settlements.into_iter().map(|one| model.settle(one)).collect()))
     }
 
-    async fn promote(&self, limit: usize) -> Result<Swept, QueueError> {
-        Ok(self.change(|model| {
-            let moved = model.sweep(limit);
-            Swept { moved, next_in_ms: model.next_sweep_in_ms() }
+    async fn sweep(&self, sweep: Sweep, limit: usize) -> Result<Swept, QueueError> {
+        Ok(self.change(|model| match sweep {
+            Sweep::Promote => model.promote(limit),
+            Sweep::Reclaim => model.reclaim(limit),
+            Sweep::Prune => model.prune(limit),
         }))
-    }
-
-    async fn reclaim(&self, limit: usize) -> Result<Swept, QueueError> {
-        Ok(self.change(|model| model.reclaim(limit)))
-    }
-
-    async fn prune(&self, limit: usize) -> Result<Swept, QueueError> {
-        Ok(self.change(|model| model.prune(limit)))
     }
 
     async fn get(&self, ids: Vec<JobId>) -> Result<Vec<Option<Job>>, QueueError> {

@@ -237,6 +237,11 @@ impl Model {
         self.wall.shifted(self.now_ms, self.mono_ms);
     }
 
+    pub(super) fn promote(&mut self, limit: usize) -> Swept {
+        let moved = self.sweep(limit);
+        Swept { moved, next_in_ms: self.next_sweep_in_ms() }
+    }
+
     /// Buries what expired, then makes available what is due.
     pub(super) fn sweep(&mut self, limit: usize) -> u64 {
         let mut moved = 0;

@@ -2,7 +2,7 @@
 
 use super::rig::{Choice, Make, QUEUE, Rig, dead, delayed, job, over_every_backend, unique};
 use steadfast_queue::backend::rules::{EXTRAS_BYTES_MAX, Limits, Retention};
-use steadfast_queue::backend::{BATCH_MAX, Control, Enqueued, Rejection, Reservation, Settle};
+use steadfast_queue::backend::{BATCH_MAX, Control, Enqueued, Rejection, Reservation, Settle, Sweep};
 use steadfast_queue::job::PAYLOAD_BYTES_MAX;
 use steadfast_queue::state::Verdict;
 use steadfast_queue::{NewJob, QueueError, State};
@@ -150,7 +150,7 @@ async fn s33_completed_jobs_are_kept_by_age(make: Make) {
     let young = rig.add(job()).await;
     rig.drain().await;
     rig.pass(400);
-    assert_eq!(rig.store.prune(100).await.expect("prunes").moved, 1);
+    assert_eq!(rig.store.sweep(Sweep::Prune, 100).await.expect("prunes").moved, 1);
     let left = rig.all(Default::default()).await;
     assert_eq!(left.iter().map(|job| job.id).collect::<Vec<_>>(), [young]);
 }
@@ -177,7 +177,7 @@ async fn dead_letters_are_never_trimmed(make: Make) {
         rig.settle(&held, dead()).await;
     }
     rig.pass(1_000_000_000);
-    rig.store.prune(1_000).await.expect("prunes");
+    rig.store.sweep(Sweep::Prune, 1_000).await.expect("prunes");
     assert_eq!(rig.stats().await.dead, 20);
 }
 

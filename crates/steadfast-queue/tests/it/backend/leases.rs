@@ -1,7 +1,7 @@
 //! Who holds a job, and who only thinks so.
 
 use super::rig::{LEASE_MS, Make, Rig, dead, ids, job, over_every_backend, retry};
-use steadfast_queue::backend::{Extended, Lease, Reserve, Settle, Settled, WorkerId};
+use steadfast_queue::backend::{Extended, Lease, Reserve, Settle, Settled, Sweep, WorkerId};
 use steadfast_queue::state::Verdict;
 use steadfast_queue::{JobId, State};
 
@@ -204,9 +204,9 @@ async fn reclaim_heeds_its_limit_and_says_when_to_come_back(make: Make) {
     rig.pass(LEASE_MS - 40);
     rig.take(1).await;
     rig.pass(40);
-    let swept = rig.store.reclaim(1).await.expect("reclaims");
+    let swept = rig.store.sweep(Sweep::Reclaim, 1).await.expect("reclaims");
     assert_eq!((swept.moved, swept.next_in_ms), (1, Some(0)));
-    let swept = rig.store.reclaim(9).await.expect("reclaims");
+    let swept = rig.store.sweep(Sweep::Reclaim, 9).await.expect("reclaims");
     assert_eq!((swept.moved, swept.next_in_ms), (1, Some(LEASE_MS - 40)));
     assert_eq!(rig.stats().await.available, 2);
 }

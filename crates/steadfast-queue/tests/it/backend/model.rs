@@ -11,7 +11,7 @@ use steadfast_clock::{ManualClock, SharedClock};
 use steadfast_queue::backend::local::{Bounds, LocalBackend, LocalOptions};
 use steadfast_queue::backend::rules::{Limits, Retention};
 use steadfast_queue::backend::{
-    Backend, Control, Enqueued, Extended, Filter, Lease, MemoryBackend, Reservation, Reserve, Settle,
+    Backend, Control, Enqueued, Extended, Filter, Lease, MemoryBackend, Reservation, Reserve, Settle, Sweep,
     WorkerId,
 };
 use steadfast_queue::policy::{Failure, RetryPolicy};
@@ -222,16 +222,16 @@ impl Pair {
                 self.extend(&[], 1).await;
             }
             Op::Promote(limit) => {
-                let model = self.model.promote(*limit).await.expect("model");
-                assert_eq!(self.local.promote(*limit).await.expect("local"), model);
+                let model = self.model.sweep(Sweep::Promote, *limit).await.expect("model");
+                assert_eq!(self.local.sweep(Sweep::Promote, *limit).await.expect("local"), model);
             }
             Op::Reclaim(limit) => {
-                let model = self.model.reclaim(*limit).await.expect("model");
-                assert_eq!(self.local.reclaim(*limit).await.expect("local"), model);
+                let model = self.model.sweep(Sweep::Reclaim, *limit).await.expect("model");
+                assert_eq!(self.local.sweep(Sweep::Reclaim, *limit).await.expect("local"), model);
             }
             Op::Prune => {
-                self.model.prune(1_000).await.expect("model");
-                self.local.prune(1_000).await.expect("local");
+                self.model.sweep(Sweep::Prune, 1_000).await.expect("model");
+                self.local.sweep(Sweep::Prune, 1_000).await.expect("local");
             }
             Op::List { states, limit } => self.list(states, *limit).await,
             Op::Reopen => {

@@ -7,7 +7,7 @@ use steadfast_queue::backend::local::{Bounds, LocalBackend, LocalOptions};
 use steadfast_queue::backend::rules::{Limits, Retention};
 use steadfast_queue::backend::{
     Control, Controlled, Enqueued, Extended, Filter, MemoryBackend, QueueStats, Reservation, Reserve, Settle,
-    Settled, WorkerId,
+    Settled, Sweep, WorkerId,
 };
 use steadfast_queue::policy::{Failure, RetryPolicy};
 use steadfast_queue::state::Verdict;
@@ -165,11 +165,11 @@ impl Rig {
     }
 
     pub(super) async fn reclaim(&self) -> u64 {
-        self.store.reclaim(1_000).await.expect("reclaims").moved
+        self.store.sweep(Sweep::Reclaim, 1_000).await.expect("reclaims").moved
     }
 
     pub(super) async fn promote(&self) -> u64 {
-        self.store.promote(1_000).await.expect("promotes").moved
+        self.store.sweep(Sweep::Promote, 1_000).await.expect("promotes").moved
     }
 
     pub(super) async fn job(&self, id: JobId) -> Job {

@@ -2,6 +2,7 @@
 
 use super::rig::{Make, Rig, START_MS, delayed, expiring, ids, job, over_every_backend, retry};
 use steadfast_queue::State;
+use steadfast_queue::backend::Sweep;
 use steadfast_queue::state::Verdict;
 
 over_every_backend!(
@@ -74,12 +75,12 @@ async fn a_released_job_expires_at_its_next_look(make: Make) {
 
 async fn promote_says_when_to_come_back(make: Make) {
     let rig = Rig::new(make);
-    assert_eq!(rig.store.promote(10).await.expect("promotes").next_in_ms, None);
+    assert_eq!(rig.store.sweep(Sweep::Promote, 10).await.expect("promotes").next_in_ms, None);
     rig.add(delayed(500)).await;
     rig.add(expiring(300)).await;
-    assert_eq!(rig.store.promote(10).await.expect("promotes").next_in_ms, Some(300));
+    assert_eq!(rig.store.sweep(Sweep::Promote, 10).await.expect("promotes").next_in_ms, Some(300));
     rig.pass(300);
-    assert_eq!(rig.store.promote(10).await.expect("promotes").next_in_ms, Some(200));
+    assert_eq!(rig.store.sweep(Sweep::Promote, 10).await.expect("promotes").next_in_ms, Some(200));
 }
 
 async fn promote_heeds_its_limit(make: Make) {
@@ -88,10 +89,10 @@ async fn promote_heeds_its_limit(make: Make) {
         rig.add(delayed(100)).await;
     }
     rig.pass(100);
-    let swept = rig.store.promote(3).await.expect("promotes");
+    let swept = rig.store.sweep(Sweep::Promote, 3).await.expect("promotes");
     assert_eq!((swept.moved, swept.next_in_ms), (3, Some(0)));
     assert_eq!(rig.stats().await.scheduled, 2);
-    let swept = rig.store.promote(3).await.expect("promotes");
+    let swept = rig.store.sweep(Sweep::Promote, 3).await.expect("promotes");
     assert_eq!((swept.moved, swept.next_in_ms), (2, None));
 }
 
@@ -120,7 +121,7 @@ async fn s22_setting_the_clock_back_makes_nobody_wait_for_longer(make: Make) {
     rig.pass(500);
     assert_eq!(ids(&rig.take(9).await), [behind]);
     rig.pass(7_499);
-    assert_eq!(rig.store.promote(9).await.expect("promotes").next_in_ms, Some(1));
+    assert_eq!(rig.store.sweep(Sweep::Promote, 9).await.expect("promotes").next_in_ms, Some(1));
     rig.clock.step_wall(-HOUR_MS);
     rig.pass(1);
     assert_eq!(rig.promote().await, 1);

@@ -2,7 +2,7 @@
 
 use super::rig::{Make, QUEUE, Rig, dead, job, job_in, over_every_backend, unique};
 use steadfast_queue::backend::rules::Retention;
-use steadfast_queue::backend::{Control, Enqueued};
+use steadfast_queue::backend::{Control, Enqueued, Sweep};
 use steadfast_queue::job::UNIQUE_WINDOW_MS;
 use steadfast_queue::{JobId, State, Unique};
 
@@ -95,7 +95,7 @@ async fn the_unfinished_and_the_dead_hold_their_key(make: Make) {
     let rig = Rig::new(make);
     let id = rig.add(unique("m1", 1_000)).await;
     rig.pass(5 * UNIQUE_WINDOW_MS);
-    rig.store.prune(1_000).await.expect("prunes");
+    rig.store.sweep(Sweep::Prune, 1_000).await.expect("prunes");
     assert_eq!(rig.enqueue(unique("m1", 1_000)).await, Enqueued::Duplicate(id), "it waits");
     let held = rig.next().await;
     assert_eq!(rig.enqueue(unique("m1", 1_000)).await, Enqueued::Duplicate(id), "it runs");
@@ -125,7 +125,7 @@ async fn windows_of_days(make: Make) {
     rig.drain().await;
     for _ in 0..70 {
         rig.pass(UNIQUE_WINDOW_MS);
-        rig.store.prune(1_000).await.expect("prunes");
+        rig.store.sweep(Sweep::Prune, 1_000).await.expect("prunes");
     }
     assert_eq!(rig.enqueue(unique("long", day_ms)).await, Enqueued::Duplicate(long));
     assert_eq!(rig.enqueue(unique("short", day_ms)).await, Enqueued::New(short));
@@ -156,7 +156,7 @@ async fn pruning_forgets_only_what_no_longer_counts(make: Make) {
     rig.drain().await;
     rig.pass(2 * UNIQUE_WINDOW_MS);
     for _ in 0..40 {
-        assert!(rig.store.prune(7).await.expect("prunes").moved <= 7);
+        assert!(rig.store.sweep(Sweep::Prune, 7).await.expect("prunes").moved <= 7);
     }
     for (number, &id) in counting.iter().enumerate() {
         let again = unique(&format!("counts {number}"), 1_000);

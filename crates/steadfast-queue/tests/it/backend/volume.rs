@@ -4,7 +4,7 @@ use super::rig::{Choice, Make, QUEUE, Rig, dead, delayed, job_in, over_every_bac
 use std::sync::atomic::{AtomicBool, Ordering};
 use steadfast_queue::State;
 use steadfast_queue::backend::rules::Limits;
-use steadfast_queue::backend::{BATCH_MAX, Control, Enqueued, Filter, Settle};
+use steadfast_queue::backend::{BATCH_MAX, Control, Enqueued, Filter, Settle, Sweep};
 use steadfast_queue::state::Verdict;
 
 over_every_backend!(s17_s18_a_hundred_thousand_at_once);
@@ -22,7 +22,7 @@ async fn s17_s18_a_hundred_thousand_at_once(make: Make) {
     rig.pass(1_000);
     let mut promoted = 0;
     while promoted < 50_000 {
-        let swept = rig.store.promote(5_000).await.expect("promotes");
+        let swept = rig.store.sweep(Sweep::Promote, 5_000).await.expect("promotes");
         assert!((1..=5_000).contains(&swept.moved));
         promoted += swept.moved;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use steadfast_clock::SystemClock;
 use steadfast_queue::Backend;
-use steadfast_queue::backend::{Control, Enqueued, Reserve, WorkerId};
+use steadfast_queue::backend::{Control, Enqueued, Reserve, Sweep, WorkerId};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -61,7 +61,7 @@ async fn a_scheduled_job_wakes_who_waits(make: Make) {
     // Also one that is scheduled while somebody waits.
     woken_by(&store, async {
         // Answered after the look of the one who waits.
-        store.promote(1).await.expect("promotes");
+        store.sweep(Sweep::Promote, 1).await.expect("promotes");
         store.enqueue(vec![delayed(40)]).await.expect("enqueues");
     })
     .await;

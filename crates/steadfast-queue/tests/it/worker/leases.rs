@@ -3,7 +3,7 @@
 use super::rig::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use steadfast_queue::backend::{Reserve, Settle, Settled, WorkerId};
+use steadfast_queue::backend::{Reserve, Settle, Settled, Sweep, WorkerId};
 use steadfast_queue::handler::Outcome;
 use steadfast_queue::policy::Failure;
 use steadfast_queue::state::Verdict;
@@ -65,7 +65,7 @@ async fn scenario_2_and_3_a_worker_that_lost_its_lease_is_told_and_changes_nothi
         };
         let worker = rig.work_in(&link, &Default::default(), config(), handlers);
         pass(secs(3)).await;
-        assert_eq!(rig.store.reclaim(10).await.expect("reclaim").moved, 1);
+        assert_eq!(rig.store.sweep(Sweep::Reclaim, 10).await.expect("reclaim").moved, 1);
         worker.handle.set_held(true);
         let owner = rig.store.reserve(by_hand()).await.expect("reserve").remove(0);
         assert_eq!(owner.job.id, ids[0]);
@@ -188,7 +188,7 @@ async fn a_reservation_that_came_too_late_is_confirmed_before_anything_runs() {
     link.fail(Op::Reserve, Fault::ReplyLate(secs(40)), 1);
     let worker = rig.work_in(&link, &Default::default(), config, takes(0));
     pass(secs(35)).await;
-    assert_eq!(rig.store.reclaim(10).await.expect("reclaim").moved, 1);
+    assert_eq!(rig.store.sweep(Sweep::Reclaim, 10).await.expect("reclaim").moved, 1);
     let owner = rig.store.reserve(by_hand()).await.expect("reserve");
     assert_eq!(owner.len(), 1);
     until(async || !worker.outcomes().is_empty()).await;

@@ -71,7 +71,7 @@ async fn a_store_that_fails_is_asked_more_slowly_and_caught_up_with_later() {
         rig.enqueue_all((0..50).map(|_| NewJob { delay_ms: 10, ..job() }).collect()).await;
         let (handle, stop, task) = keep(&rig, &link);
         pass(secs(600)).await;
-        let calls = link.calls(Op::Promote).len();
+        let calls = link.calls(Op::Sweep(Sweep::Promote)).len();
         assert!((10..250).contains(&calls), "{fault:?}: {calls}");
         assert_eq!(handle.status(Sweep::Promote), Default::default());
         link.heal();
@@ -88,9 +88,13 @@ async fn it_does_not_spin_while_there_is_nothing_to_do() {
     let link = rig.link();
     let (_handle, stop, task) = keep(&rig, &link);
     pass(secs(60)).await;
-    assert!((100..150).contains(&link.calls(Op::Promote).len()), "{}", link.calls(Op::Promote).len());
-    assert!((50..75).contains(&link.calls(Op::Reclaim).len()));
-    assert!((1..5).contains(&link.calls(Op::Prune).len()));
+    assert!(
+        (100..150).contains(&link.calls(Op::Sweep(Sweep::Promote)).len()),
+        "{}",
+        link.calls(Op::Sweep(Sweep::Promote)).len()
+    );
+    assert!((50..75).contains(&link.calls(Op::Sweep(Sweep::Reclaim)).len()));
+    assert!((1..5).contains(&link.calls(Op::Sweep(Sweep::Prune)).len()));
     stop.cancel();
     task.await.expect("ends");
 }

@@ -10,7 +10,7 @@ use steadfast_clock::{Clock, SharedClock};
 use steadfast_queue::backend::rules::{Limits, Retention};
 use steadfast_queue::backend::{
     Control, Controlled, Enqueued, Extended, Filter, Lease, MemoryBackend, Page, QueueStats, Reservation,
-    Reserve, Settle, Settled, Stats, Status, Swept,
+    Reserve, Settle, Settled, Stats, Status, Sweep, Swept,
 };
 use steadfast_queue::handler::{Handler, JobContext, Outcome};
 use steadfast_queue::maintenance::{Maintenance, MaintenanceConfig};
@@ -50,14 +50,18 @@ pub(super) enum Op {
     Reserve,
     Extend,
     Settle,
-    Promote,
-    Reclaim,
-    Prune,
+    Sweep(Sweep),
 }
 
 impl Op {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Reserve, Self::Extend, Self::Settle, Self::Promote, Self::Reclaim, Self::Prune];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Reserve,
+        Self::Extend,
+        Self::Settle,
+        Self::Sweep(Sweep::Promote),
+        Self::Sweep(Sweep::Reclaim),
+        Self::Sweep(Sweep::Prune),
+    ];
 }
 
 /// What a link does to a call.
@@ -163,14 +167,8 @@ impl Backend for Link {
         let ids: Vec<_> = settlements.iter().map(|settle| settle.lease.id).collect();
         self.via(Op::Settle, &ids, self.store.settle(settlements)).await
     }
-    async fn promote(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.via(Op::Promote, &[], self.store.promote(limit)).await
-    }
-    async fn reclaim(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.via(Op::Reclaim, &[], self.store.reclaim(limit)).await
-    }
-    async fn prune(&self, limit: usize) -> Result<Swept, QueueError> {
-        self.via(Op::Prune, &[], self.store.prune(limit)).await
+    async fn sweep(&self, sweep: Sweep, limit: usize) -> Result<Swept, QueueError> {
+        self.via(Op::Sweep(sweep), &[], self.store.sweep(sweep, limit)).await
     }
     async fn get(&self, ids: Vec<JobId>) -> Result<Vec<Option<Job>>, QueueError> {
         self.store.get(ids).await

@@ -2,7 +2,7 @@
 
 use super::rig::*;
 use std::sync::{Arc, Mutex};
-use steadfast_queue::backend::{Reservation, Reserve, Settle, Settled, WorkerId};
+use steadfast_queue::backend::{Reservation, Reserve, Settle, Settled, Sweep, WorkerId};
 use steadfast_queue::handler::Outcome;
 use steadfast_queue::state::Verdict;
 use steadfast_queue::worker::{JobOutcome, RunGate, WorkerConfig};
@@ -24,7 +24,7 @@ async fn suspects_in(rig: &Rig, queue: &str, count: usize) -> Vec<JobId> {
     for _ in 0..2 {
         assert_eq!(take(rig, queue, count, 1).await.len(), count);
         pass(millis(5)).await;
-        rig.store.reclaim(count).await.expect("reclaim");
+        rig.store.sweep(Sweep::Reclaim, count).await.expect("reclaim");
     }
     ids
 }
