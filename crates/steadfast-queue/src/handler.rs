@@ -25,6 +25,9 @@ pub enum Outcome {
     Retry(Failure, Option<u64>),
     /// Not now, and not the job's fault: again after so many milliseconds, no attempt spent.
     Snooze(u64),
+    /// Not for this worker: again after so many milliseconds, no attempt spent, and nothing learned of the
+    /// job. A row of crashes goes on, unlike after a snooze.
+    PutOff(u64),
     /// Failed for good.
     Dead(Failure),
 }

@@ -74,6 +74,7 @@ impl Worker {
         let shared = Shared {
             backend,
             handlers,
+            fallback: None,
             queue: Arc::from(config.queue.as_str()),
             clock,
             worker: WorkerId::fresh(),
@@ -97,6 +98,13 @@ impl Worker {
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn JobObserver>) -> Self {
         self.shared.observer = Some(observer);
+        self
+    }
+
+    /// Runs jobs of a kind without a handler of its own with `handler`, instead of burying them.
+    #[must_use]
+    pub fn with_fallback(mut self, handler: Arc<dyn Handler>) -> Self {
+        self.shared.fallback = Some(handler);
         self
     }
 

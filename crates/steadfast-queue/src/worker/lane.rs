@@ -26,6 +26,8 @@ use tracing::Instrument as _;
 pub(crate) struct Shared {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) handlers: HashMap<String, Arc<dyn Handler>>,
+    /// For kinds without one.
+    pub(crate) fallback: Option<Arc<dyn Handler>>,
     pub(crate) config: WorkerConfig,
     pub(crate) queue: Arc<str>,
     pub(crate) clock: SharedClock,
@@ -87,7 +89,7 @@ impl Lane {
         let Taken { job, held, earlier } = taken;
         let shared = &self.shared;
         let wait = self.waited(&job);
-        let Some(handler) = shared.handlers.get(&job.kind) else {
+        let Some(handler) = shared.handlers.get(&job.kind).or(shared.fallback.as_ref()) else {
             held.end();
             let decision = Decision::unknown_kind(&job.kind);
             return self.finish(&job, held, Some(decision), wait, None, Some(pass));

@@ -103,6 +103,7 @@ pub(crate) fn decide(job: &Job, interrupt: Option<Interrupt>, end: End) -> Optio
             Decision::plain(Verdict::Retry { failure, after_ms })
         }
         (End::Said(Outcome::Snooze(after_ms)), None) => Decision::plain(Verdict::Snooze { after_ms }),
+        (End::Said(Outcome::PutOff(after_ms)), None) => Decision::plain(Verdict::PutOff { after_ms }),
         (_, Some(Interrupt::TimedOut)) => {
             retry("timeout", format!("the attempt took longer than {} ms", job.timeout_ms))
         }
