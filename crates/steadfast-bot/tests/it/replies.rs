@@ -187,7 +187,7 @@ async fn each_refusal_has_its_consequence() {
     let told = |outcome: &Outcome| match outcome {
         Outcome::Retry(_, Some(ms)) => format!("retry after {ms}"),
         Outcome::Retry(_, None) => "retry by schedule".to_owned(),
-        Outcome::Snooze(ms) => format!("snooze {ms}"),
+        Outcome::Snooze(ms) | Outcome::PutOff(ms) => format!("snooze {ms}"),
         Outcome::Dead(failure) => format!("dead {}", failure.error),
         Outcome::Complete(_) => "done".to_owned(),
     };

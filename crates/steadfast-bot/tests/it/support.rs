@@ -190,7 +190,7 @@ impl Bench {
             let Some(mut job) = waiting.pop_front() else { return dead };
             match self.run(&job).await {
                 Outcome::Complete(jobs) => waiting.extend(jobs.iter().map(accepted_job)),
-                Outcome::Snooze(ms) => {
+                Outcome::Snooze(ms) | Outcome::PutOff(ms) => {
                     self.clock.advance(Duration::from_millis(ms));
                     waiting.push_front(job);
                 }
