@@ -13,6 +13,7 @@ pub mod maintenance;
 pub mod metrics;
 pub mod policy;
 pub mod state;
+pub mod testing;
 pub mod typed;
 pub mod worker;
 

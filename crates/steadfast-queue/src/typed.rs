@@ -29,3 +29,5 @@ pub use push::{Push, PushError, Receipt};
 pub use queue::Queue;
 pub use router::{Router, RouterError};
 pub use serve::{Running, shutdown_signal};
+
+pub(crate) use router::Lane;

@@ -33,6 +33,7 @@ pub use report::{JobObserver, JobOutcome, JobReport};
 
 pub(crate) use backoff::spread;
 pub(crate) use call::{Trouble, bounded};
+pub(crate) use verdict::{End, Interrupt, after_rejection, decide, panic_message};
 
 use crate::backend::{Backend, WorkerId};
 use crate::handler::Handler;

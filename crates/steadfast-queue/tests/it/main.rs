@@ -1,4 +1,5 @@
 //! Integration tests of the queue.
 
 mod backend;
+mod typed;
 mod worker;
