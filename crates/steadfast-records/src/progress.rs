@@ -63,7 +63,12 @@ impl Progress {
                 Verdict::Granted
             }
             OutboxState::Sending => self.look_at_claim(now_ms, notes),
-            OutboxState::Ambiguous => Verdict::Ambiguous,
+            OutboxState::Ambiguous => {
+                // A first try that lies ahead was made before the clock was set back. What is waited for since
+                // then is waited for from now on, instead of until the clock is there again.
+                self.first_try_ms = self.first_try_ms.map(|first_ms| first_ms.min(now_ms));
+                Verdict::Ambiguous
+            }
             settled => Verdict::Settled(settled),
         }
     }

@@ -60,6 +60,17 @@ fn a_clock_set_back_holds_a_claim_no_longer_than_its_time() {
 }
 
 #[test]
+fn a_clock_set_back_makes_a_doubt_count_from_now_on() {
+    let mut reply = fresh();
+    take(&mut reply, 10_000_000);
+    assert_eq!(take(&mut reply, 10_001_000), Verdict::Ambiguous);
+    assert_eq!(reply.first_try_ms, Some(10_000_000));
+    assert_eq!(take(&mut reply, 5_000), Verdict::Ambiguous);
+    assert_eq!(take(&mut reply, 9_000), Verdict::Ambiguous);
+    assert_eq!(reply.first_try_ms, Some(5_000));
+}
+
+#[test]
 fn an_absurd_hold_is_bounded() {
     let mut reply = fresh();
     assert_eq!(reply.take(0, i64::MAX, &mut Vec::new()), Verdict::Granted);

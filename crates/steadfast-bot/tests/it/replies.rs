@@ -85,6 +85,20 @@ async fn defect_12_however_often_the_list_is_read_nothing_is_sent_within_the_gra
 }
 
 #[tokio::test]
+async fn a_clock_set_back_by_hours_holds_a_send_in_doubt_no_longer_than_the_grace() {
+    let bench = Bench::new();
+    let job = reply(&bench, 1).await;
+    bench.twilio.will([Act::LoseOnly]);
+    snoozed(&bench.run(&job).await);
+    bench.clock.step_wall(-5 * 3_600_000);
+    let began_ms = bench.clock.mono_ms();
+    assert!(is_done(&settle(&bench, &job).await));
+    assert_eq!((bench.twilio.sends(), bench.twilio.accepted().len()), (2, 1));
+    let took_ms = bench.clock.mono_ms() - began_ms;
+    assert!((60_000..120_000).contains(&took_ms), "sent again after {took_ms} ms");
+}
+
+#[tokio::test]
 async fn defect_12_a_list_that_shows_the_message_late_causes_no_second_one() {
     let bench = Bench::new();
     let job = reply(&bench, 1).await;
