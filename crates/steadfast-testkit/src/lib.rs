@@ -1,7 +1,8 @@
-//! Test support: conditions with deadlines, the built binary as a process, and plain HTTP against it.
+//! Test support: conditions with deadlines, the built binary as a process, and everything that can happen to it.
 //!
 //! Nothing here sleeps to wait: a condition is polled until it holds or its deadline passes.
 
+pub mod chaos;
 pub mod process;
 pub mod wait;
 

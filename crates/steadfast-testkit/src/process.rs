@@ -52,29 +52,7 @@ impl Node {
         data_dir: &Path,
         settings: &[&str],
     ) -> anyhow::Result<Self> {
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("{prelude}\nexec \"$0\" \"$@\"")]).arg(binary);
-        command.arg("serve").arg("--data-dir").arg(data_dir);
-        let free_ports =
-            ["gateway.port=0", "monitor.port=0", "metrics.port=0", "fake_twilio.port=0", "log.format=json"];
-        for setting in free_ports.iter().chain(settings) {
-            command.args(["--set", setting]);
-        }
-        let log = data_dir.with_extension("log");
-        let mut child = spawn(command, &log)?;
-        let pid = child.id().context("the process ended at once")?;
-        let announced = data_dir.join("running.json");
-        let running = wait_for_some(START_WITHIN, || {
-            let found = std::fs::read(&announced).ok().and_then(|text| serde_json::from_slice(&text).ok());
-            std::future::ready(found.filter(|running: &Running| running.pid == pid))
-        });
-        tokio::select! {
-            running = running => match running {
-                Some(running) => Ok(Self { child, log, running }),
-                None => bail!("no node within {START_WITHIN:?}; its log:\n{}", tail(&log)),
-            },
-            ended = child.wait() => bail!("the node ended with {ended:?}; its log:\n{}", tail(&log)),
-        }
+        Starting::spawn(prelude, binary, data_dir, settings)?.ready().await
     }
 
     /// Ends the process as a power cut would, and waits until it is gone.
@@ -94,6 +72,53 @@ impl Node {
     /// What it has logged, over all its starts on this data folder.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+/// A node that was started and has not said yet where it is.
+#[derive(Debug)]
+pub struct Starting {
+    child: Child,
+    log: PathBuf,
+    announced: PathBuf,
+}
+
+impl Starting {
+    /// Starts it, as [`Node::start_under`] does, and does not wait.
+    pub fn spawn(prelude: &str, binary: &Path, data_dir: &Path, settings: &[&str]) -> anyhow::Result<Self> {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{prelude}\nexec \"$0\" \"$@\"")]).arg(binary);
+        command.arg("serve").arg("--data-dir").arg(data_dir);
+        let free_ports =
+            ["gateway.port=0", "monitor.port=0", "metrics.port=0", "fake_twilio.port=0", "log.format=json"];
+        for setting in free_ports.iter().chain(settings) {
+            command.args(["--set", setting]);
+        }
+        let log = data_dir.with_extension("log");
+        let child = spawn(command, &log)?;
+        Ok(Self { child, log, announced: data_dir.join("running.json") })
+    }
+
+    /// Waits until it says where it is.
+    pub async fn ready(mut self) -> anyhow::Result<Node> {
+        let pid = self.child.id().context("the process ended at once")?;
+        let running = wait_for_some(START_WITHIN, || {
+            let found = std::fs::read(&self.announced).ok();
+            let found = found.and_then(|text| serde_json::from_slice(&text).ok());
+            std::future::ready(found.filter(|running: &Running| running.pid == pid))
+        });
+        tokio::select! {
+            running = running => match running {
+                Some(running) => Ok(Node { child: self.child, log: self.log, running }),
+                None => bail!("no node within {START_WITHIN:?}; its log:\n{}", tail(&self.log)),
+            },
+            ended = self.child.wait() => bail!("the node ended with {ended:?}; its log:\n{}", tail(&self.log)),
+        }
+    }
+
+    /// Ends it as a power cut would, whatever it is about.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("cannot kill the node")
     }
 }
 
