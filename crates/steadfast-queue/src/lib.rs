@@ -12,6 +12,8 @@ pub mod job;
 pub mod maintenance;
 pub mod metrics;
 pub mod policy;
+#[cfg(feature = "encryption")]
+pub mod sealed;
 pub mod state;
 pub mod testing;
 pub mod typed;

@@ -14,6 +14,7 @@ mod model;
 mod order;
 mod restart;
 mod rig;
+mod sealed;
 mod settling;
 mod store_faults;
 mod timing;

@@ -9,15 +9,16 @@ use steadfast_queue::{NewJob, QueueError, State};
 
 over_every_backend!(
     a_full_queue_says_so_and_drains,
-    bytes_count_too,
-    malformed_jobs_are_refused_alone,
     a_call_has_a_bound,
     s33_completed_jobs_are_kept_by_count,
     s33_of_many_at_once_the_last_are_kept,
     s33_completed_jobs_are_kept_by_bytes,
     s33_completed_jobs_are_kept_by_age,
     cancelled_jobs_are_bounded_too,
-    dead_letters_are_never_trimmed,
+    dead_letters_are_never_trimmed;
+    counting bytes:
+    bytes_count_too,
+    malformed_jobs_are_refused_alone,
     counts_add_up,
 );
 

@@ -10,13 +10,14 @@ over_every_backend!(
     s27_a_paused_queue_hands_out_nothing,
     a_cancelled_job_that_fails_is_cancelled,
     a_cancelled_job_whose_worker_dies_is_cancelled,
-    a_dead_job_retried_starts_afresh,
     a_waiting_job_retried_runs_at_once,
     a_cancelled_job_can_be_taken_back,
     commands_skip_what_they_do_not_apply_to,
     discarding_is_for_the_finished,
+    a_purge_spares_what_runs;
+    counting bytes:
+    a_dead_job_retried_starts_afresh,
     a_purge_takes_what_it_is_told,
-    a_purge_spares_what_runs,
 );
 
 const fn did(affected: u64, skipped: u64) -> Controlled {

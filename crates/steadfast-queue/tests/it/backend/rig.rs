@@ -1,5 +1,6 @@
 //! A store of either kind on a clock that the test moves, and short words for what tests do with it.
 
+use super::sealed::ring;
 use std::sync::Arc;
 use std::time::Duration;
 use steadfast_clock::{ManualClock, SharedClock};
@@ -10,6 +11,7 @@ use steadfast_queue::backend::{
     Settled, Sweep, WorkerId,
 };
 use steadfast_queue::policy::{Failure, RetryPolicy};
+use steadfast_queue::sealed::Sealed;
 use steadfast_queue::state::Verdict;
 use steadfast_queue::{Backend, GroupKey, Job, JobId, NewJob, Priority, State, Unique};
 use tempfile::TempDir;
@@ -47,29 +49,37 @@ pub(super) fn narrow(clock: SharedClock, choice: Choice) -> (Arc<dyn Backend>, O
     (LocalBackend::open(options, clock).expect("opens"), Some(folder))
 }
 
+/// A store in memory that sees no payload in the clear.
+pub(super) fn sealed_memory(clock: SharedClock, choice: Choice) -> (Arc<dyn Backend>, Option<TempDir>) {
+    let (store, folder) = memory(clock, choice);
+    (Sealed::new(store, ring(&["k"])), folder)
+}
+
+/// A durable one.
+pub(super) fn sealed_local(clock: SharedClock, choice: Choice) -> (Arc<dyn Backend>, Option<TempDir>) {
+    let (store, folder) = local(clock, choice);
+    (Sealed::new(store, ring(&["k"])), folder)
+}
+
 pub(super) fn options(folder: &TempDir) -> LocalOptions {
     LocalOptions::new(folder.path().join("store").join("queue.db"))
 }
 
-/// Runs each test over each kind of store.
+/// Runs each test over each kind of store. Those that count bytes to the last one are for stores that keep
+/// payloads as they are.
 macro_rules! over_every_backend {
-    ($($test:ident),+ $(,)?) => {
-        mod memory {
+    ($($test:ident),+ $(,)? $(; counting bytes: $($exact:ident),+ $(,)?)?) => {
+        over_every_backend!(@one memory: $($test,)+ $($($exact,)+)?);
+        over_every_backend!(@one local: $($test,)+ $($($exact,)+)?);
+        over_every_backend!(@one narrow: $($test,)+ $($($exact,)+)?);
+        over_every_backend!(@one sealed_memory: $($test,)+);
+        over_every_backend!(@one sealed_local: $($test,)+);
+    };
+    (@one $make:ident: $($test:ident,)+) => {
+        mod $make {
             $(#[tokio::test]
             async fn $test() {
-                super::$test(super::super::rig::memory).await;
-            })+
-        }
-        mod local {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::super::rig::local).await;
-            })+
-        }
-        mod narrow {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::super::rig::narrow).await;
+                super::$test(super::super::rig::$make).await;
             })+
         }
     };
