@@ -11,6 +11,7 @@
 //!   anything. One exception: a handler that blocks its thread without ever awaiting cannot be stopped.
 //! - When [`Worker::run`] returns, no task of it is alive.
 
+pub mod adaptive;
 mod attempt;
 mod backoff;
 mod call;
@@ -37,6 +38,7 @@ pub(crate) use verdict::{End, Interrupt, after_rejection, decide, panic_message}
 
 use crate::backend::{Backend, WorkerId};
 use crate::handler::Handler;
+use adaptive::{Adaptive, AdaptiveConfig};
 use fetch::Fetcher;
 use lane::{Lane, Shared};
 use settle::Settler;
@@ -76,6 +78,7 @@ impl Worker {
             backend,
             handlers,
             fallback: None,
+            adaptive: None,
             queue: Arc::from(config.queue.as_str()),
             clock,
             worker: WorkerId::fresh(),
@@ -109,12 +112,21 @@ impl Worker {
         self
     }
 
+    /// Lets the number of jobs at a time follow what gets jobs done, beginning at the configured one. See
+    /// [`adaptive`].
+    #[must_use]
+    pub fn adaptive(mut self, config: AdaptiveConfig) -> Self {
+        self.shared.adaptive = Some(Adaptive::new(config));
+        self
+    }
+
     /// A handle that outlives the call to [`Worker::run`].
     pub fn handle(&self) -> WorkerHandle {
         WorkerHandle {
             queue: Arc::clone(&self.shared.queue),
             slots: Arc::clone(&self.shared.slots),
             table: Arc::clone(&self.shared.table),
+            adaptive: self.shared.adaptive.clone(),
         }
     }
 
@@ -137,6 +149,9 @@ impl Worker {
         let settler = Settler { shared: Arc::clone(&shared), abort: abort.clone() };
         let settled = service.spawn(settler.run(receiver));
         service.spawn(renew::run(Arc::clone(&shared), drained.clone()));
+        if let Some(adaptive) = shared.adaptive.clone() {
+            service.spawn(adaptive::run(Arc::clone(&shared), adaptive, stop.child_token()));
+        }
         service.spawn(end_of_patience(shared.config.drain_timeout, stop.clone(), drained.clone()));
         let attempts = TaskTracker::new();
         let lane =

@@ -1,5 +1,6 @@
 //! Looks at a running worker and changes it.
 
+use crate::worker::adaptive::{Adaptive, AdaptiveStatus};
 use crate::worker::slots::Slots;
 use crate::worker::table::Table;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ pub struct WorkerHandle {
     pub(crate) queue: Arc<str>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) table: Arc<Table>,
+    pub(crate) adaptive: Option<Arc<Adaptive>>,
 }
 
 /// What a worker does at the moment.
@@ -29,13 +31,27 @@ pub struct WorkerStatus {
     pub oldest_running: Option<Duration>,
     /// Whether it was told to take nothing more for now.
     pub held: bool,
+    /// How its concurrency adapts; `None`: it does not.
+    pub adaptive: Option<AdaptiveStatus>,
 }
 
 impl WorkerHandle {
     /// How many jobs may run at a time from now on; returns the number after moving it into 1 to
-    /// [`CONCURRENCY_MAX`](crate::worker::CONCURRENCY_MAX). No running job is stopped for it.
+    /// [`CONCURRENCY_MAX`](crate::worker::CONCURRENCY_MAX). No running job is stopped for it. A worker whose
+    /// concurrency adapts keeps to this number until [`WorkerHandle::adapt`].
     pub fn set_concurrency(&self, jobs: usize) -> usize {
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.pin(true);
+        }
         self.slots.set_places(jobs)
+    }
+
+    /// Lets the number follow again what gets jobs done. Returns whether this worker can.
+    pub fn adapt(&self) -> bool {
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.pin(false);
+        }
+        self.adaptive.is_some()
     }
 
     /// With `true`, takes no more jobs until told otherwise; what runs goes on. For times when taking more
@@ -54,6 +70,7 @@ impl WorkerHandle {
             leases,
             oldest_running: oldest.map(|since| since.elapsed()),
             held: self.slots.is_held(),
+            adaptive: self.adaptive.as_ref().map(|adaptive| adaptive.status()),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::backend::{Backend, Reservation, Settle, WorkerId};
 use crate::handler::Handler;
 use crate::job::Job;
 use crate::state::Verdict;
+use crate::worker::adaptive::Adaptive;
 use crate::worker::attempt;
 use crate::worker::config::WorkerConfig;
 use crate::worker::gate::{Pass, RunGate};
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) slots: Arc<Slots>,
     pub(crate) table: Arc<Table>,
     pub(crate) gate: RunGate,
+    pub(crate) adaptive: Option<Arc<Adaptive>>,
     pub(crate) observer: Option<Arc<dyn JobObserver>>,
 }
 

@@ -164,6 +164,9 @@ impl Settler {
         let mut report = item.report;
         report.outcome = outcome;
         publish(&report, self.shared.observer.as_deref());
+        if let Some(adaptive) = &self.shared.adaptive {
+            adaptive.meter.note(&report);
+        }
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Slots {
     places: AtomicUsize,
     taken: AtomicUsize,
     held: AtomicBool,
+    /// Memory is short: apart from `held`, so that neither lifts the other.
+    short: AtomicBool,
     /// One waiter: the task that reserves.
     changed: Notify,
 }
@@ -22,6 +24,7 @@ impl Slots {
             places: AtomicUsize::new(clamp_concurrency(places)),
             taken: AtomicUsize::new(0),
             held: AtomicBool::new(false),
+            short: AtomicBool::new(false),
             changed: Notify::new(),
         }
     }
@@ -35,7 +38,17 @@ impl Slots {
     }
 
     pub(crate) fn is_held(&self) -> bool {
+        self.is_held_by_caller() || self.short.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_held_by_caller(&self) -> bool {
         self.held.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_short(&self, short: bool) {
+        if self.short.swap(short, Ordering::SeqCst) != short {
+            self.changed.notify_one();
+        }
     }
 
     pub(crate) fn set_places(&self, places: usize) -> usize {
