@@ -21,6 +21,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("steadfast-fake-twilio", &["steadfast-clock", "steadfast-gateway"]),
     ("steadfast-testkit", &[]),
     (
+        "steadfast-fuzz",
+        &[
+            "steadfast",
+            "steadfast-bot",
+            "steadfast-clock",
+            "steadfast-core",
+            "steadfast-fake-twilio",
+            "steadfast-gateway",
+            "steadfast-queue",
+        ],
+    ),
+    (
         "steadfast",
         &[
             "steadfast-bot",

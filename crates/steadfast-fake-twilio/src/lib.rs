@@ -80,7 +80,7 @@ mod sid;
 mod stats;
 mod store;
 mod twilio;
-mod twiml;
+pub mod twiml;
 mod weblog;
 
 pub use config::{FakeTwilioConfig, SharedKey, StatusTiming, WindowRule};

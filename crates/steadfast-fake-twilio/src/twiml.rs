@@ -3,7 +3,7 @@
 
 /// The messages that an answer of this type and text sends to the customer; an error code of Twilio's when the
 /// answer cannot be used.
-pub(crate) fn replies(content_type: &str, answer: &str) -> Result<Vec<String>, u32> {
+pub fn replies(content_type: &str, answer: &str) -> Result<Vec<String>, u32> {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "text/xml" | "application/xml" | "text/html" => Ok(messages(answer)),

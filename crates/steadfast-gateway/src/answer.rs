@@ -17,6 +17,15 @@ pub const TWIML_EMPTY: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response
 /// An answer.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
+/// What a request tells of whoever holds its connection; an answer carries it among its extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bearing {
+    /// It was rightly signed.
+    Believed,
+    /// It was one of too many that were refused.
+    Flood,
+}
+
 /// Why a webhook was not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -26,6 +35,8 @@ pub(crate) enum Refusal {
     TooLarge { max: usize },
     #[error("the body took longer than {0:?} to arrive")]
     SlowBody(std::time::Duration),
+    #[error("too many large bodies are arriving at once; send it again")]
+    CrowdedOut,
     #[error("the body ended early or is badly framed")]
     BrokenBody,
     #[error("send application/x-www-form-urlencoded, or application/json signed with bodySHA256")]
@@ -40,6 +51,9 @@ pub(crate) enum Refusal {
     Field(#[from] FieldError),
     #[error("the request's signature could not be verified")]
     Signature(Failure),
+    /// The same, known from the head alone.
+    #[error("the request's signature could not be verified")]
+    Unsigned(Failure),
     #[error("too many requests with a bad signature from this address")]
     SignatureFlood(Failure),
     #[error("this account is not served here")]
@@ -71,9 +85,9 @@ impl Refusal {
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BrokenBody | Self::Form(_) | Self::Json(_) | Self::Field(_) => StatusCode::BAD_REQUEST,
-            Self::Signature(_) | Self::Account => StatusCode::FORBIDDEN,
+            Self::Signature(_) | Self::Unsigned(_) | Self::Account => StatusCode::FORBIDDEN,
             Self::SignatureFlood(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::CrowdedOut | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -83,22 +97,31 @@ impl Refusal {
             Self::LengthRequired => "length_required",
             Self::TooLarge { .. } => "too_large",
             Self::SlowBody(_) => "slow_body",
+            Self::CrowdedOut => "crowded_out",
             Self::BrokenBody => "broken_body",
             Self::ContentType => "content_type",
             Self::ContentEncoding => "content_encoding",
             Self::Form(_) => "form",
             Self::Json(_) => "json",
             Self::Field(_) => "field",
-            Self::Signature(failure) => failure.as_str(),
+            Self::Signature(failure) | Self::Unsigned(failure) => failure.as_str(),
             Self::SignatureFlood(_) => "signature_flood",
             Self::Account => "account",
             Self::Store(error) => error.reason(),
         }
     }
 
-    /// Whether the rest of the connection cannot be read any more.
+    /// Whether the rest of the connection cannot be read any more, or is not worth it.
     const fn closes(&self) -> bool {
-        matches!(self, Self::LengthRequired | Self::TooLarge { .. } | Self::SlowBody(_) | Self::BrokenBody)
+        matches!(
+            self,
+            Self::LengthRequired
+                | Self::TooLarge { .. }
+                | Self::SlowBody(_)
+                | Self::CrowdedOut
+                | Self::BrokenBody
+                | Self::Unsigned(_)
+        )
     }
 
     /// The answer: a status and one line that says what is wrong, and nothing of the request.
@@ -108,7 +131,7 @@ impl Refusal {
         if self.closes() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if matches!(self, Self::Store(_) | Self::SignatureFlood(_)) {
+        if matches!(self, Self::Store(_) | Self::CrowdedOut | Self::SignatureFlood(_)) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         answer

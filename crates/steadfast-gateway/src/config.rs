@@ -71,6 +71,9 @@ pub struct Limits {
     pub form_bytes_max: usize,
     /// Bytes of a JSON body; beyond: 413.
     pub json_bytes_max: usize,
+    /// Bytes of bodies of more than 8 KiB that are arriving, in all; beyond, the one that has been arriving
+    /// longest is told 503 and closed.
+    pub arriving_bytes_max: usize,
     /// Fields of a form; beyond: 400.
     pub fields_max: usize,
     /// Bytes of request line and headers; beyond: 431.
@@ -92,17 +95,22 @@ pub struct Limits {
     pub enqueue_timeout: Duration,
     /// For requests in flight at shutdown; beyond: closed.
     pub drain_timeout: Duration,
-    /// Open connections. Beyond, the one that has been idle longest is closed for the new one; where
-    /// none is idle, the new one is told 503 and closed.
+    /// Open connections. Beyond, a few are closed for new ones: those idle, or in the middle of a request that
+    /// does not end, longest, and of these first those that never carried a believed request. Where all are
+    /// at work, the new one is told 503 and closed.
     pub connections_max: usize,
     /// The same for one peer address (one /64 of IPv6), trusted proxies excepted.
     pub connections_per_peer_max: usize,
-    /// Requests with a bad signature that one address may send at once; beyond: 429, for its bad ones only.
-    pub bad_signatures_burst: u32,
+    /// Refused requests (bad signature, unusable form, no such path) that one address may send at once;
+    /// beyond, those answers are held back, and those to bad signatures are 429. What is rightly signed is
+    /// never among them.
+    pub refused_burst: u32,
     /// … and per second from then on.
-    pub bad_signatures_per_second: u32,
+    pub refused_per_second: u32,
+    /// How long such an answer is held back; its connection may be closed for another meanwhile.
+    pub refused_pause: Duration,
     /// Addresses counted apart for that; beyond, all further ones share one count.
-    pub bad_signature_peers_max: usize,
+    pub refused_peers_max: usize,
     /// Log lines about refused requests and explanations of bad signatures, per second; beyond, counted
     /// and told with the next.
     pub refusal_logs_per_second: u32,
@@ -115,6 +123,7 @@ impl Default for Limits {
         Self {
             form_bytes_max: 64 * 1024,
             json_bytes_max: 256 * 1024,
+            arriving_bytes_max: 16 * 1024 * 1024,
             fields_max: 1_000,
             head_bytes_max: 16 * 1024,
             headers_max: 64,
@@ -127,9 +136,10 @@ impl Default for Limits {
             drain_timeout: Duration::from_secs(10),
             connections_max: 4_096,
             connections_per_peer_max: 2_048,
-            bad_signatures_burst: 30,
-            bad_signatures_per_second: 1,
-            bad_signature_peers_max: 10_000,
+            refused_burst: 30,
+            refused_per_second: 1,
+            refused_pause: Duration::from_secs(1),
+            refused_peers_max: 10_000,
             refusal_logs_per_second: 10,
             inspector_entries_max: 200,
         }

@@ -1,16 +1,18 @@
 //! The gateway: what it holds, and where a request goes.
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, Bearing};
 use crate::config::{GatewayConfig, Mode};
 use crate::health::HealthSource;
 use crate::inspector::Inspector;
 use crate::limiter::{LogLimiter, PeerLimiter};
+use crate::origin;
+use crate::room::Room;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use hyper::body::Body;
 use serde_json::json;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use steadfast_clock::SharedClock;
 use steadfast_queue::Backend;
@@ -21,10 +23,11 @@ pub struct Gateway {
     pub(crate) queue: Arc<dyn Backend>,
     pub(crate) clock: SharedClock,
     pub(crate) health: Arc<dyn HealthSource>,
-    pub(crate) bad_signatures: PeerLimiter,
+    pub(crate) refused: PeerLimiter,
     pub(crate) refusal_logs: LogLimiter,
     pub(crate) trouble_logs: LogLimiter,
     pub(crate) inspector: Inspector,
+    pub(crate) room: Room,
 }
 
 /// Where a path leads.
@@ -57,11 +60,8 @@ impl Gateway {
         health: Arc<dyn HealthSource>,
     ) -> Arc<Self> {
         let limits = &config.limits;
-        let bad_signatures = PeerLimiter::new(
-            limits.bad_signatures_burst,
-            limits.bad_signatures_per_second,
-            limits.bad_signature_peers_max,
-        );
+        let refused =
+            PeerLimiter::new(limits.refused_burst, limits.refused_per_second, limits.refused_peers_max);
         if config.mode == Mode::Observe {
             tracing::warn!("signatures are observed, not enforced: anybody can send messages");
         }
@@ -69,10 +69,11 @@ impl Gateway {
             tracing::warn!("no group secret is set: group keys are guessable hashes of addresses");
         }
         Arc::new(Self {
-            bad_signatures,
+            refused,
             refusal_logs: LogLimiter::new(limits.refusal_logs_per_second),
             trouble_logs: LogLimiter::new(limits.refusal_logs_per_second),
             inspector: Inspector::new(limits.inspector_entries_max),
+            room: Room::new(limits.arriving_bytes_max),
             config,
             queue,
             clock,
@@ -100,11 +101,24 @@ impl Gateway {
             (Route::Webhook { to_status }, &Method::POST) => {
                 self.webhook(request, to_status, peer.ip()).await
             }
-            (Route::Webhook { .. }, _) => answer::wrong_method("POST"),
-            (Route::Nowhere, _) => answer::not_found(),
+            (Route::Webhook { .. }, _) => self.strange(answer::wrong_method("POST"), &request, peer),
+            (Route::Nowhere, _) => self.strange(answer::not_found(), &request, peer),
             (_, &Method::GET | &Method::HEAD) => self.answer_health(route),
-            _ => answer::wrong_method("GET, HEAD"),
+            _ => self.strange(answer::wrong_method("GET, HEAD"), &request, peer),
         }
+    }
+
+    /// An answer to something that nobody who means us sends often.
+    fn strange<B>(&self, mut answer: Answer, request: &Request<B>, peer: SocketAddr) -> Answer {
+        if self.is_flood(origin::client(&self.config, request.headers(), peer.ip())) {
+            answer.extensions_mut().insert(Bearing::Flood);
+        }
+        answer
+    }
+
+    /// Counts a request of `client` that was refused without being believed: whether there are too many.
+    pub(crate) fn is_flood(&self, client: IpAddr) -> bool {
+        !self.refused.allow(client, self.clock.mono_ms())
     }
 
     fn route(&self, path: &str) -> Route {

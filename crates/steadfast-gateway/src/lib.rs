@@ -28,6 +28,7 @@ pub mod network;
 mod origin;
 pub mod public_url;
 mod report;
+mod room;
 pub mod secret;
 mod server;
 pub mod signature;

@@ -42,13 +42,18 @@ pub(crate) fn read<'a>(
         }
     };
     Origin {
-        client: if believed { behind_proxies(config, headers).unwrap_or(peer) } else { peer },
+        client: client(config, headers, peer),
         urls,
         host,
         forwarded_host,
         signature: all(headers, SIGNATURE_HEADER),
         settings: all(headers, SETTINGS_HEADER),
     }
+}
+
+/// The sender: the peer, or who stands behind the proxies that we believe.
+pub(crate) fn client(config: &GatewayConfig, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+    if is_proxy(config, peer) { behind_proxies(config, headers).unwrap_or(peer) } else { peer }
 }
 
 /// Path and query as received.

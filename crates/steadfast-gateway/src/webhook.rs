@@ -1,6 +1,6 @@
 //! What happens to a webhook, from its head to its answer.
 
-use crate::answer::{self, Answer, Refusal, StoreError};
+use crate::answer::{self, Answer, Bearing, Refusal, StoreError};
 use crate::content_type::{BodyKind, kind_of};
 use crate::gateway::Gateway;
 use crate::job::{self, Kind, Webhook};
@@ -29,12 +29,15 @@ impl Gateway {
         let origin = origin::read(&self.config, &head.uri, &head.headers, peer);
         let mut report = Report::begin(origin.client);
         let result = self.receive(&head, body, &origin, to_status, &mut report).await;
-        let answer = match &result {
+        let mut answer = match &result {
             Ok(_) if report.kind == Kind::Status => answer::no_content(),
             Ok(_) => answer::twiml(),
             Err(refusal) => refusal.answer(),
         };
         report.step(Step::Answer);
+        if let Some(bearing) = self.bearing(&report, &result) {
+            answer.extensions_mut().insert(bearing);
+        }
         self.conclude(report, &result);
         answer
     }
@@ -58,7 +61,8 @@ impl Gateway {
             BodyKind::Form => limits.form_bytes_max,
             BodyKind::Json => limits.json_bytes_max,
         };
-        let bytes = body::read(&head.headers, body, bytes_max, limits.body_timeout).await?;
+        self.check_head(origin, report)?;
+        let bytes = body::read(&head.headers, body, bytes_max, limits.body_timeout, &self.room).await?;
         report.step(Step::Read);
         let deadline = Instant::now() + limits.enqueue_timeout.min(limits.request_timeout);
 
@@ -81,15 +85,33 @@ impl Gateway {
         Ok(stored)
     }
 
-    /// Believes the request or not.
-    fn verify(&self, origin: &Origin<'_>, payload: Payload<'_>, report: &mut Report) -> Result<(), Refusal> {
-        let input = VerifyInput {
+    /// Turns away what no body could make valid, before a byte of it is waited for.
+    fn check_head(&self, origin: &Origin<'_>, report: &mut Report) -> Result<(), Refusal> {
+        if self.config.mode == Mode::Observe {
+            return Ok(());
+        }
+        let checked = signature::check_head(&origin.signature, &origin.settings, &self.config.secrets);
+        checked.or_else(|failure| {
+            match self.unverified(failure, &self.input(origin, Payload::Form(&[])), origin, report) {
+                Err(Refusal::Signature(failure)) => Err(Refusal::Unsigned(failure)),
+                other => other,
+            }
+        })
+    }
+
+    fn input<'a>(&'a self, origin: &'a Origin<'a>, payload: Payload<'a>) -> VerifyInput<'a> {
+        VerifyInput {
             urls: &origin.urls,
             payload,
             signature: &origin.signature,
             settings: &origin.settings,
             secrets: &self.config.secrets,
-        };
+        }
+    }
+
+    /// Believes the request or not.
+    fn verify(&self, origin: &Origin<'_>, payload: Payload<'_>, report: &mut Report) -> Result<(), Refusal> {
+        let input = self.input(origin, payload);
         match signature::verify(&input) {
             Verdict::Valid(matched) => {
                 let (secret, spelling) = (matched.label.clone(), matched.spelling.as_str());
@@ -111,7 +133,7 @@ impl Gateway {
         report: &mut Report,
     ) -> Result<(), Refusal> {
         let now_ms = self.clock.mono_ms();
-        let flood = !self.bad_signatures.allow(origin.client, now_ms);
+        let flood = self.is_flood(origin.client);
         if flood && self.config.mode == Mode::Enforce {
             report.allowance = Some(None);
             return Err(Refusal::SignatureFlood(failure));
@@ -156,6 +178,16 @@ impl Gateway {
             Ok(webhook)
         } else {
             Err(Refusal::Account)
+        }
+    }
+
+    fn bearing(&self, report: &Report, result: &Result<Stored, Refusal>) -> Option<Bearing> {
+        match result {
+            _ if report.matched.is_some() => Some(Bearing::Believed),
+            Err(Refusal::SignatureFlood(_)) => Some(Bearing::Flood),
+            Ok(_) | Err(Refusal::Signature(_) | Refusal::Unsigned(_)) => None,
+            // Refused before it came to the signature: counted all the same.
+            Err(_) => self.is_flood(report.client).then_some(Bearing::Flood),
         }
     }
 

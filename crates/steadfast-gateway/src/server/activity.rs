@@ -7,13 +7,14 @@ use tokio::time::Instant;
 
 const IDLE: u64 = 0;
 const HEAD: u64 = 1;
-const BUSY: u64 = 2;
-const SHED: u64 = 3;
-const PHASE_BITS: u32 = 2;
+const BODY: u64 = 2;
+const BUSY: u64 = 3;
+const SHED: u64 = 4;
+const PHASE_BITS: u32 = 3;
 
-/// A connection that is new, or in the middle of a request's head, is closed for another only after this
-/// long: a client that means well sends the whole head at once.
-const HEAD_GRACE_MS: u64 = 1_000;
+/// A connection that is new, or in the middle of a request's head or body, is closed for another only after
+/// this long: a client that means well sends the whole request at once.
+const REQUEST_GRACE_MS: u64 = 250;
 
 /// The phase of one connection and since when, in one word.
 #[derive(Debug)]
@@ -21,12 +22,14 @@ pub(super) struct Activity {
     base: Instant,
     word: AtomicU64,
     unread: AtomicBool,
+    proven: AtomicBool,
 }
 
 impl Activity {
     /// A new connection: its first request is expected at once.
     pub(super) fn new(base: Instant) -> Self {
-        let activity = Self { base, word: AtomicU64::new(IDLE), unread: AtomicBool::new(false) };
+        let (unread, proven) = (AtomicBool::new(false), AtomicBool::new(false));
+        let activity = Self { base, word: AtomicU64::new(IDLE), unread, proven };
         activity.set(HEAD);
         activity
     }
@@ -44,14 +47,29 @@ impl Activity {
         self.word.store(self.now_ms() << PHASE_BITS | phase, Ordering::Release);
     }
 
-    /// A request begins to be handled.
+    /// The head of a request is there, its body may follow.
     pub(super) fn begin(&self) {
-        self.set(BUSY);
+        self.set(BODY);
+    }
+
+    /// The body is there: from here on the request is ours to answer.
+    pub(super) fn body_came(&self) {
+        let word = self.word.load(Ordering::Acquire);
+        if word & ((1 << PHASE_BITS) - 1) == BODY {
+            let busy = self.now_ms() << PHASE_BITS | BUSY;
+            // It fails where the connection has just been given up, and then stays given up.
+            let _ = self.word.compare_exchange(word, busy, Ordering::AcqRel, Ordering::Acquire);
+        }
     }
 
     /// It is answered.
     pub(super) fn end(&self) {
         self.set(IDLE);
+    }
+
+    /// A request that was believed came over this connection.
+    pub(super) fn prove(&self) {
+        self.proven.store(true, Ordering::Release);
     }
 
     /// The last answer left some of its request unread.
@@ -86,12 +104,16 @@ impl Activity {
         Some(self.base + Duration::from_millis(since_ms) + span)
     }
 
-    /// Since when the connection does nothing that would be lost; `None` if it does something.
-    pub(super) fn expendable_since_ms(&self) -> Option<u64> {
+    /// How much the connection would be missed, the least first: whether a believed request ever came over
+    /// it, and since when it does nothing that would be lost. `None` if it does something.
+    pub(super) fn expendable(&self) -> Option<(bool, u64)> {
         let (phase, since_ms) = self.read();
+        let proven = self.proven.load(Ordering::Acquire);
         match phase {
-            IDLE => Some(since_ms),
-            HEAD if self.now_ms().saturating_sub(since_ms) > HEAD_GRACE_MS => Some(since_ms),
+            IDLE => Some((proven, since_ms)),
+            HEAD | BODY if self.now_ms().saturating_sub(since_ms) > REQUEST_GRACE_MS => {
+                Some((proven, since_ms))
+            }
             _ => None,
         }
     }
@@ -99,8 +121,9 @@ impl Activity {
     /// Gives the connection up, unless it has begun to do something meanwhile.
     pub(super) fn give_up(&self) -> bool {
         let word = self.word.load(Ordering::Acquire);
-        self.expendable_since_ms().is_some()
-            && self.word.compare_exchange(word, word | SHED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let shed = word >> PHASE_BITS << PHASE_BITS | SHED;
+        self.expendable().is_some()
+            && self.word.compare_exchange(word, shed, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -113,6 +136,8 @@ mod tests {
         let activity = Activity::new(Instant::now());
         assert!(!activity.give_up(), "its first request may be on the way");
         activity.begin();
+        activity.body_came();
+        tokio::time::advance(Duration::from_secs(2)).await;
         assert!(!activity.give_up(), "a request is in flight");
         activity.end();
         assert!(activity.bytes_came());
@@ -120,6 +145,17 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         assert!(activity.give_up(), "a head that does not end");
         assert!(!activity.bytes_came());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_given_up_and_stays_so() {
+        let activity = Activity::new(Instant::now());
+        activity.begin();
+        assert!(!activity.give_up(), "the body is on its way");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(activity.give_up());
+        activity.body_came();
+        assert!(!activity.bytes_came(), "too late");
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-/// The most connections closed at once when the process is out of file descriptors.
-const SHED_MAX: usize = 16;
+/// The share of all connections that is closed at once where there is no room: looking for them costs a
+/// look at every connection, and a flood must not buy one with each of its own.
+const SHED_SHARE: usize = 64;
 
 /// All open connections.
 #[derive(Debug)]
@@ -70,16 +71,17 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes room for one more from `peer`, closing the connection that has been idle longest if need be.
-    /// A trusted proxy carries everybody's connections, so it is not counted as one peer.
+    /// Makes room for one more from `peer`, closing those that are missed least if need be: idle ones, or
+    /// ones in the middle of a request that does not end; those that never carried a believed request
+    /// before any that did; the longest at it first. A trusted proxy carries everybody's connections, so it is not counted as one peer.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr, trusted: bool) -> Result<Slot, &'static str> {
         let peer = peer_key(peer);
         let mut open = self.lock();
         let of_peer = open.by_peer.get(&peer).copied().unwrap_or(0);
-        if !trusted && of_peer >= self.per_peer_max && !open.shed_one(Some(peer)) {
+        if !trusted && of_peer >= self.per_peer_max && open.shed(Some(peer), self.batch()) == 0 {
             return Err("peer_full");
         }
-        if open.by_id.len() >= self.max && !open.shed_one(None) {
+        if open.by_id.len() >= self.max && open.shed(None, self.batch()) == 0 {
             return Err("full");
         }
         let activity = Arc::new(Activity::new(self.base));
@@ -91,8 +93,11 @@ impl Connections {
 
     /// Closes a few idle connections, so that there are file descriptors again. Says how many.
     pub(super) fn shed_idle(&self) -> usize {
-        let mut open = self.lock();
-        (0..SHED_MAX).take_while(|_| open.shed_one(None)).count()
+        self.lock().shed(None, self.batch())
+    }
+
+    fn batch(&self) -> usize {
+        (self.max / SHED_SHARE).max(1)
     }
 }
 
@@ -118,22 +123,43 @@ impl Open {
         Some(entry)
     }
 
-    /// Closes the connection that has been idle longest, of `peer` or of all. It looks at every
-    /// connection, but only when there is no room; that is cheaper than keeping an order at each request.
-    fn shed_one(&mut self, peer: Option<IpAddr>) -> bool {
+    /// Closes those of `peer`, or of all, that are missed least: up to `batch` of which none was ever
+    /// believed, or one that was. Says how many.
+    fn shed(&mut self, peer: Option<IpAddr>, batch: usize) -> usize {
         loop {
             let of_peer = self.by_id.iter().filter(|(_, entry)| peer.is_none_or(|peer| peer == entry.peer));
-            let idle = of_peer.filter_map(|(id, entry)| Some((entry.activity.expendable_since_ms()?, *id)));
-            let Some((_, id)) = idle.min() else { return false };
-            // It may have begun a request since it was looked at: then it stays, and the next is tried.
-            if self.by_id.get(&id).is_some_and(|entry| entry.activity.give_up())
-                && let Some(entry) = self.remove(id)
-            {
-                entry.shed.cancel();
-                metrics::counter!(names::CONNECTIONS_DROPPED, "reason" => "shed").increment(1);
-                return true;
+            let mut least: Vec<(bool, u64, u64)> = of_peer
+                .filter_map(|(id, entry)| {
+                    entry.activity.expendable().map(|(proven, since)| (proven, since, *id))
+                })
+                .collect();
+            if least.len() > batch {
+                least.select_nth_unstable(batch - 1);
+                least.truncate(batch);
+            }
+            least.sort_unstable();
+            let strangers = least.partition_point(|(proven, ..)| !proven);
+            least.truncate(strangers.max(1));
+            if least.is_empty() {
+                return 0;
+            }
+            let closed = least.into_iter().filter(|(.., id)| self.close(*id)).count();
+            // They may all have begun a request since they were looked at: then others are tried.
+            if closed > 0 {
+                return closed;
             }
         }
+    }
+
+    fn close(&mut self, id: u64) -> bool {
+        if !self.by_id.get(&id).is_some_and(|entry| entry.activity.give_up()) {
+            return false;
+        }
+        if let Some(entry) = self.remove(id) {
+            entry.shed.cancel();
+            metrics::counter!(names::CONNECTIONS_DROPPED, "reason" => "shed").increment(1);
+        }
+        true
     }
 }
 
@@ -160,7 +186,10 @@ mod tests {
         drop(first);
         assert_eq!(connections.lock().by_id.len(), 2, "what was shed is not counted off twice");
         second.activity.begin();
+        second.activity.body_came();
         third.activity.begin();
+        third.activity.body_came();
+        tokio::time::advance(Duration::from_secs(9)).await;
         assert_eq!(connections.admit(ip(4), false).expect_err("all are busy"), "full");
         drop(third);
         assert!(connections.admit(ip(4), false).is_ok());
@@ -180,5 +209,30 @@ mod tests {
         assert!(connections.admit(ip(1), true).is_ok(), "a trusted proxy is not one peer");
         drop((other, slots, third));
         assert!(connections.lock().by_peer.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_believed_stays_before_any_stranger() {
+        let connections = Connections::new(256, 256);
+        let known = connections.admit(ip(1), false).expect("room");
+        known.activity.prove();
+        known.activity.end();
+        tokio::time::advance(Duration::from_secs(9)).await;
+        let strangers: Vec<Slot> =
+            (0..255).map(|n| connections.admit(ip(2 + n % 8), false).expect("room")).collect();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let newcomer = connections.admit(ip(99), false).expect("strangers go");
+        let closed = strangers.iter().filter(|slot| slot.shed.is_cancelled()).count();
+        assert_eq!(closed, 256 / SHED_SHARE, "several at once");
+        assert!(strangers[..closed].iter().all(|slot| slot.shed.is_cancelled()), "the oldest");
+        assert!(!known.shed.is_cancelled() && !newcomer.shed.is_cancelled());
+        for slot in &strangers[closed..] {
+            slot.activity.begin();
+            slot.activity.body_came();
+        }
+        let more: Vec<Slot> = (1..closed).map(|_| connections.admit(ip(98), false).expect("room")).collect();
+        let last = connections.admit(ip(97), false).expect("nobody else is idle");
+        assert!(known.shed.is_cancelled(), "the last to go");
+        drop((strangers, newcomer, more, last));
     }
 }

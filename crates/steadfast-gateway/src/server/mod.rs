@@ -3,9 +3,12 @@
 mod activity;
 mod connections;
 mod stream;
+mod watched;
 
+use crate::answer::{Answer, Bearing};
 use crate::gateway::Gateway;
 use crate::metrics as names;
+use activity::Activity;
 use connections::{Connections, Slot};
 use http::Request;
 use http::header::CONNECTION;
@@ -23,6 +26,7 @@ use stream::TimedStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use watched::Watched;
 
 /// What a connection hears that cannot be had.
 const FULL: &[u8] =
@@ -91,6 +95,32 @@ impl Gateway {
         }
     }
 
+    /// Handles one request and notes what the connection is doing meanwhile.
+    async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        activity: &Arc<Activity>,
+    ) -> Answer {
+        activity.begin();
+        let request = request.map(|body| Watched::new(body, Arc::clone(activity)));
+        let answer = self.handle(request, peer).await;
+        if answer.headers().contains_key(CONNECTION) {
+            activity.leave_unread();
+        }
+        let bearing = answer.extensions().get::<Bearing>();
+        if bearing == Some(&Bearing::Believed) {
+            activity.prove();
+        }
+        activity.end();
+        if bearing == Some(&Bearing::Flood) {
+            // Whoever sends rubbish without end gets one refused per connection and pause. Nothing is held for
+            // it meanwhile but the connection, which any other may have.
+            tokio::time::sleep(self.config.limits.refused_pause).await;
+        }
+        answer
+    }
+
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
@@ -105,15 +135,7 @@ impl Gateway {
         let activity = Arc::clone(slot.activity());
         let service = service_fn(|request: Request<Incoming>| {
             let (gateway, activity) = (&self, &activity);
-            async move {
-                activity.begin();
-                let answer = gateway.handle(request, peer).await;
-                if answer.headers().contains_key(CONNECTION) {
-                    activity.leave_unread();
-                }
-                activity.end();
-                Ok::<_, Infallible>(answer)
-            }
+            async move { Ok::<_, Infallible>(gateway.answer(request, peer, activity).await) }
         });
         let stream = TokioIo::new(TimedStream::new(stream, Arc::clone(&activity), limits));
         let mut connection = pin!(

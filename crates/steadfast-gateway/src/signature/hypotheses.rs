@@ -5,6 +5,7 @@ use super::sign::{concatenated, signed_fields};
 use super::url::Parts;
 use super::verify::Secrets;
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Secrets out of documentation and templates, which some set-ups sign with by mistake.
 const PLACEHOLDERS: [&str; 14] = [
@@ -147,12 +148,9 @@ pub(super) fn field_changes(params: &[(String, String)]) -> Vec<(Vec<u8>, String
     };
     let trimmed: Vec<(String, String)> =
         params.iter().map(|(name, value)| (name.clone(), value.trim().to_owned())).collect();
-    let mut first_values: Vec<(String, String)> = Vec::new();
-    for pair in params {
-        if !first_values.iter().any(|(name, _)| *name == pair.0) {
-            first_values.push(pair.clone());
-        }
-    }
+    let mut names = HashSet::new();
+    let first_values: Vec<(String, String)> =
+        params.iter().filter(|(name, _)| names.insert(name)).cloned().collect();
     vec![
         (Vec::new(), "with no fields at all".to_owned()),
         (signed_fields(&trimmed), "with spaces trimmed from the values".to_owned()),

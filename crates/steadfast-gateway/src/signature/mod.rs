@@ -18,7 +18,7 @@ pub use explain::{Explanation, Seen, explain};
 pub use sign::{sign, sign_sha256};
 pub use url::Spelling;
 pub use verify::{
-    AuthToken, Failure, MatchedSecret, Payload, Secrets, SharedKey, Verdict, VerifyInput, verify,
+    AuthToken, Failure, MatchedSecret, Payload, Secrets, SharedKey, Verdict, VerifyInput, check_head, verify,
 };
 
 /// The header that carries the signature.

@@ -156,15 +156,27 @@ pub fn verify(input: &VerifyInput<'_>) -> Verdict {
 /// A secret and what it is called.
 type Labelled<'a> = (&'a str, &'a Secret);
 
-fn check(input: &VerifyInput<'_>) -> Result<MatchedSecret, Failure> {
-    let header = match input.signature {
-        [] => return Err(Failure::HeaderMissing),
-        [""] => return Err(Failure::HeaderMissing),
+/// What can be said of a request before its body is read: an error where no body could make it valid.
+pub fn check_head(signature: &[&str], settings: &[&str], secrets: &Secrets) -> Result<(), Failure> {
+    claim(signature, settings, secrets).map(drop)
+}
+
+/// The signature that the head states, what it was made with, and the secrets that may go with it.
+type Claim<'a> = (Vec<u8>, Algorithm, Vec<Labelled<'a>>);
+
+fn claim<'a>(signature: &[&str], settings: &[&str], secrets: &'a Secrets) -> Result<Claim<'a>, Failure> {
+    let header = match signature {
+        [] | [""] => return Err(Failure::HeaderMissing),
         [one] => *one,
         _ => return Err(Failure::HeaderMalformed),
     };
-    let (algorithm, secrets) = applicable(input)?;
+    let (algorithm, secrets) = applicable(settings, secrets)?;
     let signature = decode(header, algorithm).ok_or(Failure::HeaderMalformed)?;
+    Ok((signature, algorithm, secrets))
+}
+
+fn check(input: &VerifyInput<'_>) -> Result<MatchedSecret, Failure> {
+    let (signature, algorithm, secrets) = claim(input.signature, input.settings, input.secrets)?;
     let fields = match input.payload {
         Payload::Form(params) => signed_fields(params),
         Payload::Raw(body) => {
@@ -203,9 +215,11 @@ fn search(
 }
 
 /// The algorithm that the request claims, and the secrets that may go with it.
-fn applicable<'a>(input: &VerifyInput<'a>) -> Result<(Algorithm, Vec<Labelled<'a>>), Failure> {
-    let secrets = input.secrets;
-    let header = match input.settings {
+fn applicable<'a>(
+    settings: &[&str],
+    secrets: &'a Secrets,
+) -> Result<(Algorithm, Vec<Labelled<'a>>), Failure> {
+    let header = match settings {
         [] => {
             let usable = secrets.auth_tokens.iter().filter(|token| !token.secret.is_empty());
             let tokens: Vec<_> = usable.map(|token| (token.label.as_str(), &token.secret)).collect();

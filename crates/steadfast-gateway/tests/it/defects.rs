@@ -187,7 +187,7 @@ async fn defect_07_a_burst_from_one_address_is_never_refused() {
 #[tokio::test]
 async fn defect_07_bad_signatures_are_limited_and_never_the_good_ones_among_them() {
     let queue = Queue::new();
-    let limits = Limits { bad_signatures_burst: 3, ..Limits::default() };
+    let limits = Limits { refused_burst: 3, ..Limits::default() };
     let gateway = gateway(GatewayConfig { limits, ..config() }, &queue);
     let mut bad = Vec::new();
     for n in 0..20 {

@@ -1,41 +1,16 @@
 //! Real sockets and the clients one would rather not have.
 
 use crate::support::{
-    Fault, Queue, Served, TWIML, WEBHOOK, config, gateway, read_answer, read_to_end, serve, text_message,
-    wire, within,
+    Fault, Queue, TWIML, WEBHOOK, head, read_answer, read_to_end, served, status_of, still_serves,
+    text_message, wire, within,
 };
-use std::sync::Arc;
 use std::time::Duration;
-use steadfast_gateway::{GatewayConfig, Limits};
+use steadfast_gateway::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 const SHORT: Duration = Duration::from_millis(150);
-
-async fn served(limits: Limits) -> (Served, Arc<Queue>) {
-    let queue = Queue::new();
-    let gateway = gateway(GatewayConfig { limits, ..config() }, &queue);
-    (serve(&gateway).await, queue)
-}
-
-fn head(extra: &str) -> String {
-    format!(
-        "POST {WEBHOOK} HTTP/1.1\r\nHost: bot.example.com\r\nContent-Type: application/x-www-form-urlencoded\r\n{extra}"
-    )
-}
-
-fn status_of(answer: &str) -> &str {
-    answer.get(9..12).unwrap_or("none")
-}
-
-/// The server is as it was: it takes a good webhook.
-async fn still_serves(served: &Served) {
-    let mut stream = served.connect().await;
-    stream.write_all(&wire(WEBHOOK, &text_message(999, "after"))).await.expect("sent");
-    let answer = read_answer(&mut stream).await;
-    assert!(answer.ends_with(TWIML), "{answer}");
-}
 
 #[tokio::test]
 async fn a_connection_carries_many_requests_pipelined_or_not() {

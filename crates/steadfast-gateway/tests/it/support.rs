@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use steadfast_clock::{ManualClock, SystemClock};
 use steadfast_gateway::signature::{Secrets, sign};
-use steadfast_gateway::{Gateway, GatewayConfig, HealthReport, Secret, form};
+use steadfast_gateway::{Gateway, GatewayConfig, HealthReport, Limits, Secret, form};
 use steadfast_queue::backend::memory::MemoryBackend;
 use steadfast_queue::backend::{
     Control, Controlled, Enqueued, Extended, Filter, Lease, Page, Reservation, Reserve, Settle, Settled,
@@ -304,6 +304,36 @@ impl Served {
     pub(crate) async fn ended(&self) {
         within(10, self.tasks.wait()).await;
     }
+}
+
+/// A gateway with these limits on a real socket, and its queue.
+pub(crate) async fn served(limits: Limits) -> (Served, Arc<Queue>) {
+    let queue = Queue::new();
+    let gateway = gateway(GatewayConfig { limits, ..config() }, &queue);
+    (serve(&gateway).await, queue)
+}
+
+/// The shape of a signature, and nobody's.
+pub(crate) const FORGED: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+/// The beginning of a webhook that claims to be signed.
+pub(crate) fn head(extra: &str) -> String {
+    format!(
+        "POST {WEBHOOK} HTTP/1.1\r\nHost: bot.example.com\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         X-Twilio-Signature: {FORGED}\r\n{extra}"
+    )
+}
+
+pub(crate) fn status_of(answer: &str) -> &str {
+    answer.get(9..12).unwrap_or("none")
+}
+
+/// The server is as it was: it takes a good webhook on a new connection.
+pub(crate) async fn still_serves(served: &Served) {
+    let mut stream = served.connect().await;
+    stream.write_all(&wire(WEBHOOK, &text_message(999, "after"))).await.expect("sent");
+    let answer = read_answer(&mut stream).await;
+    assert!(answer.ends_with(TWIML), "{answer}");
 }
 
 /// Fails the test if `what` takes longer than `seconds`.
