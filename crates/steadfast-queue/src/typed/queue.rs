@@ -10,7 +10,11 @@ use crate::state::State;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use steadfast_clock::{SharedClock, SystemClock};
+
+/// How often [`Queue::until_empty`] looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A store of jobs: where they are enqueued, looked at, and run. Cheap to clone; clones are the same store.
 ///
@@ -157,6 +161,22 @@ impl Queue {
     /// If the store cannot be written.
     pub async fn resume(&self, queue: &str) -> Result<(), QueueError> {
         self.backend.control(Control::Resume(queue.to_owned())).await.map(drop)
+    }
+
+    /// Waits until no job waits, runs or is due later in any queue: for programs that work everything off and
+    /// end, as `queue.serve(router, queue.until_empty())`. A job that fails for good ends the wait for it too.
+    /// Looks 50 times a second; while the store cannot be read, goes on waiting.
+    pub async fn until_empty(&self) {
+        loop {
+            if let Ok(stats) = self.stats().await {
+                let left =
+                    |queue: &QueueStats| queue.available + queue.scheduled + queue.running + queue.retryable;
+                if stats.queues.values().all(|queue| left(queue) == 0) {
+                    return;
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Ends the store: what was asked before is on disk when this returns, what is asked later is refused, and
