@@ -4,6 +4,7 @@
 //! Labels are queue names and fixed words only: never an id, a kind given from outside, or a payload.
 
 use ::metrics::Unit;
+use std::time::Duration;
 
 /// Counter: attempts that ended, by `queue` and `outcome` (the words of
 /// [`JobOutcome`](crate::worker::JobOutcome)).
@@ -24,6 +25,10 @@ pub const STORE_ERRORS_TOTAL: &str = "steadfast_queue_store_errors_total";
 pub const SWEPT_TOTAL: &str = "steadfast_queue_swept_total";
 /// Histogram: how long a transaction of the local store took to be on disk, in seconds.
 pub const LOCAL_COMMIT_SECONDS: &str = "steadfast_queue_local_commit_seconds";
+/// Histogram: how long the disk took to sync a transaction of the local store, in seconds: part of the above.
+pub const LOCAL_SYNC_SECONDS: &str = "steadfast_queue_local_sync_seconds";
+/// Counter: bytes that the local store wrote to its log.
+pub const LOCAL_LOG_BYTES_TOTAL: &str = "steadfast_queue_local_log_bytes_total";
 /// Histogram: calls that shared a transaction of the local store.
 pub const LOCAL_BATCH_CALLS: &str = "steadfast_queue_local_batch_calls";
 /// Counter: calls that the local store could not carry out: disk full, I/O error, damage.
@@ -43,6 +48,8 @@ pub fn describe() {
     describe_counter!(STORE_ERRORS_TOTAL, Unit::Count, "Calls to the store that failed.");
     describe_counter!(SWEPT_TOTAL, Unit::Count, "Jobs moved or removed by housekeeping.");
     describe_histogram!(LOCAL_COMMIT_SECONDS, Unit::Seconds, "How long a transaction took to be on disk.");
+    describe_histogram!(LOCAL_SYNC_SECONDS, Unit::Seconds, "How long the disk took to sync a transaction.");
+    describe_counter!(LOCAL_LOG_BYTES_TOTAL, Unit::Bytes, "Bytes that the local store wrote to its log.");
     describe_histogram!(LOCAL_BATCH_CALLS, Unit::Count, "Calls that shared a transaction.");
     describe_counter!(LOCAL_ERRORS_TOTAL, Unit::Count, "Calls that the local store could not carry out.");
     describe_counter!(LOCAL_COMMITS_LOST_TOTAL, Unit::Count, "Commits that the disk confirmed and lost.");
@@ -54,11 +61,21 @@ pub(crate) fn store_error(queue: &str, call: &'static str) {
 }
 
 /// Measures a transaction of the local store.
-pub(crate) fn local_commit(calls: usize, took_ms: u64) {
+pub(crate) fn local_commit(calls: usize, took: Duration) {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let (calls, took_s) = (calls as f64, took_ms as f64 / 1_000.0);
-    ::metrics::histogram!(LOCAL_COMMIT_SECONDS).record(took_s);
+    let calls = calls as f64;
+    ::metrics::histogram!(LOCAL_COMMIT_SECONDS).record(took);
     ::metrics::histogram!(LOCAL_BATCH_CALLS).record(calls);
+}
+
+/// Measures a sync of the local store's log.
+pub(crate) fn local_sync(took: Duration) {
+    ::metrics::histogram!(LOCAL_SYNC_SECONDS).record(took);
+}
+
+/// Counts what was written to the local store's log.
+pub(crate) fn local_log_bytes(bytes: u64) {
+    ::metrics::counter!(LOCAL_LOG_BYTES_TOTAL).increment(bytes);
 }
 
 /// Counts a call that the local store could not carry out.

@@ -12,6 +12,7 @@ mod codec;
 mod ids;
 mod live;
 mod load;
+mod log;
 mod options;
 mod read;
 mod schema;

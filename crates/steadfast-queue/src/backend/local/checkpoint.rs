@@ -11,8 +11,15 @@ const TURNS: u32 = 8;
 /// or when so many bytes were written.
 const BYTES: usize = 4 << 20;
 /// Under constant load the log never ends, so it can never begin anew. When it is so many times as long as it
-/// should be, the writer itself moves the little that is left.
+/// should be, the writer itself moves what is left,
 const OVERLONG: i64 = 4;
+/// once the thread has left no more than so many pages: what the writer does, everybody waits for.
+const LITTLE: i64 = 512;
+/// A thread that cannot keep up is waited for no longer when the log is so many times too long.
+const ENDLESS: i64 = 8;
+
+/// What the log holds besides each page.
+const FRAME_BYTES: u64 = 24;
 
 /// The thread that checkpoints, and when to wake it.
 #[derive(Debug)]
@@ -22,6 +29,9 @@ pub(super) struct Checkpointer {
     pages_max: i64,
     turns: u32,
     bytes: usize,
+    /// How long the log was at the last look.
+    pages: i64,
+    page_bytes: u64,
 }
 
 impl Checkpointer {
@@ -32,7 +42,8 @@ impl Checkpointer {
             .name("queue-checkpoint".to_owned())
             .spawn(move || run(&path, &woken))?;
         let (wake, thread) = (Some(wake), Some(thread));
-        Ok(Self { wake, thread, pages_max: i64::from(pages_max), turns: 0, bytes: 0 })
+        let pages_max = i64::from(pages_max);
+        Ok(Self { wake, thread, pages_max, turns: 0, bytes: 0, pages: 0, page_bytes: 0 })
     }
 
     /// Called by the writer between batches.
@@ -43,19 +54,33 @@ impl Checkpointer {
             return;
         }
         (self.turns, self.bytes) = (0, 0);
-        let state = checkpoint(conn, "PRAGMA wal_checkpoint(NOOP)");
-        let Ok((pages, moved)) = state else { return };
-        if pages - moved > self.pages_max
+        let Ok((pages, moved)) = checkpoint(conn, "PRAGMA wal_checkpoint(NOOP)") else { return };
+        self.count(conn, pages);
+        let left = pages - moved;
+        let overlong = pages > self.pages_max.saturating_mul(OVERLONG);
+        if left > if overlong { LITTLE } else { self.pages_max }
             && let Some(wake) = &self.wake
         {
             // Full means that it is about to look anyway.
             let _ = wake.try_send(());
         }
-        if pages > self.pages_max.saturating_mul(OVERLONG)
+        if overlong
+            && (left <= LITTLE || pages > self.pages_max.saturating_mul(ENDLESS))
             && let Err(error) = checkpoint(conn, "PRAGMA wal_checkpoint(PASSIVE)")
         {
             tracing::warn!(%error, "the log could not be moved into the database");
         }
+    }
+
+    /// Counts what the log grew by. One that is shorter than before has begun anew.
+    fn count(&mut self, conn: &Connection, pages: i64) {
+        if self.page_bytes == 0 {
+            let size = conn.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0));
+            self.page_bytes = size.map_or(0, |bytes| u64::from(bytes) + FRAME_BYTES);
+        }
+        let grown = if pages >= self.pages { pages - self.pages } else { pages };
+        self.pages = pages;
+        crate::metrics::local_log_bytes(u64::try_from(grown).unwrap_or(0) * self.page_bytes);
     }
 
     /// Ends the thread, and waits for it: the file has one connection less.

@@ -3,6 +3,7 @@
 use super::checkpoint::Checkpointer;
 use super::live::{Live, Queue};
 use super::load::{self, Pulse, Sizes};
+use super::log::Log;
 use super::options::{Bounds, LocalOptions, OpenError};
 use super::read::Readers;
 use super::schema;
@@ -46,6 +47,8 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
             Fail::Sql(error) => unreadable(error),
             Fail::Broken(what) => OpenError::Inconsistent { path: path.clone(), what },
         })?;
+    let log = Log::open(&path).map_err(no_thread)?;
+    schema::leave_syncing(&conn).map_err(unreadable)?;
     let shared = Arc::new(Shared::new(live));
     let readers = Arc::new(Readers::new(&path, bounds));
     let checkpointer = Checkpointer::start(&path, bounds.wal_pages_max).map_err(no_thread)?;
@@ -63,7 +66,7 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
         careful: !clean,
         broken: None,
         chores: VecDeque::new(),
-        syncing: true,
+        log,
         _lock: lock,
     };
     let (calls, asked) = mpsc::channel(bounds.calls_max.max(1));

@@ -6,6 +6,7 @@ mod commit;
 use super::checkpoint::Checkpointer;
 use super::live::Live;
 use super::load;
+use super::log::Log;
 use super::options::{LocalOptions, injected, take_one};
 use super::read::Readers;
 use super::serve;
@@ -135,8 +136,8 @@ pub(super) struct Writer {
     pub(super) broken: Option<QueueError>,
     /// Writes of the writer's own.
     pub(super) chores: VecDeque<Write>,
-    /// Whether commits wait for the disk now (`synchronous = FULL`).
-    pub(super) syncing: bool,
+    /// What makes commits durable.
+    pub(super) log: Log,
     /// Held to the end: no other process has the store.
     pub(super) _lock: File,
 }

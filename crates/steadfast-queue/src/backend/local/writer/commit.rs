@@ -5,6 +5,7 @@ use crate::backend::local::checkpoint::Checkpointer;
 use crate::backend::local::ids;
 use crate::backend::local::live::{Effect, Queue};
 use crate::backend::local::load::{self, Sizes};
+use crate::backend::local::log::Log;
 use crate::backend::local::options::{Faults, injected, take_one};
 use crate::backend::local::schema;
 use crate::backend::local::stage::{Fail, Setting, Stage};
@@ -18,6 +19,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio::time::Instant;
 
 /// Everything stored, or nothing of it.
 type Committed = Result<Vec<Answer>, Fail>;
@@ -29,6 +31,8 @@ struct Staged {
     number: i64,
     commits: i64,
     marked: Vec<JobId>,
+    /// Whether anything was written.
+    changed: bool,
 }
 
 impl Writer {
@@ -80,16 +84,15 @@ impl Writer {
 
     /// One transaction. Memory changes only if it is on disk.
     pub(super) fn commit(&mut self, writes: &[&Write], must_last: bool) -> Committed {
-        let (now_ms, begun_mono_ms) = (self.now_ms, self.clock.mono_ms());
+        let (now_ms, begun) = (self.now_ms, Instant::now());
         self.limit_pages()?;
         self.enter(writes, now_ms)?;
-        self.sync(must_last)?;
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let staged = self.stage(writes, now_ms).and_then(|staged| {
-            self.seal(must_last)?;
+            self.seal(must_last, staged.changed)?;
             Ok(staged)
         });
-        let Staged { answers, effects, number, commits, marked } = match staged {
+        let Staged { answers, effects, number, commits, marked, .. } = match staged {
             Ok(staged) => staged,
             Err(fail) => {
                 self.roll_back();
@@ -107,7 +110,7 @@ impl Writer {
         }
         effects.into_iter().for_each(|effect| live.apply(effect));
         drop(live);
-        crate::metrics::local_commit(writes.len(), self.clock.mono_ms().saturating_sub(begun_mono_ms));
+        crate::metrics::local_commit(writes.len(), begun.elapsed());
         Ok(answers)
     }
 
@@ -126,7 +129,8 @@ impl Writer {
         let answers = writes.iter().map(|write| stage.run(write)).collect::<Result<Vec<_>, _>>()?;
         let marked = stage.close()?;
         let mut commits = live.commits;
-        if self.conn.total_changes() != changes {
+        let changed = self.conn.total_changes() != changes;
+        if changed {
             commits += 1;
             let shifts = writes.iter().any(|write| matches!(write, Write::ShiftBack(_)));
             let seen_ms = if shifts { now_ms } else { self.wall.meant_ms(mono_ms) };
@@ -134,16 +138,24 @@ impl Writer {
                 self.conn.prepare_cached("UPDATE pulse SET commits = ?1, number = ?2, seen = ?3")?;
             pulse.execute([commits, stage.number, seen_ms])?;
         }
-        Ok(Staged { answers, number: stage.number, effects: stage.effects, commits, marked })
+        Ok(Staged { answers, number: stage.number, effects: stage.effects, commits, marked, changed })
     }
 
-    /// The commit itself: returns when the disk has it.
-    fn seal(&self, must_last: bool) -> Result<(), Fail> {
+    /// The commit itself: returns when the disk has it, if it `must_last`. What may be lost in a power cut is in
+    /// the hands of the operating system then, which survives this process.
+    fn seal(&self, must_last: bool, changed: bool) -> Result<(), Fail> {
         let faults = &self.options.faults;
         if must_last && take_one(&faults.commits_lost) {
             return Err(Fail::Sql(injected(SQLITE_IOERR_FSYNC)));
         }
         self.conn.prepare_cached("COMMIT")?.execute([])?;
+        if must_last && changed {
+            let took = self.log.sync().map_err(|error| {
+                let code = rusqlite::ffi::Error::new(SQLITE_IOERR_FSYNC);
+                Fail::Sql(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
+            })?;
+            crate::metrics::local_sync(took);
+        }
         if must_last && take_one(&faults.commits_unsure) {
             return Err(Fail::Sql(injected(SQLITE_IOERR_FSYNC)));
         }
@@ -156,17 +168,6 @@ impl Writer {
         {
             tracing::error!(%error, "a transaction could not be rolled back; the store will be reopened");
         }
-    }
-
-    /// Whether commits wait for the disk. What may be lost in a power cut need not: it is in the hands of the
-    /// operating system, which survives this process.
-    fn sync(&mut self, must_last: bool) -> Result<(), Fail> {
-        if self.syncing != must_last {
-            let pragma = if must_last { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
-            self.conn.execute_batch(pragma)?;
-            self.syncing = must_last;
-        }
-        Ok(())
     }
 
     /// Enters queues and id tables that `writes` need and that are not there yet: seldom, so in a transaction
@@ -269,13 +270,17 @@ impl Writer {
             what: "reopening the store after an I/O error".to_owned(),
             source: Some(Arc::new(error)),
         })?;
-        self.syncing = true;
         // A failed fsync may have left pages of the log that only memory has: write them out again, elsewhere.
         let busy: i64 =
             self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(failed)?;
         if busy != 0 {
             return Err(QueueError::Unavailable { what: "the log is in use".to_owned(), source: None });
         }
+        self.log = Log::open(&self.options.path).map_err(|error| QueueError::Unavailable {
+            what: "opening the store's log".to_owned(),
+            source: Some(Arc::new(error)),
+        })?;
+        schema::leave_syncing(&self.conn).map_err(failed)?;
         let bounds = self.options.bounds;
         self.checkpointer =
             Checkpointer::start(&self.options.path, bounds.wal_pages_max).map_err(|error| {
@@ -310,17 +315,14 @@ impl Writer {
             tracing::error!(%error, "the store was closed out of order; the next start takes it for a crash");
             return;
         }
-        let ended = self.sync(true).and_then(|()| {
-            let seen_ms = self.wall.meant_ms(self.clock.mono_ms());
-            let sql = format!(
-                "BEGIN IMMEDIATE; DELETE FROM mark WHERE cancel = 0;
-                 UPDATE pulse SET clean = 1, seen = {seen_ms}; COMMIT;"
-            );
-            Ok(self.conn.execute_batch(&sql)?)
-        });
-        if let Err(error) = ended {
+        let seen_ms = self.wall.meant_ms(self.clock.mono_ms());
+        let sql = format!(
+            "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; DELETE FROM mark WHERE cancel = 0;
+             UPDATE pulse SET clean = 1, seen = {seen_ms}; COMMIT;"
+        );
+        if let Err(error) = self.conn.execute_batch(&sql) {
             tracing::error!(
-                ?error,
+                %error,
                 "the store was closed without its clean mark; the next start takes it for a crash"
             );
             return;
