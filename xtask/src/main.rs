@@ -1,14 +1,15 @@
-//! Development tasks: `cargo xtask test | bench | layers`.
+//! Development tasks: `cargo xtask test | bench | chaos | layers`.
 //!
 //! Kept free of the project's own crates, so that it builds in seconds on a fresh machine.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development tool talks to a person")]
 
 mod bench;
+mod chaos;
 mod layers;
 mod run;
 mod test;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use std::process::ExitCode;
 
 /// Development tasks of Steadfast.
@@ -24,37 +25,22 @@ enum Task {
     /// Measure
     Bench {
         #[command(subcommand)]
-        what: Bench,
+        what: bench::Bench,
+    },
+    /// Try to make the built binary break its promises
+    Chaos {
+        #[command(subcommand)]
+        what: chaos::Chaos,
     },
     /// Check which crate may know which, and the other laws of the house
     Layers,
 }
 
-#[derive(Debug, Subcommand)]
-enum Bench {
-    /// Signed webhooks against the built binary: closed loop, then open loop
-    Gateway {
-        /// Messages of the closed loop
-        #[arg(long, default_value_t = 100_000)]
-        messages: u64,
-        /// Connections of the closed loop
-        #[arg(long, default_value_t = 50)]
-        connections: u32,
-        /// Messages per second of the open loop
-        #[arg(long, default_value_t = 2_000)]
-        rate: u32,
-        /// Seconds of the open loop
-        #[arg(long, default_value_t = 10)]
-        seconds: u32,
-    },
-}
-
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Test { args } => test::run(&args),
-        Task::Bench { what: Bench::Gateway { messages, connections, rate, seconds } } => {
-            bench::gateway(messages, connections, rate, seconds)
-        }
+        Task::Bench { what } => bench::run(what),
+        Task::Chaos { what } => chaos::run(what),
         Task::Layers => layers::run(),
     };
     match done {

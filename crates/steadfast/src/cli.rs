@@ -69,7 +69,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<Doctor>,
     },
-    /// Measure a running node
+    /// Measure a running node, or the local queue on this disk
     Bench {
         #[command(subcommand)]
         command: Bench,
@@ -204,14 +204,18 @@ pub(crate) struct DoctorSignature {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Signed, unique webhooks: closed loop, then open loop. Use a data folder of its own
+    /// Signed, unique webhooks to a running node: closed loop, then open loop. Use a data folder of its own
     Gateway(BenchGateway),
+    /// From the webhook to the reply's arrival at a fake Twilio that runs apart
+    Pipeline(BenchPipeline),
+    /// The local queue alone, on this disk; needs no node
+    Queue(BenchQueue),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchGateway {
     /// Messages of the closed loop; 0 leaves it out
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 1_000_000)]
     pub(crate) messages: u64,
     /// Connections of the closed loop
     #[arg(long, default_value_t = 50)]
@@ -220,11 +224,58 @@ pub(crate) struct BenchGateway {
     #[arg(long, default_value_t = 2_000)]
     pub(crate) rate: u32,
     /// Seconds of the open loop; 0 leaves it out
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 30)]
     pub(crate) seconds: u32,
-    /// Print JSON, one line per loop
-    #[arg(long)]
-    pub(crate) json: bool,
+    /// Different senders
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) senders: u64,
+    /// Also append the figures to this file, one JSON object per line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchPipeline {
+    /// The fake Twilio that the node sends to
+    #[arg(long, value_name = "URL")]
+    pub(crate) fake: url::Url,
+    /// Messages sent as fast as they are acknowledged; 0 leaves it out
+    #[arg(long, default_value_t = 60_000)]
+    pub(crate) messages: u64,
+    /// Connections of these
+    #[arg(long, default_value_t = 50)]
+    pub(crate) connections: u32,
+    /// Messages per second of the open loop
+    #[arg(long, default_value_t = 300)]
+    pub(crate) rate: u32,
+    /// Seconds of the open loop; 0 leaves it out
+    #[arg(long, default_value_t = 30)]
+    pub(crate) seconds: u32,
+    /// Different senders in each of the two
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) senders: u64,
+    /// Also append the figures to this file, one JSON object per line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchQueue {
+    /// Where to make the store; it is removed afterwards
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Seconds of each measure
+    #[arg(long, default_value_t = 5)]
+    pub(crate) seconds: u64,
+    /// Jobs whose pickup is timed, 100 a second; 0 leaves it out
+    #[arg(long, default_value_t = 2_000)]
+    pub(crate) pickups: u32,
+    /// Cycles are also measured beside 10^3, 10^4, … waiting jobs, up to so many
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) waiting_max: u64,
+    /// Also append the figures to this file, one JSON object per line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -37,13 +37,33 @@ impl Signer {
         self.token = Secret::new("not-the-token");
     }
 
-    /// Encodes and signs `fields` for a POST to `url`: as if Twilio had been given the public URL.
-    pub(crate) fn sign(&self, url: &Url, fields: &[(String, String)]) -> Signed {
-        let signed_url = match &self.public_base_url {
+    /// What the signature of `fields` sent to `url` is made of: the public URL, then each name and value in order.
+    pub(crate) fn signed_text(&self, url: &Url, fields: &[(String, String)]) -> Vec<u8> {
+        let mut pairs: Vec<&(String, String)> = fields.iter().collect();
+        pairs.sort_unstable();
+        let mut text = self.signed_url(url).into_bytes();
+        for (name, value) in pairs {
+            text.extend_from_slice(name.as_bytes());
+            text.extend_from_slice(value.as_bytes());
+        }
+        text
+    }
+
+    /// The key of the signatures.
+    pub(crate) fn secret(&self) -> &str {
+        self.token.expose()
+    }
+
+    fn signed_url(&self, url: &Url) -> String {
+        match &self.public_base_url {
             Some(base) => base.url_of(url.path()),
             None => url.to_string(),
-        };
-        let signature = sign(&self.token, &signed_url, fields);
+        }
+    }
+
+    /// Encodes and signs `fields` for a POST to `url`: as if Twilio had been given the public URL.
+    pub(crate) fn sign(&self, url: &Url, fields: &[(String, String)]) -> Signed {
+        let signature = sign(&self.token, &self.signed_url(url), fields);
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         Signed { body, signature }
     }

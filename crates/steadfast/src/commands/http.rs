@@ -11,7 +11,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
 /// A client with deadlines.
-pub(super) fn client() -> anyhow::Result<reqwest::Client> {
+pub(in crate::commands) fn client() -> anyhow::Result<reqwest::Client> {
     let builder = reqwest::Client::builder()
         .connect_timeout(CONNECT_WITHIN)
         .timeout(ANSWER_WITHIN)

@@ -10,7 +10,7 @@ mod queues;
 mod serve;
 mod trigger;
 
-use crate::cli::{Bench, Cli, Command, Global};
+use crate::cli::{Cli, Command, Global};
 use crate::config::{Config, Problem, load, sources};
 use crate::node::DataDir;
 use std::future::Future;
@@ -29,9 +29,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::FakeTwilio(args) => {
             with_config(&global, |config| on_runtime(fake_twilio::run(config, args)))
         }
-        Command::Bench { command: Bench::Gateway(args) } => {
-            with_config(&global, |config| on_runtime(bench::gateway(config, args)))
-        }
+        Command::Bench { command } => with_config(&global, |config| on_runtime(bench::run(config, command))),
         Command::Trigger(args) => with_config(&global, |config| on_runtime(trigger::run(config, args))),
         Command::Queues { json } => with_config(&global, |config| on_runtime(queues::run(config, json))),
         Command::Dlq { command } => with_config(&global, |config| on_runtime(dlq::run(config, command))),

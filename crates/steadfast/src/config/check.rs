@@ -96,7 +96,7 @@ impl Reader<'_> {
         let roles = self.get("node.roles", roles);
         let gateway = self.gateway();
         let twilio = self.twilio();
-        let sends_per_second = self.number("twilio.sends_per_second", 1, 1_000);
+        let sends_per_second = self.number("twilio.sends_per_second", 1, 10_000);
         let workers = self.workers();
         let retry = self.retry();
         let queue = self.queue();

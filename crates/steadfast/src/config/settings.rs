@@ -120,7 +120,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "https://api.twilio.com",
         "where messages are sent to",
     ),
-    setting("twilio.sends_per_second", &[], "80", "messages per second and sender, 1 to 1000"),
+    setting("twilio.sends_per_second", &[], "80", "messages per second and sender, 1 to 10000"),
     setting("workers.webhooks", &["WEBHOOK_WORKERS"], "2", "jobs of whatsapp-webhooks at a time, 1 to 1024"),
     setting("workers.orders", &["ORDER_WORKERS"], "3", "jobs of order-processing at a time, 1 to 1024"),
     setting("workers.replies", &["REPLY_WORKERS"], "4", "jobs of whatsapp-replies at a time, 1 to 1024"),

@@ -1,65 +1,44 @@
-//! `cargo xtask bench`: the built binary, measured by itself as a separate process.
+//! The built binary, running, while another process measures it.
 
-use crate::run::{read, shown};
+use crate::run::shown;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-const BINARY: &str = "target/release/steadfast";
-/// How often a node that comes up or drains is looked at, and how many times at most.
+/// The binary that is measured.
+pub(crate) const BINARY: &str = "target/release/steadfast";
+/// How often a process that comes up or drains is looked at, and how many times at most.
 const POLL: Duration = Duration::from_millis(50);
-const LOOKS_MAX: u32 = 1_200;
+const LOOKS_MAX: u32 = 2_400;
+/// An account and a token for nodes that talk to a fake Twilio in another process.
+pub(super) const ACCOUNT: [&str; 2] = [
+    "twilio.account_sid=AC00000000000000000000000000000000",
+    "twilio.auth_token=a-token-of-the-benches-0123456789",
+];
 
-/// Signed webhooks: first with the gateway alone, then with workers, records and replies on the same cores.
-pub(crate) fn gateway(messages: u64, connections: u32, rate: u32, seconds: u32) -> anyhow::Result<()> {
-    shown("cargo", &["build", "--release", "--locked", "--package", "steadfast"])?;
-    println!("cores: {}", std::thread::available_parallelism().map_or(1, usize::from));
-    for (title, roles) in [("gateway alone", "gateway,monitor"), ("everything on", "gateway,worker,monitor")]
-    {
-        let folder = scratch(title)?;
-        let node = Node::start(&folder, roles, messages + u64::from(rate) * u64::from(seconds))?;
-        println!("\n{title}:");
-        let figures = read(
-            BINARY,
-            &[
-                "bench",
-                "gateway",
-                "--data-dir",
-                &node.data_dir(),
-                "--messages",
-                &messages.to_string(),
-                "--connections",
-                &connections.to_string(),
-                "--rate",
-                &rate.to_string(),
-                "--seconds",
-                &seconds.to_string(),
-            ],
-        )?;
-        print!("{figures}");
-        node.stop()?;
-        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    println!("\nEvery acknowledged message was on disk (fsync) before its answer.");
-    Ok(())
+/// Builds what is measured.
+pub(super) fn build() -> anyhow::Result<()> {
+    shown("cargo", &["build", "--release", "--locked", "--package", "steadfast"])
 }
 
 /// An empty folder on the disk that holds the build, not in memory.
-fn scratch(title: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn scratch(title: &str) -> anyhow::Result<PathBuf> {
     let folder =
         Path::new("target/bench").join(format!("{}-{}", title.replace(' ', "-"), std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
 }
 
-struct Node {
+/// A node, or the fake Twilio; ended when dropped.
+pub(super) struct Node {
     child: Child,
     folder: PathBuf,
 }
 
 impl Node {
-    fn start(folder: &Path, roles: &str, jobs: u64) -> anyhow::Result<Self> {
+    /// Starts a node on an empty folder that takes `jobs` without hitting its bounds.
+    pub(super) fn start(folder: &Path, roles: &str, jobs: u64, more: &[String]) -> anyhow::Result<Self> {
         let log = std::fs::File::create(folder.join("node.log")).context("cannot write the node's log")?;
         let data_dir = folder.join("data");
         let settings = [
@@ -75,7 +54,7 @@ impl Node {
         ];
         let mut command = Command::new(BINARY);
         command.arg("serve").arg("--data-dir").arg(&data_dir);
-        for setting in &settings {
+        for setting in settings.iter().chain(more) {
             command.args(["--set", setting]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -85,7 +64,29 @@ impl Node {
         Ok(node)
     }
 
-    fn data_dir(&self) -> String {
+    /// Starts the fake Twilio as a process of its own; where it listens.
+    pub(super) fn fake_twilio(folder: &Path) -> anyhow::Result<(Self, String)> {
+        let said = folder.join("fake.out");
+        let out = std::fs::File::create(&said).context("cannot write what the fake Twilio says")?;
+        let mut command = Command::new(BINARY);
+        command.args(["fake-twilio", "--port", "0", "--webhook-url", "http://127.0.0.1:9/webhook/twilio"]);
+        command.arg("--data-dir").arg(folder.join("fake"));
+        for setting in ACCOUNT.iter().chain(&["log.level=warn"]) {
+            command.args(["--set", setting]);
+        }
+        command.stdin(Stdio::null()).stderr(out.try_clone().context("cannot share its output")?).stdout(out);
+        let child = command.spawn().context("cannot start the fake Twilio")?;
+        let mut fake = Self { child, folder: folder.to_owned() };
+        let mut url = None;
+        fake.until("start", |_| {
+            let text = std::fs::read_to_string(&said).unwrap_or_default();
+            url = text.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
+            Ok(url.is_some())
+        })?;
+        Ok((fake, url.context("the fake Twilio named no URL")?))
+    }
+
+    pub(super) fn data_dir(&self) -> String {
         self.folder.join("data").display().to_string()
     }
 
@@ -107,7 +108,8 @@ impl Node {
         bail!("the node did not {what} within {:?}", POLL * LOOKS_MAX)
     }
 
-    fn stop(mut self) -> anyhow::Result<()> {
+    /// Asks it to drain and waits for it.
+    pub(super) fn stop(mut self) -> anyhow::Result<()> {
         shown("kill", &["-TERM", &self.child.id().to_string()])?;
         self.until("drain", |node| Ok(node.child.try_wait().context("cannot look at the node")?.is_some()))
     }
