@@ -18,10 +18,13 @@ pub(super) enum Disk {
 }
 
 impl Disk {
-    /// Makes one below `folder`.
-    pub(super) async fn make(folder: &Path) -> anyhow::Result<Self> {
+    /// Makes one below `folder`, a file system of its `own` if that is wanted and possible.
+    pub(super) async fn make(folder: &Path, own: bool) -> anyhow::Result<Self> {
         let at = folder.join("disk");
         std::fs::create_dir_all(&at).with_context(|| format!("cannot create {}", at.display()))?;
+        if !own {
+            return Ok(Self::Bounded { at });
+        }
         let image = folder.join("disk.img");
         let file = std::fs::File::create(&image).context("cannot create the disk's image")?;
         file.set_len(SIZE_MIB << 20).context("cannot size the disk's image")?;
@@ -43,7 +46,7 @@ impl Disk {
     pub(super) const fn how(&self) -> &'static str {
         match self {
             Self::Mounted { .. } => "an ext4 file system of its own, filled to the last block",
-            Self::Bounded { .. } => "a bound on the size of the node's files (a mount was not allowed)",
+            Self::Bounded { .. } => "a bound on the size of the node's files",
         }
     }
 

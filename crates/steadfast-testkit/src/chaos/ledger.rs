@@ -42,6 +42,8 @@ struct Sender {
 pub(super) struct Ledger {
     senders: BTreeMap<u32, Sender>,
     unknown_recipients: u64,
+    acknowledged: u64,
+    replied: u64,
 }
 
 /// The ledger's sums.
@@ -57,9 +59,9 @@ pub struct Tally {
     pub handled_more_than_once: u64,
     /// Acknowledged and without a reply.
     pub without_reply: u64,
-    /// Replies that came after the reply to a later message of their sender.
+    /// Replies that came, or had their effect, after those of a later message of their sender.
     pub out_of_order: u64,
-    /// Replies whose order sum shows that a message had no effect or more than one.
+    /// Sums of orders that are missing or there twice: a message had no effect, or more than one.
     pub wrong_effects: u64,
     /// Replies to nobody we know, or that cannot be read.
     pub strange: u64,
@@ -81,6 +83,12 @@ impl Ledger {
     pub(super) fn acknowledged(&mut self, id: Id) {
         let sender = self.senders.entry(id.sender).or_default();
         sender.acknowledged = sender.acknowledged.max(id.seq);
+        self.acknowledged += 1;
+    }
+
+    /// About how many acknowledged messages have no reply yet; exact while nothing goes wrong.
+    pub(super) fn unanswered(&self) -> u64 {
+        self.acknowledged.saturating_sub(self.replied)
     }
 
     /// Notes a reply; `None` for a text that is none of ours.
@@ -89,6 +97,7 @@ impl Ledger {
             self.unknown_recipients += 1;
             return;
         };
+        self.replied += 1;
         match reply {
             Some(reply) => sender.replies.push(reply),
             None => sender.strange += 1,
@@ -125,18 +134,24 @@ impl Sender {
             note(&mut tally.strange, 0, "strange");
         }
         let mut counts = vec![0_u32; self.sent as usize + 1];
-        let mut highest = 0;
+        let mut highest = Reply { seq: 0, total: 0 };
         for reply in &self.replies {
             let Some(count) = counts.get_mut(reply.seq as usize).filter(|_| reply.seq > 0) else {
                 note(&mut tally.strange, reply.seq, "never sent");
                 continue;
             };
             *count += 1;
-            if reply.seq < highest {
+            if reply.seq < highest.seq || reply.total < highest.total {
                 note(&mut tally.out_of_order, reply.seq, "out of order");
             }
-            highest = highest.max(reply.seq);
-            if reply.total != u64::from(reply.seq) * PRICE {
+            highest = Reply { seq: highest.seq.max(reply.seq), total: highest.total.max(reply.total) };
+        }
+        // Each message adds the same to its sender's order: so many messages, so many different sums.
+        let mut replies = self.replies.clone();
+        replies.sort_unstable_by_key(|reply| reply.total);
+        replies.dedup_by_key(|reply| reply.seq);
+        for (reply, count) in replies.iter().zip(1..) {
+            if reply.total != count * PRICE {
                 note(&mut tally.wrong_effects, reply.seq, "wrong effect");
             }
         }
@@ -186,7 +201,12 @@ mod tests {
         assert_eq!((tally.handled_more_than_once, tally.without_reply, tally.handled_once), (1, 1, 1));
         assert!(!doubled.all_answered());
         assert_eq!(ledger(2, &[(2, 240), (1, 120)]).tally().0.out_of_order, 1);
+        assert_eq!(ledger(2, &[(2, 120), (1, 240)]).tally().0.out_of_order, 1);
         assert_eq!(ledger(2, &[(1, 120), (2, 360)]).tally().0.wrong_effects, 1);
+        assert_eq!(ledger(2, &[(1, 120), (2, 120)]).tally().0.wrong_effects, 1);
+        // A dead letter that an operator brought back comes late, and everything adds up.
+        let late = ledger(3, &[(1, 120), (3, 240), (2, 360)]).tally().0;
+        assert_eq!((late.wrong_effects, late.handled_once), (0, 3));
         assert_eq!(ledger(1, &[(1, 120), (9, 1_080)]).tally().0.strange, 1);
     }
 

@@ -20,6 +20,9 @@ const LANES: u32 = 64;
 const DOUBLES_PERCENT: u64 = 4;
 const REPLAYS_PERCENT: u64 = 2;
 
+/// How soon it is looked again whether somebody may write.
+const CROWDED: Duration = Duration::from_millis(50);
+
 /// What the posts met.
 #[derive(Debug)]
 pub(super) struct Posts {
@@ -38,6 +41,7 @@ pub(super) struct Load {
     url: Url,
     seed: u64,
     senders: u32,
+    unanswered_max: u64,
     every: Duration,
     stop: watch::Receiver<bool>,
     ledger: Mutex<Ledger>,
@@ -57,6 +61,7 @@ impl Load {
             url,
             seed: options.seed,
             senders: options.senders.max(1),
+            unanswered_max: options.unanswered_max.max(1),
             every: Duration::from_secs_f64(f64::from(LANES) / f64::from(options.per_second.max(1))),
             stop,
             ledger: Mutex::default(),
@@ -98,6 +103,10 @@ impl Load {
         for seq in 1.. {
             for sender in (lane..self.senders).step_by(LANES as usize) {
                 beat.tick().await;
+                // Else a machine that is busy with other things would work for hours after the last fault.
+                while self.ledger().unanswered() >= self.unanswered_max && !*self.stop.borrow() {
+                    tokio::time::sleep(CROWDED).await;
+                }
                 if *self.stop.borrow() {
                     return;
                 }

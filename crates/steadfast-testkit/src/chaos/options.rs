@@ -20,6 +20,10 @@ pub struct Options {
     pub per_second: u32,
     /// Different senders.
     pub senders: u32,
+    /// Nobody writes any more while so many acknowledged messages have no reply yet.
+    pub unanswered_max: u64,
+    /// A file system of its own for the node, where root allows it; else full means that files cannot grow.
+    pub own_disk: bool,
     /// `bot.ambiguous_grace` of the node.
     pub ambiguous_grace: Duration,
     /// How long the end may take at most.
@@ -39,6 +43,8 @@ impl Options {
             seed: 1,
             per_second: 200,
             senders: 2_000,
+            unanswered_max: 5_000,
+            own_disk: true,
             ambiguous_grace: Duration::from_mins(1),
             quiet_within: Duration::from_mins(6),
             tell: |_| (),

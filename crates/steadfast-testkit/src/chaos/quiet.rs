@@ -48,6 +48,14 @@ pub(super) async fn dead_letters(client: &reqwest::Client, monitor: &Url) -> any
     dead["total"].as_u64().context("no number of dead letters in the answer")
 }
 
+/// Does what an operator does about dead letters: has them run again.
+pub(super) async fn retry_dead(client: &reqwest::Client, monitor: &Url) -> anyhow::Result<()> {
+    let request = client.post(monitor.join("/dlq/retry")?).body("{\"retryAll\":true}");
+    let status = request.send().await.context("the private API is away")?.status();
+    anyhow::ensure!(status.is_success(), "the dead letters were not retried: {status}");
+    Ok(())
+}
+
 async fn json(client: &reqwest::Client, url: Url) -> anyhow::Result<Value> {
     let text = client.get(url).send().await.context("the private API is away")?.text().await?;
     serde_json::from_str(&text).context("the private API answered no JSON")

@@ -20,8 +20,10 @@ pub struct Report {
     pub tally: Tally,
     /// Of the messages without a reply: sends in doubt that the node holds and shows.
     pub undecided: u64,
-    /// Dead letters at the end.
+    /// Dead letters when all was quiet: jobs whose process was killed three times in a row while running them.
     pub dead_letters: u64,
+    /// Of these, those that an operator's retry did not bring back.
+    pub dead_in_the_end: u64,
     /// Whether all came to rest in time.
     pub quiet: bool,
     /// How long that took, in seconds.
@@ -110,7 +112,7 @@ impl Report {
             (self.tally.out_of_order, "replies were out of order"),
             (self.tally.wrong_effects, "orders do not add up"),
             (self.tally.strange, "replies answer nothing that was sent"),
-            (self.dead_letters, "jobs are dead"),
+            (self.dead_in_the_end, "jobs are dead for good"),
             (self.tally.sent - self.tally.acknowledged, "messages were never acknowledged"),
             (refused_for_good.map(|(_, count)| count).sum(), "webhooks were refused for good"),
             (u64::from(!self.quiet), "time: it never became quiet"),
@@ -184,7 +186,8 @@ impl fmt::Display for Report {
             ("out of order", tally.out_of_order),
             ("wrong effects", tally.wrong_effects),
             ("strange replies", tally.strange),
-            ("dead letters", self.dead_letters),
+            ("dead letters, retried", self.dead_letters),
+            ("dead in the end", self.dead_in_the_end),
         ] {
             writeln!(f, "  {name:<22} {count:>8}")?;
         }

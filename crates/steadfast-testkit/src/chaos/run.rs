@@ -5,7 +5,7 @@ use super::load::Load;
 use super::node::Subject;
 use super::options::Options;
 use super::plan::plan;
-use super::quiet::{dead_letters, keep_offences, quiet};
+use super::quiet::{self, dead_letters, keep_offences, quiet, retry_dead};
 use super::replies::follow;
 use super::report::{PostsReport, Report, Starts};
 use super::sign::{ACCOUNT, TOKEN};
@@ -49,17 +49,27 @@ pub async fn run(options: Options) -> anyhow::Result<Report> {
     let ended = Instant::now();
     let monitor = subject.monitor_url().context("no node is left")?;
     let all_ended = timeout(options.quiet_within, async { while lanes.join_next().await.is_some() {} }).await;
-    let is_quiet = quiet(&options, &load, &client, &monitor).await;
+    let mut is_quiet = quiet(&options, &load, &client, &monitor).await;
     let quiet_after_s = ended.elapsed().as_secs_f64();
+    // A job whose process was killed three times in a row while running it is a dead letter, by design: whether the
+    // job or the killer was to blame cannot be told. Order is judged before an operator brings such jobs back.
+    let (before, _) = load.ledger().tally();
+    let dead_letters = dead_letters(&client, &monitor).await?;
+    if dead_letters > 0 {
+        (options.tell)(&format!("an operator retries {dead_letters} dead letters"));
+        retry_dead(&client, &monitor).await?;
+        is_quiet &= quiet(&options, &load, &client, &monitor).await;
+    }
+    let dead_in_the_end = quiet::dead_letters(&client, &monitor).await?;
     over.send_replace(true);
     while let Some(read) = reader.join_next().await {
         read.context("the reader of replies broke")??;
     }
 
-    let (tally, offences) = load.ledger().tally();
+    let (mut tally, offences) = load.ledger().tally();
+    tally.out_of_order = before.out_of_order;
     let path = options.folder.join("offences.tsv");
     let undecided = keep_offences(&path, &offences, options.seed, &client, &monitor).await?;
-    let dead_letters = dead_letters(&client, &monitor).await?;
     let drained = subject.terminate().await?;
     fake.kill().await?;
     let posts = PostsReport::from(&*load.posts());
@@ -70,6 +80,7 @@ pub async fn run(options: Options) -> anyhow::Result<Report> {
         tally,
         undecided,
         dead_letters,
+        dead_in_the_end,
         quiet: is_quiet && all_ended.is_ok(),
         quiet_after_s,
         drained,

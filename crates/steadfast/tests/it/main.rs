@@ -1,5 +1,6 @@
 //! The built binary, end to end: real processes, real HTTP, real kills.
 
+mod chaos;
 mod disk;
 mod journeys;
 mod kill;

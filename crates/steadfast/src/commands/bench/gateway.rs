@@ -82,7 +82,7 @@ fn line(figures: &Value, seen: &Seen) -> String {
     format!(
         "{:<12} {:>8.0} acknowledged/s  {}  ({} acknowledged, {} refused, {:.1} s)\n             {:.1} us CPU per message \
          (generator {:.1}), {:.0} bytes to disk per message, {:.1} MiB resident, peak {:.1}\n             \
-         commits: mean {:.2} ms for {:.1} calls",
+         commits: mean {:.2} ms for {:.1} calls, of which sync {:.2} ms; {:.0} bytes to the log per message",
         figures["what"].as_str().unwrap_or_default(),
         figure("per_second"),
         seen.latencies.line(),
@@ -96,5 +96,8 @@ fn line(figures: &Value, seen: &Seen) -> String {
         figure("peak_mib"),
         mean("commit_seconds") * 1e3,
         mean("batch_calls"),
+        mean("sync_seconds") * 1e3,
+        figures["store"]["log_bytes_total"].as_f64().unwrap_or(f64::NAN)
+            / seen.latencies.count().max(1) as f64,
     )
 }
