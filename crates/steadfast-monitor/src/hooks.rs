@@ -13,6 +13,22 @@ pub struct WorkerView {
     pub concurrency: usize,
     /// Jobs it runs now.
     pub busy: usize,
+    /// How that number adapts; `None`: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<AdaptiveView>,
+}
+
+/// A concurrency that adapts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AdaptiveView {
+    /// The fewest jobs at once.
+    pub min: usize,
+    /// The most.
+    pub max: usize,
+    /// Whether the number was set by hand and stays.
+    pub pinned: bool,
+    /// Why the number is what it is, in words.
+    pub reason: String,
 }
 
 /// Why a queue's concurrency stays as it is.
@@ -21,6 +37,9 @@ pub enum ScaleError {
     /// This process runs no workers for it.
     #[error("this process runs no workers for the queue")]
     NoWorkers,
+    /// Its concurrency does not adapt.
+    #[error("the queue's concurrency is a fixed number")]
+    NotAdaptive,
     /// Out of the bounds of that queue's workers.
     #[error("the concurrency must be between {min} and {max}")]
     OutOfBounds {
@@ -38,7 +57,11 @@ pub trait ScaleHook: Send + Sync + Debug + 'static {
 
     /// Lets `queue` run at most `concurrency` jobs at once from now on, in this process and until its
     /// next start; says what it was before. Running jobs are not stopped.
+    /// Where the number adapts, it stays what was set until [`ScaleHook::adapt`].
     fn scale(&self, queue: &str, concurrency: usize) -> Result<usize, ScaleError>;
+
+    /// Lets the number of `queue` adapt again; says what it is now.
+    fn adapt(&self, queue: &str) -> Result<usize, ScaleError>;
 }
 
 /// The gateway's memory of the last webhooks and of what was decided about them.

@@ -26,7 +26,7 @@ mod view;
 
 pub use config::{ApiToken, ConfigError, MonitorConfig, Role, SECRET_BYTES_MIN};
 pub use error::MonitorError;
-pub use hooks::{Finding, HealthProbe, ScaleError, ScaleHook, WebhookLog, Weight, WorkerView};
+pub use hooks::{AdaptiveView, Finding, HealthProbe, ScaleError, ScaleHook, WebhookLog, Weight, WorkerView};
 pub use metrics::{JobMetrics, recorder_builder};
 
 use crate::error::ApiError;

@@ -84,18 +84,18 @@ pub struct Sealed<B: Backend + ?Sized = dyn Backend> {
 
 impl<B: Backend + ?Sized> Sealed<B> {
     /// Around `inner`, with these keys; accepts plain payloads.
-    pub fn new(inner: Arc<B>, ring: KeyRing) -> Arc<Self> {
+    pub fn new(inner: Arc<B>, ring: impl Into<Arc<KeyRing>>) -> Arc<Self> {
         Self::with(inner, ring, Plain::Accept)
     }
 
     /// Around `inner`, with these keys, and with what is to be done with plain payloads.
-    pub fn with(inner: Arc<B>, ring: KeyRing, plain: Plain) -> Arc<Self> {
-        Arc::new(Self { ring: RwLock::new(Arc::new(ring)), plain, inner })
+    pub fn with(inner: Arc<B>, ring: impl Into<Arc<KeyRing>>, plain: Plain) -> Arc<Self> {
+        Arc::new(Self { ring: RwLock::new(ring.into()), plain, inner })
     }
 
     /// Takes other keys from now on. What is sealed at this moment still gets the old first key.
-    pub fn rotate(&self, ring: KeyRing) {
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+    pub fn rotate(&self, ring: impl Into<Arc<KeyRing>>) {
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring.into();
     }
 
     /// The store below.

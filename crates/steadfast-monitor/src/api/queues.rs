@@ -180,11 +180,12 @@ pub(crate) async fn resume(Shared(monitor): Shared<Arc<Monitor>>, Segment(name):
     done(0, changed, json!({ "queue": name, "paused": false }))
 }
 
-/// The body of a scale call.
+/// The body of a scale call: one of the two.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ScaleCall {
-    concurrency: usize,
+    concurrency: Option<usize>,
+    adaptive: Option<bool>,
 }
 
 /// `POST /queues/{name}/scale`.
@@ -195,28 +196,50 @@ pub(crate) async fn scale(
 ) -> Done<Value> {
     no_dead_letters(&name, "scaled")?;
     check_queue(&monitor.stats().await?, &name)?;
+    let hook = monitor.deps().workers.as_ref();
+    let concurrency = match (call.concurrency, call.adaptive) {
+        (Some(concurrency), None) => concurrency,
+        (None, Some(true)) => {
+            let now = hook.map_or(Err(ScaleError::NoWorkers), |hook| hook.adapt(&name)).map_err(unscaled)?;
+            let note = "It follows again what gets jobs done; GET /queues/{name} says why it is what it is.";
+            return done(0, 1, json!({ "queue": name, "concurrency": now, "adaptive": true, "note": note }));
+        }
+        _ => {
+            return Err(ApiError::bad(
+                "The call does not say what to do.",
+                "It takes either concurrency, a number, or adaptive, which can only be true.".to_owned(),
+                "Send {\"concurrency\": 6} or {\"adaptive\": true}.",
+            ));
+        }
+    };
     let max = monitor.config().concurrency_max;
-    if !(1..=max).contains(&call.concurrency) {
+    if !(1..=max).contains(&concurrency) {
         return Err(ApiError::bad(
             "The concurrency is out of bounds.",
-            format!("{} was asked for, 1 to {max} can be.", call.concurrency),
+            format!("{concurrency} was asked for, 1 to {max} can be."),
             "To stop a queue's work, pause it.",
         ));
     }
-    let scaled = match &monitor.deps().workers {
-        Some(hook) => hook.scale(&name, call.concurrency),
-        None => Err(ScaleError::NoWorkers),
-    };
-    let before = scaled.map_err(|error| match error {
+    let scaled = hook.map_or(Err(ScaleError::NoWorkers), |hook| hook.scale(&name, concurrency));
+    let before = scaled.map_err(unscaled)?;
+    let note = "It counts in this process until its next start; to keep it, set it in the configuration.";
+    done(0, 1, json!({ "queue": name, "concurrency": concurrency, "before": before, "note": note }))
+}
+
+fn unscaled(error: ScaleError) -> ApiError {
+    match error {
         ScaleError::NoWorkers => ApiError::conflict(
             "There is nothing to scale.",
             "This process runs no workers for that queue.",
             "Ask the monitor of a node with the worker role.",
         ),
+        ScaleError::NotAdaptive => ApiError::conflict(
+            "The concurrency does not adapt.",
+            "This node runs with a fixed number.",
+            "Set a number, or start the node with workers.adaptive = true.",
+        ),
         ScaleError::OutOfBounds { .. } => {
             ApiError::bad("The concurrency is out of bounds.", error.to_string(), "Ask for one within them.")
         }
-    })?;
-    let note = "It counts in this process until its next start; to keep it, set it in the configuration.";
-    done(0, 1, json!({ "queue": name, "concurrency": call.concurrency, "before": before, "note": note }))
+    }
 }

@@ -5,7 +5,7 @@ use crate::world::{Plugs, Workers, World};
 use serde_json::{Value, json};
 use std::time::Duration;
 use steadfast_core::queues::{ORDERS, WEBHOOKS};
-use steadfast_monitor::MonitorConfig;
+use steadfast_monitor::{AdaptiveView, MonitorConfig};
 use steadfast_queue::policy::Failure;
 use steadfast_queue::state::Verdict;
 
@@ -168,6 +168,25 @@ async fn what_must_not_be_purged_is_not() {
 }
 
 #[tokio::test]
+async fn a_number_that_adapts_says_why_and_can_be_pinned_and_freed() {
+    let hook = Workers::with(WEBHOOKS, 2);
+    let adaptive =
+        AdaptiveView { min: 1, max: 64, pinned: false, reason: "jobs wait: trying more than 1".into() };
+    hook.0.lock().expect("lock")[0].adaptive = Some(adaptive);
+    let plugs = Plugs { workers: Some(hook.clone()), ..Plugs::default() };
+    let world = World::with(MonitorConfig::default(), plugs).await;
+    let path = "/queues/whatsapp-webhooks";
+    let shown = curl(world.addr, path).await.json();
+    assert_eq!(shown["workers"]["adaptive"]["reason"], "jobs wait: trying more than 1");
+    for (call, pinned) in [(r#"{"concurrency": 6}"#, true), (r#"{"adaptive": true}"#, false)] {
+        let answer = curl_post(world.addr, &format!("{path}/scale"), call).await;
+        assert_eq!((answer.status, &answer.json()["concurrency"]), (200, &json!(6)));
+        assert_eq!(curl(world.addr, path).await.json()["workers"]["adaptive"]["pinned"], pinned);
+    }
+    world.close().await;
+}
+
+#[tokio::test]
 async fn scaling_goes_through_the_workers() {
     let hook = Workers::with(WEBHOOKS, 2);
     let plugs = Plugs { workers: Some(hook.clone()), ..Plugs::default() };
@@ -183,6 +202,9 @@ async fn scaling_goes_through_the_workers() {
         (WEBHOOKS, r#"{"concurrency": 257}"#, 400),
         (WEBHOOKS, r#"{"concurrency": -1}"#, 400),
         (WEBHOOKS, r#"{}"#, 400),
+        (WEBHOOKS, r#"{"adaptive": false}"#, 400),
+        (WEBHOOKS, r#"{"adaptive": true, "concurrency": 3}"#, 400),
+        (WEBHOOKS, r#"{"adaptive": true}"#, 409),
         (ORDERS, r#"{"concurrency": 3}"#, 409),
     ] {
         let answer = curl_post(world.addr, &format!("/queues/{queue}/scale"), call).await;

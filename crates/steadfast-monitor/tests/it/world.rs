@@ -118,7 +118,12 @@ pub(crate) struct Workers(pub(crate) Mutex<Vec<WorkerView>>);
 
 impl Workers {
     pub(crate) fn with(queue: &str, concurrency: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(vec![WorkerView { queue: queue.to_owned(), concurrency, busy: 0 }])))
+        Arc::new(Self(Mutex::new(vec![WorkerView {
+            queue: queue.to_owned(),
+            concurrency,
+            busy: 0,
+            adaptive: None,
+        }])))
     }
 }
 
@@ -134,7 +139,18 @@ impl ScaleHook for Workers {
         if concurrency > 64 {
             return Err(ScaleError::OutOfBounds { min: 1, max: 64 });
         }
+        if let Some(adaptive) = &mut workers.adaptive {
+            adaptive.pinned = true;
+        }
         Ok(std::mem::replace(&mut workers.concurrency, concurrency))
+    }
+
+    fn adapt(&self, queue: &str) -> Result<usize, ScaleError> {
+        let mut workers = self.0.lock().expect("lock");
+        let workers =
+            workers.iter_mut().find(|workers| workers.queue == queue).ok_or(ScaleError::NoWorkers)?;
+        workers.adaptive.as_mut().ok_or(ScaleError::NotAdaptive)?.pinned = false;
+        Ok(workers.concurrency)
     }
 }
 

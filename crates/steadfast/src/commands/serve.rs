@@ -1,6 +1,6 @@
 //! `steadfast serve`: everything a node does, started in order and ended in order.
 
-use crate::config::{Config, DEFAULT_DATA_DIR};
+use crate::config::{Config, DEFAULT_DATA_DIR, Encryption};
 use crate::lifecycle::Lifecycle;
 use crate::node::{DataDir, Running};
 use crate::wire::health::NodeHealth;
@@ -20,6 +20,7 @@ use steadfast_queue::Backend;
 use steadfast_queue::backend::local::{LocalBackend, LocalOptions};
 use steadfast_queue::backend::rules::{Limits, Retention};
 use steadfast_queue::maintenance::{Maintenance, MaintenanceConfig};
+use steadfast_queue::sealed::Sealed;
 use steadfast_queue::worker::Worker;
 use steadfast_records::{RecordsOptions, SqliteRecords};
 use tokio::net::TcpListener;
@@ -90,6 +91,8 @@ fn url_of(listener: &TcpListener) -> anyhow::Result<Url> {
 /// The two files of the node.
 struct Stores {
     queue: Arc<LocalBackend>,
+    /// The same queue as everybody but the one who closes it sees it: encrypted, if so configured.
+    jobs: Arc<dyn Backend>,
     records: Arc<SqliteRecords>,
 }
 
@@ -106,12 +109,16 @@ impl Stores {
         };
         let records =
             RecordsOptions { seed_demo: config.bot.demo_catalogue, ..RecordsOptions::at(dir.records()) };
-        let clock = clock.clone();
+        let (clock, encryption) = (clock.clone(), config.queue.encryption.clone());
         // Opening reads and may repair the files.
         let opened = tokio::task::spawn_blocking(move || {
             let queue = LocalBackend::open(queue, clock.clone())?;
             let records = SqliteRecords::open(records, clock)?;
-            anyhow::Ok(Self { queue, records })
+            let jobs: Arc<dyn Backend> = match encryption {
+                Some(Encryption { ring, plain }) => Sealed::with(queue.clone(), ring, plain),
+                None => queue.clone(),
+            };
+            anyhow::Ok(Self { queue, jobs, records })
         });
         opened.await.context("opening the stores broke off")?
     }
@@ -168,7 +175,7 @@ impl Node {
         let Self { config, clock, stores, .. } = self;
         let key = self.dir.key()?;
         let running = self.running()?;
-        let queue: Arc<dyn Backend> = stores.queue.clone();
+        let queue = stores.jobs.clone();
         let fake_url = running.fake_twilio_url.as_ref();
         // What the fake Twilio reports comes straight back to this process.
         let local = running.webhook_url.as_ref().filter(|_| config.twilio.is_none() || fake_url.is_some());
@@ -231,7 +238,7 @@ impl Circles {
         for worker in workers {
             front.spawn(worker.run(lifecycle.stop.clone(), lifecycle.abort.clone()));
         }
-        let queue: Arc<dyn Backend> = stores.queue.clone();
+        let queue = stores.jobs.clone();
         let (records, stop) = (stores.records.clone(), || back_stop.clone());
         let maintenance = Maintenance::new(queue.clone(), clock.clone(), MaintenanceConfig::default());
         back.spawn(maintenance.run(stop()));

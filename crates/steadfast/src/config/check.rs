@@ -2,11 +2,13 @@
 
 use super::load::{Problem, Values};
 use super::types::{
-    Bot, Config, FakeTwilio, Gateway, LogFormat, Monitor, NodeEnv, PublicBase, Queue, Roles, Twilio, Workers,
+    Bot, Config, Encryption, FakeTwilio, Gateway, LogFormat, Monitor, NodeEnv, PublicBase, Queue, Roles,
+    Twilio, Workers,
 };
 use super::values::{bytes, duration, duration_in, flag, list, number, word};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use steadfast_core::Address;
 use steadfast_core::message::AccountSid;
@@ -14,6 +16,7 @@ use steadfast_gateway::Network;
 use steadfast_gateway::network::NetworkError;
 use steadfast_gateway::public_url::PublicUrlError;
 use steadfast_queue::RetryPolicy;
+use steadfast_queue::sealed::{KeyRing, Plain};
 use url::Url;
 
 /// Tokens that are printed in examples everywhere: whoever runs with one has no secret at all.
@@ -219,6 +222,8 @@ impl Reader<'_> {
         let orders = self.number("workers.orders", 1, 1_024);
         let replies = self.number("workers.replies", 1, 1_024);
         let checks = self.number("workers.checks", 1, 1_024);
+        let adaptive = self.get("workers.adaptive", flag);
+        let adaptive_max = self.number("workers.adaptive_max", 1, 1_024);
         let longest = Duration::from_secs(600);
         let drain_timeout =
             self.get("workers.drain_timeout", |text| duration_in(text, 1_000, Duration::ZERO, longest));
@@ -227,6 +232,7 @@ impl Reader<'_> {
             orders: orders?,
             replies: replies?,
             checks: checks?,
+            adaptive_max: adaptive?.then_some(adaptive_max?),
             drain_timeout: drain_timeout?,
         })
     }
@@ -268,13 +274,29 @@ impl Reader<'_> {
         let dedup_window =
             self.get("queue.dedup_window", |text| duration_in(text, 1_000, window.0, window.1));
         let retain_completed = self.number("queue.retain_completed", 0, 1_000_000);
+        let encryption = self.encryption();
         Some(Queue {
             max_size: max_size?,
             max_bytes: max_bytes?,
             lease: lease?,
             dedup_window: dedup_window?,
             retain_completed: retain_completed?,
+            encryption: encryption?,
         })
+    }
+
+    /// The outer `None` is a problem, the inner one "not wanted".
+    fn encryption(&mut self) -> Option<Option<Encryption>> {
+        let words = [("accept", Plain::Accept), ("refuse", Plain::Refuse)];
+        let plain = self.get("queue.encryption_plain", |text| word(text, &words));
+        let Some(keys) = self.secret("queue.encryption_keys") else { return plain.map(|_| None) };
+        match KeyRing::parse(&keys) {
+            Ok(ring) => Some(Some(Encryption { ring: Arc::new(ring), plain: plain? })),
+            Err(error) => {
+                self.problem("queue.encryption_keys", error.to_string());
+                None
+            }
+        }
     }
 
     fn bot(&mut self) -> Option<Bot> {
@@ -424,6 +446,27 @@ mod tests {
         .err()
         .unwrap_or_default();
         assert_eq!(problems.len(), 6, "{problems:#?}");
+    }
+
+    #[test]
+    fn encryption_keys_are_read_and_never_quoted() {
+        let key = "0f".repeat(32);
+        let with =
+            |keys: &str| checked(&[("queue.encryption_keys", keys), ("queue.encryption_plain", "refuse")]);
+        let config =
+            with(&format!("2027={key},2026={key}")).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let encryption = config.queue.encryption.expect("configured");
+        assert_eq!(
+            (encryption.ring.ids().collect::<Vec<_>>(), encryption.plain),
+            (vec!["2027", "2026"], Plain::Refuse)
+        );
+        assert!(!format!("{encryption:?}").contains("0f0f"));
+        let problems = with(&format!("2027={key}ff")).map(|_| ()).expect_err("too long");
+        assert!(
+            problems.len() == 1 && problems[0].contains("32 bytes") && !problems[0].contains("0f0f"),
+            "{problems:?}"
+        );
+        assert!(checked(&[]).unwrap_or_else(|problems| panic!("{problems:?}")).queue.encryption.is_none());
     }
 
     #[test]

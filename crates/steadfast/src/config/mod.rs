@@ -8,7 +8,7 @@ mod values;
 
 pub(crate) use load::{Problem, Sources, Values, gather};
 pub(crate) use settings::{DEFAULT_DATA_DIR, SETTINGS, env_name};
-pub(crate) use types::{Config, LogFormat, NodeEnv, PublicBase, Twilio};
+pub(crate) use types::{Config, Encryption, LogFormat, NodeEnv, PublicBase, Twilio};
 
 use check::check;
 use std::path::{Path, PathBuf};

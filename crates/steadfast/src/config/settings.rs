@@ -125,6 +125,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("workers.orders", &["ORDER_WORKERS"], "3", "jobs of order-processing at a time, 1 to 1024"),
     setting("workers.replies", &["REPLY_WORKERS"], "4", "jobs of whatsapp-replies at a time, 1 to 1024"),
     setting("workers.checks", &["REALITY_CHECK_WORKERS"], "5", "jobs of reality-check at a time, 1 to 1024"),
+    setting(
+        "workers.adaptive",
+        &[],
+        "false",
+        "let the number of jobs at a time follow what gets jobs done, beginning at the numbers above; also takes nothing more above 90 % of memory while jobs run",
+    ),
+    setting(
+        "workers.adaptive_max",
+        &[],
+        "64",
+        "the most jobs of one queue at a time if workers.adaptive is on, 1 to 1024; the fewest are 1",
+    ),
     setting("workers.drain_timeout", &[], "25s", "how long running jobs may finish at shutdown, 0s to 10m"),
     setting(
         "retry.schedule",
@@ -151,6 +163,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "how long a second delivery of a message is recognised by the queue; beyond it the records do. At least 1h. A bare number is seconds",
     ),
     setting("queue.retain_completed", &[], "100", "completed jobs kept per queue"),
+    secret(
+        "queue.encryption_keys",
+        &[],
+        "encrypts what jobs carry, at rest: id=key entries, separated by commas or lines, each key 32 bytes as hex or base64. The first encrypts, all decrypt; to rotate put a new one first and keep the old. Empty: not encrypted",
+    ),
+    setting(
+        "queue.encryption_plain",
+        &[],
+        "accept",
+        "with encryption_keys set, accept or refuse jobs that are not encrypted: those from before it was turned on, or from a forger",
+    ),
     setting("bot.draft_ttl", &[], "30m", "how long an unconfirmed order lives"),
     setting(
         "bot.ambiguous_grace",

@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use steadfast_core::Address;
 use steadfast_core::message::AccountSid;
 use steadfast_gateway::{Network, PublicUrl};
 use steadfast_queue::RetryPolicy;
+use steadfast_queue::sealed::{KeyRing, Plain};
 use url::Url;
 
 /// Everything the process needs to know, checked.
@@ -87,6 +89,8 @@ pub(crate) struct Workers {
     pub(crate) orders: usize,
     pub(crate) replies: usize,
     pub(crate) checks: usize,
+    /// The most jobs at a time if the number adapts; `None`: it does not.
+    pub(crate) adaptive_max: Option<usize>,
     pub(crate) drain_timeout: Duration,
 }
 
@@ -97,6 +101,15 @@ pub(crate) struct Queue {
     pub(crate) lease: Duration,
     pub(crate) dedup_window: Duration,
     pub(crate) retain_completed: usize,
+    /// `None`: payloads lie on disk as they are.
+    pub(crate) encryption: Option<Encryption>,
+}
+
+/// How payloads are encrypted at rest. `Debug` shows no key.
+#[derive(Debug, Clone)]
+pub(crate) struct Encryption {
+    pub(crate) ring: Arc<KeyRing>,
+    pub(crate) plain: Plain,
 }
 
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! What the monitor sees of the other parts.
 
 use steadfast_gateway::Inspector;
-use steadfast_monitor::hooks::{ScaleError, ScaleHook, WebhookLog, WorkerView};
+use steadfast_monitor::hooks::{AdaptiveView, ScaleError, ScaleHook, WebhookLog, WorkerView};
 use steadfast_queue::worker::{CONCURRENCY_MAX, WorkerHandle};
 
 /// The workers of this process.
@@ -16,6 +16,12 @@ impl ScaleHook for Scaler {
                 queue: status.queue.to_string(),
                 concurrency: status.concurrency,
                 busy: status.running,
+                adaptive: status.adaptive.map(|adaptive| AdaptiveView {
+                    min: adaptive.min,
+                    max: adaptive.max,
+                    pinned: adaptive.pinned,
+                    reason: adaptive.reason,
+                }),
             }
         };
         self.0.iter().map(view).collect()
@@ -30,6 +36,12 @@ impl ScaleHook for Scaler {
         let before = handle.status().concurrency;
         handle.set_concurrency(concurrency);
         Ok(before)
+    }
+
+    fn adapt(&self, queue: &str) -> Result<usize, ScaleError> {
+        let handle =
+            self.0.iter().find(|handle| *handle.status().queue == *queue).ok_or(ScaleError::NoWorkers)?;
+        if handle.adapt() { Ok(handle.status().concurrency) } else { Err(ScaleError::NotAdaptive) }
     }
 }
 

@@ -25,6 +25,7 @@ use steadfast_gateway::{Gateway, GatewayConfig, HealthSource, Limits, Mode, Secr
 use steadfast_monitor::{ApiToken, JobMetrics, Monitor, MonitorConfig, MonitorDeps, Role};
 use steadfast_queue::Backend;
 use steadfast_queue::handler::Handler;
+use steadfast_queue::worker::adaptive::AdaptiveConfig;
 use steadfast_queue::worker::{CONCURRENCY_MAX, RunGate, Worker, WorkerConfig, WorkerHandle};
 use steadfast_records::SqliteRecords;
 use url::Url;
@@ -193,9 +194,13 @@ pub(crate) fn workers(
             drain_timeout: config.workers.drain_timeout,
             ..WorkerConfig::new(name).concurrency(concurrency)
         };
-        Worker::new(queue.clone(), handlers, settings, clock.clone())
+        let worker = Worker::new(queue.clone(), handlers, settings, clock.clone())
             .with_gate(gate.clone())
-            .with_observer(Arc::new(JobMetrics))
+            .with_observer(Arc::new(JobMetrics));
+        match config.workers.adaptive_max {
+            Some(max) => worker.adaptive(AdaptiveConfig::between(1, max)),
+            None => worker,
+        }
     };
     sizes.into_iter().map(worker).collect()
 }
