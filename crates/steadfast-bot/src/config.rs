@@ -10,13 +10,13 @@ use steadfast_queue::RetryPolicy;
 pub struct JobPolicy {
     /// How long one attempt may take, in milliseconds.
     pub timeout_ms: u64,
-    /// When it is tried again.
-    pub retry: RetryPolicy,
+    /// When it is tried again; `None`: as its queue says.
+    pub retry: Option<RetryPolicy>,
 }
 
 impl Default for JobPolicy {
     fn default() -> Self {
-        Self { timeout_ms: 30_000, retry: RetryPolicy::default() }
+        Self { timeout_ms: 30_000, retry: None }
     }
 }
 
@@ -49,7 +49,7 @@ impl Default for BotConfig {
         let three_retries = RetryPolicy { delays_ms: vec![2_000, 4_000, 8_000].into(), jitter: 0.1 };
         Self {
             orders: JobPolicy::default(),
-            checks: JobPolicy { timeout_ms: 30_000, retry: three_retries },
+            checks: JobPolicy { timeout_ms: 30_000, retry: Some(three_retries) },
             replies: JobPolicy { timeout_ms: 45_000, ..JobPolicy::default() },
             limits: LimitsConfig::default(),
             pacing: PacingConfig::default(),

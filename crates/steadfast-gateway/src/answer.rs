@@ -145,6 +145,7 @@ impl StoreError {
             Self::Queue(QueueError::Closed) => "queue_closed",
             Self::Queue(_) => "queue_unavailable",
             Self::Rejected(Rejection::QueueFull { .. } | Rejection::BytesFull { .. }) => "queue_full",
+            Self::Rejected(Rejection::Draining) => "queue_draining",
             Self::Rejected(_) => "queue_rejected",
             Self::Deadline => "queue_deadline",
             Self::NoVerdict => "queue_no_verdict",

@@ -39,8 +39,8 @@ pub struct GatewayConfig {
     pub trusted_proxies: Vec<Network>,
     /// How long a second delivery of the same webhook is recognised by the queue, in milliseconds.
     pub unique_window_ms: u64,
-    /// The retry schedule of the jobs made here.
-    pub retry: RetryPolicy,
+    /// The retry schedule of the jobs made here; `None`: their queue's.
+    pub retry: Option<RetryPolicy>,
     /// How long one attempt at such a job may take, in milliseconds.
     pub job_timeout_ms: u64,
     /// Bounds.
@@ -57,7 +57,7 @@ impl Default for GatewayConfig {
             account_sids: Vec::new(),
             trusted_proxies: Vec::new(),
             unique_window_ms: UNIQUE_WINDOW_MS,
-            retry: RetryPolicy::default(),
+            retry: None,
             job_timeout_ms: 30_000,
             limits: Limits::default(),
         }

@@ -211,7 +211,7 @@ impl QueueView {
         Self {
             name: name.to_owned(),
             counts: Counts::from(stats),
-            paused: stats.paused,
+            paused: stats.mode.is_paused(),
             bytes: stats.bytes,
             oldest_waiting_ms: stats.oldest_ms.map(|oldest| now_ms.saturating_sub(oldest).max(0)),
             workers,

@@ -1,5 +1,6 @@
 //! The one narrow trait that every back-end implements, and the words it speaks.
 
+mod flow;
 pub mod local;
 pub mod memory;
 pub mod rules;
@@ -10,6 +11,7 @@ pub use memory::MemoryBackend;
 
 use crate::error::QueueError;
 use crate::job::{Job, JobId, NewJob};
+use crate::settings::{Mode, QueueSettings};
 use crate::state::{State, Verdict};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,8 @@ pub struct Reservation {
     pub lease: Lease,
     /// The lease runs out so many milliseconds after the reservation, unless extended.
     pub lease_ms: u64,
+    /// Whether a failure of this attempt is final, by the schedule as it is now.
+    pub last_attempt: bool,
     /// A suspect (two crashes): run it with nothing else in the process.
     pub alone: bool,
 }
@@ -102,6 +106,9 @@ pub enum Rejection {
         /// The bound.
         max: usize,
     },
+    /// Its queue is being drained: it takes nothing new.
+    #[error("the queue is being drained and takes nothing new")]
+    Draining,
     /// Its queue name or kind is empty or too long.
     #[error("the queue name or kind is empty or longer than 64 bytes")]
     BadName,
@@ -221,26 +228,66 @@ pub struct Page {
 /// An operator's command.
 #[derive(Clone, Debug)]
 pub enum Control {
-    /// Hand out nothing more from this queue.
+    /// Hand out nothing more from this queue; ends a drain.
     Pause(String),
-    /// Go on.
+    /// Take nothing new into this queue, but for follow-ups of its own jobs, and hand out what is there; ends a
+    /// pause.
+    Drain(String),
+    /// Go on as usual.
     Resume(String),
-    /// Make these jobs available with a fresh set of attempts (dead, cancelled, or waiting for later).
+    /// Give this queue these settings instead of those it has; declares it if it is unknown. All others than
+    /// these are as by default. Settings that cannot be kept to are refused: [`QueueError::Settings`].
+    Configure {
+        /// Which.
+        queue: String,
+        /// All of them.
+        settings: Box<QueueSettings>,
+    },
+    /// Make these jobs available with a fresh set of attempts (dead, cancelled, or waiting for later). They go to
+    /// the end of their queue and group, but for a dead job that holds its group: that one has its old place.
     Retry(Vec<JobId>),
-    /// Call these off. Running ones are told through their lease.
+    /// Call these off. Running ones are told through their lease. A dead job that holds its group stays a dead
+    /// letter and lets its group go on.
     Cancel(Vec<JobId>),
     /// Forget these dead, cancelled or completed jobs; their unique keys are free again.
     Discard(Vec<JobId>),
-    /// Forget what matches, only final states or waiting ones, at most so many at a time. With `dry_run`
-    /// only count.
+    /// Let the ids, and with them the unique keys, of these completed or cancelled jobs stop counting, whether the
+    /// jobs are still kept or not. Unfinished and dead jobs are skipped: they still are that job.
+    ReleaseKeys(Vec<JobId>),
+    /// Forget what matches, only final states or waiting ones, at most so many at a time.
     Purge {
         /// What.
         filter: Filter,
         /// At most.
         limit: u64,
-        /// Count only.
-        dry_run: bool,
     },
+    /// Say what the command would do, and do nothing. For commands to a queue: how many jobs wait in it, if the
+    /// command would change anything.
+    Count(Box<Control>),
+}
+
+impl Control {
+    /// The queue it is for, of commands to a queue.
+    pub fn queue(&self) -> Option<&str> {
+        match self {
+            Self::Pause(queue) | Self::Drain(queue) | Self::Resume(queue) | Self::Configure { queue, .. } => {
+                Some(queue)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it can be carried out at all.
+    pub(crate) fn check(&self) -> Result<(), QueueError> {
+        match self {
+            Self::Retry(ids) | Self::Cancel(ids) | Self::Discard(ids) | Self::ReleaseKeys(ids) => {
+                rules::check_batch(ids.len())
+            }
+            Self::Configure { settings, .. } => settings.check().map_err(QueueError::Settings),
+            Self::Count(command) => command.check(),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a command did.
@@ -271,8 +318,10 @@ pub struct QueueStats {
     pub cancelled: u64,
     /// Payload bytes of all unfinished jobs.
     pub bytes: u64,
-    /// Whether it is paused.
-    pub paused: bool,
+    /// Dead letters that hold their group.
+    pub blocking: u64,
+    /// Whether it hands out and takes in.
+    pub mode: Mode,
     /// Enqueue time of the job that waits longest in ready order, in milliseconds since the epoch, if known.
     pub oldest_ms: Option<i64>,
     /// Since the start of this process: jobs enqueued.
@@ -290,10 +339,12 @@ pub struct QueueStats {
 }
 
 /// What all queues hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
     /// By queue name; every queue ever used, and those declared.
     pub queues: BTreeMap<String, QueueStats>,
+    /// The settings of those that have others than the default.
+    pub settings: BTreeMap<String, QueueSettings>,
     /// Bytes of the store on disk; 0 for `memory`.
     pub store_bytes: u64,
 }
@@ -326,7 +377,8 @@ pub trait Backend: Send + Sync + std::fmt::Debug + 'static {
     /// Stores jobs. Jobs of one group keep the order of the calls and within a call.
     async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>, QueueError>;
 
-    /// Takes jobs under a lease, most urgent and oldest first, at most one per group.
+    /// Takes jobs under a lease, most urgent and oldest first, as the queue's settings allow; of each group one at
+    /// a time unless they say otherwise.
     async fn reserve(&self, request: Reserve) -> Result<Vec<Reservation>, QueueError>;
 
     /// Extends leases to `lease_ms` from now.

@@ -28,6 +28,9 @@ pub enum QueueError {
         /// May be.
         max: usize,
     },
+    /// Settings that cannot be kept to. Nothing was changed.
+    #[error("the settings were not taken: {0}")]
+    Settings(crate::settings::SettingsError),
     /// The queue is shut down.
     #[error("the queue is closed")]
     Closed,

@@ -14,6 +14,8 @@ pub struct JobContext {
     pub cancel: CancellationToken,
     /// Proof of holding the job, to hand on to whatever can check it.
     pub fence: Fence,
+    /// Whether a failure of this attempt is final, by the schedule as it was when the job was handed out.
+    pub last_attempt: bool,
 }
 
 /// What a handler says.

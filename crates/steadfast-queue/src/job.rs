@@ -155,8 +155,8 @@ pub struct NewJob {
     pub id: Option<JobId>,
     /// Order.
     pub group: Option<GroupKey>,
-    /// The schedule of its retries.
-    pub retry: RetryPolicy,
+    /// The schedule of its retries; `None`: its queue's, as it is when an attempt fails.
+    pub retry: Option<RetryPolicy>,
     /// How long one attempt may take, in milliseconds.
     pub timeout_ms: u64,
     /// How long it may wait before its first attempt, in milliseconds; `None`: for ever. Expired jobs go
@@ -172,7 +172,7 @@ pub struct NewJob {
 
 impl NewJob {
     /// A job of `kind` for `queue`, with defaults for all else: priority normal, no delay, no uniqueness,
-    /// no group, the default retry schedule, 30 s per attempt, no time-to-live.
+    /// no group, the queue's retry schedule, 30 s per attempt, no time-to-live.
     pub fn new(queue: impl Into<String>, kind: impl Into<String>, payload: impl Into<Bytes>) -> Self {
         Self {
             queue: queue.into(),
@@ -184,7 +184,7 @@ impl NewJob {
             unique: None,
             id: None,
             group: None,
-            retry: RetryPolicy::default(),
+            retry: None,
             timeout_ms: 30_000,
             ttl_ms: None,
             parent: None,
@@ -232,8 +232,8 @@ pub struct Job {
     pub attempt: u32,
     /// Processes that died under it in a row, without an attempt in between that ended with a retry or snooze.
     pub crash_count: u32,
-    /// The schedule of its retries.
-    pub retry: RetryPolicy,
+    /// The schedule of its retries; `None`: its queue's, as it is when an attempt fails.
+    pub retry: Option<RetryPolicy>,
     /// How long one attempt may take, in milliseconds.
     pub timeout_ms: u64,
     /// When it expires unstarted, in milliseconds since the Unix epoch.

@@ -12,8 +12,10 @@ pub mod job;
 pub mod maintenance;
 pub mod metrics;
 pub mod policy;
+pub mod rate;
 #[cfg(feature = "encryption")]
 pub mod sealed;
+pub mod settings;
 pub mod state;
 pub mod testing;
 pub mod typed;
@@ -23,4 +25,6 @@ pub use backend::Backend;
 pub use error::QueueError;
 pub use job::{GroupKey, Job, JobId, NewJob, Priority, Unique};
 pub use policy::RetryPolicy;
+pub use rate::Rate;
+pub use settings::{Mode, QueueSettings};
 pub use state::State;

@@ -24,7 +24,7 @@ impl Default for RetryPolicy {
 }
 
 /// Why a schedule cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// More than [`RETRIES_MAX`] entries.
     #[error("the retry schedule has {0} entries; at most {RETRIES_MAX} are allowed")]
@@ -37,14 +37,23 @@ pub enum PolicyError {
 impl RetryPolicy {
     /// A schedule given as data.
     pub fn new(delays_ms: impl Into<Arc<[u64]>>, jitter: f64) -> Result<Self, PolicyError> {
-        let delays_ms = delays_ms.into();
-        if delays_ms.len() > RETRIES_MAX {
-            return Err(PolicyError::TooLong(delays_ms.len()));
+        let policy = Self { delays_ms: delays_ms.into(), jitter };
+        policy.check()?;
+        Ok(policy)
+    }
+
+    /// Whether it can be used.
+    ///
+    /// # Errors
+    /// See [`PolicyError`].
+    pub fn check(&self) -> Result<(), PolicyError> {
+        if self.delays_ms.len() > RETRIES_MAX {
+            return Err(PolicyError::TooLong(self.delays_ms.len()));
         }
-        if !(0.0..=1.0).contains(&jitter) {
+        if !(0.0..=1.0).contains(&self.jitter) {
             return Err(PolicyError::Jitter);
         }
-        Ok(Self { delays_ms, jitter })
+        Ok(())
     }
 
     /// `retries` waits that double from `first_ms` up to `cap_ms`.

@@ -113,6 +113,13 @@ pub enum Verdict {
     Release,
 }
 
+impl Verdict {
+    /// Whether its job was given back without having run: what it was charged to a rate is given back too.
+    pub(crate) const fn did_not_run(&self) -> bool {
+        matches!(self, Self::PutOff { .. } | Self::Release)
+    }
+}
+
 /// What becomes of the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {

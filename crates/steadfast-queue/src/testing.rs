@@ -258,7 +258,11 @@ impl TestQueue {
 
     async fn attempt(&self, lane: &Lane, held: &Reservation) -> (Option<Interrupt>, End) {
         let handler: &Arc<dyn Handler> = lane.handlers.get(&held.job.kind).unwrap_or(&lane.fallback);
-        let context = JobContext { cancel: CancellationToken::new(), fence: held.lease.fence };
+        let context = JobContext {
+            cancel: CancellationToken::new(),
+            fence: held.lease.fence,
+            last_attempt: held.last_attempt,
+        };
         let attempt = AssertUnwindSafe(handler.run(&held.job, &context)).catch_unwind();
         match tokio::time::timeout(Duration::from_millis(held.job.timeout_ms), attempt).await {
             Ok(Ok(outcome)) => (None, End::Said(outcome)),

@@ -194,14 +194,16 @@ impl Bench {
                     self.clock.advance(Duration::from_millis(ms));
                     waiting.push_front(job);
                 }
-                Outcome::Retry(failure, _) => match job.retry.delay_ms(job.attempt, 0.5) {
-                    None => dead.push(failure.error),
-                    Some(ms) => {
-                        self.clock.advance(Duration::from_millis(ms));
-                        job.attempt += 1;
-                        waiting.push_front(job);
+                Outcome::Retry(failure, _) => {
+                    match job.retry.clone().unwrap_or_default().delay_ms(job.attempt, 0.5) {
+                        None => dead.push(failure.error),
+                        Some(ms) => {
+                            self.clock.advance(Duration::from_millis(ms));
+                            job.attempt += 1;
+                            waiting.push_front(job);
+                        }
                     }
-                },
+                }
                 Outcome::Dead(failure) => dead.push(failure.error),
             }
         }
@@ -248,7 +250,11 @@ pub(crate) fn account() -> AccountSid {
 }
 
 pub(crate) fn context() -> JobContext {
-    JobContext { cancel: CancellationToken::new(), fence: Fence { epoch: 1, counter: 1 } }
+    JobContext {
+        cancel: CancellationToken::new(),
+        fence: Fence { epoch: 1, counter: 1 },
+        last_attempt: false,
+    }
 }
 
 /// The job that the gateway makes of a message.

@@ -134,7 +134,7 @@ mod tests {
 
     fn stats(completed: u64, failed: u64) -> Stats {
         let queue = QueueStats { completed_total: completed, failed_total: failed, ..QueueStats::default() };
-        Stats { queues: [("q".to_owned(), queue)].into(), store_bytes: 0 }
+        Stats { queues: [("q".to_owned(), queue)].into(), ..Stats::default() }
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
     fn queues_are_bounded() {
         let mut book = RateBook::new(0);
         let queues = (0..200).map(|n| (n.to_string(), QueueStats::default())).collect();
-        book.record(1, &Stats { queues, store_bytes: 0 }, None);
+        book.record(1, &Stats { queues, ..Stats::default() }, None);
         assert_eq!(book.queues.len(), QUEUES_MAX);
     }
 

@@ -21,6 +21,7 @@ mod sql;
 mod stage;
 mod start;
 mod ticket;
+mod turn;
 mod window;
 mod write;
 mod writer;
@@ -34,6 +35,7 @@ use crate::backend::{
 };
 use crate::error::QueueError;
 use crate::job::{Job, JobId, NewJob};
+use crate::settings::{Mode, QueueSettings};
 use async_trait::async_trait;
 use read::{Readers, View};
 use std::fmt;
@@ -171,11 +173,41 @@ impl LocalBackend {
         }
     }
 
-    async fn pause(&self, queue: String, paused: bool) -> Result<Controlled, QueueError> {
-        if !is_name(&queue) {
-            return Ok(Controlled { affected: 0, skipped: 1 });
+    /// How many jobs wait in a queue, if a command to it would change anything.
+    fn count_queue(&self, command: &Control, queue: &str) -> Controlled {
+        let live = self.shared.look();
+        let known = live.queue_no(queue).and_then(|no| live.queues.get(&no));
+        let mode = known.map(|known| known.stats.mode).unwrap_or_default();
+        let changes = match command {
+            Control::Pause(_) => mode != Mode::Paused,
+            Control::Drain(_) => mode != Mode::Draining,
+            Control::Resume(_) => mode != Mode::Running,
+            Control::Configure { settings, .. } => known
+                .map_or(**settings != QueueSettings::default(), |known| known.flow.settings != **settings),
+            _ => false,
+        };
+        match known.filter(|_| changes).map(live::Queue::waiting) {
+            Some(waiting) => Controlled { affected: waiting, skipped: 0 },
+            None => Controlled { affected: 0, skipped: u64::from(!changes || !is_name(queue)) },
         }
-        self.command(Write::Pause { queue, paused }).await
+    }
+
+    /// What the command would do.
+    async fn count(&self, command: Control) -> Result<Controlled, QueueError> {
+        let mut command = command;
+        while let Control::Count(inner) = command {
+            command = *inner;
+        }
+        if let Some(queue) = command.queue() {
+            return Ok(self.count_queue(&command, queue));
+        }
+        if let Control::Purge { filter, limit } = command {
+            return self.purge(filter, limit, true).await;
+        }
+        match write_of(command) {
+            Some(write) => self.command(Write::Count(Box::new(write))).await,
+            None => Err(mixed_up()),
+        }
     }
 
     /// Finds and removes in small steps, so that others get their turn in between.
@@ -211,6 +243,21 @@ impl fmt::Debug for LocalBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalBackend").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// The write that carries a command out in one step.
+fn write_of(command: Control) -> Option<Write> {
+    Some(match command {
+        Control::Pause(queue) => Write::SetMode { queue, mode: Mode::Paused },
+        Control::Drain(queue) => Write::SetMode { queue, mode: Mode::Draining },
+        Control::Resume(queue) => Write::SetMode { queue, mode: Mode::Running },
+        Control::Configure { queue, settings } => Write::Configure { queue, settings },
+        Control::Retry(ids) => Write::Retry(ids),
+        Control::Cancel(ids) => Write::Cancel(ids),
+        Control::Discard(ids) => Write::Discard(ids),
+        Control::ReleaseKeys(ids) => Write::ReleaseKeys(ids),
+        Control::Purge { .. } | Control::Count(_) => return None,
+    })
 }
 
 fn mixed_up() -> QueueError {
@@ -311,25 +358,29 @@ impl Backend for LocalBackend {
     }
 
     async fn control(&self, command: Control) -> Result<Controlled, QueueError> {
-        if let Control::Retry(ids) | Control::Cancel(ids) | Control::Discard(ids) = &command {
-            check_batch(ids.len())?;
+        command.check()?;
+        if command.queue().is_some_and(|queue| !is_name(queue)) {
+            return Ok(Controlled { affected: 0, skipped: 1 });
         }
         match command {
-            Control::Pause(queue) => self.pause(queue, true).await,
-            Control::Resume(queue) => self.pause(queue, false).await,
-            Control::Retry(ids) => self.command(Write::Retry(ids)).await,
-            Control::Cancel(ids) => self.command(Write::Cancel(ids)).await,
-            Control::Discard(ids) => self.command(Write::Discard(ids)).await,
-            Control::Purge { filter, limit, dry_run } => self.purge(filter, limit, dry_run).await,
+            Control::Purge { filter, limit } => self.purge(filter, limit, false).await,
+            Control::Count(command) => self.count(*command).await,
+            command => match write_of(command) {
+                Some(write) => self.command(write).await,
+                None => Err(mixed_up()),
+            },
         }
     }
 
     async fn stats(&self) -> Result<Stats, QueueError> {
-        let queues = {
+        let (queues, settings) = {
             let live = self.shared.look();
             let counts =
                 |queue: &live::Queue| QueueStats { oldest_ms: queue.oldest_ms(), ..queue.stats.clone() };
-            live.queues.values().map(|queue| (queue.name.clone(), counts(queue))).collect()
+            let queues = live.queues.values().map(|queue| (queue.name.clone(), counts(queue))).collect();
+            let own = live.queues.values().filter(|queue| queue.flow.settings != QueueSettings::default());
+            let settings = own.map(|queue| (queue.name.clone(), queue.flow.settings.clone())).collect();
+            (queues, settings)
         };
         let mut store_bytes = 0;
         for suffix in ["", "-wal"] {
@@ -337,6 +388,6 @@ impl Backend for LocalBackend {
             file.push(suffix);
             store_bytes += tokio::fs::metadata(file).await.map_or(0, |found| found.len());
         }
-        Ok(Stats { queues, store_bytes })
+        Ok(Stats { queues, settings, store_bytes })
     }
 }

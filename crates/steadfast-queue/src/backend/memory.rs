@@ -2,6 +2,7 @@
 //! be obviously right, so that other back-ends can be held against it. What it holds dies with it.
 
 mod control;
+mod flow;
 mod model;
 mod ops;
 
@@ -90,7 +91,8 @@ impl Backend for MemoryBackend {
             changed.as_mut().enable();
             let (taken, next_in_ms) = {
                 let mut model = self.model();
-                (model.reserve(&request), model.next_sweep_in_ms())
+                let (taken, wait_ms) = model.reserve(&request);
+                (taken, wait_ms.into_iter().chain(model.next_sweep_in_ms()).min())
             };
             if !taken.is_empty() || request.max == 0 || Instant::now() >= deadline {
                 return Ok(taken);
@@ -142,8 +144,9 @@ impl Backend for MemoryBackend {
     }
 
     async fn control(&self, command: Control) -> Result<Controlled, QueueError> {
-        if let Control::Retry(ids) | Control::Cancel(ids) | Control::Discard(ids) = &command {
-            check_batch(ids.len())?;
+        command.check()?;
+        if let Control::Count(command) = command {
+            return Ok(self.model().count(*command));
         }
         Ok(self.change(|model| model.control(command)))
     }

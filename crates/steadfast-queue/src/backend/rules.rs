@@ -18,7 +18,12 @@ pub const WAIT_MAX: Duration = Duration::from_secs(3_600);
 /// One reservation in so many goes to the lowest priority that waits.
 pub const LOW_TURN_EVERY: u64 = 16;
 
-/// How much a queue may hold. The same for every queue of a store.
+/// How many jobs a reservation finds that may not begin yet, and puts off, before it comes back empty-handed.
+pub const PUT_OFF_AT_RESERVE: usize = 256;
+/// How many finished jobs make room for one that is kept from now on.
+pub const TRIM_AT_FINISH: usize = 128;
+
+/// How much a queue may hold, unless its settings say otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Jobs waiting (available, scheduled, retryable); those running do not count.
@@ -34,7 +39,7 @@ impl Default for Limits {
     }
 }
 
-/// How many finished jobs a queue remembers, per state. The oldest go first. Dead letters are not meant:
+/// How many finished jobs a queue remembers, per state, unless its settings say otherwise. The oldest go first. Dead letters are not meant:
 /// only an operator removes those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -74,7 +79,8 @@ pub fn check_shape(job: &NewJob) -> Result<(), Rejection> {
         return Err(Rejection::TooLarge { bytes: job.payload.len(), max: PAYLOAD_BYTES_MAX });
     }
     let metadata: usize = job.metadata.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
-    let extras = job.correlation_id.len() + metadata + job.retry.delays_ms.len() * 8;
+    let extras =
+        job.correlation_id.len() + metadata + job.retry.as_ref().map_or(0, |retry| retry.delays_ms.len() * 8);
     if extras > EXTRAS_BYTES_MAX {
         return Err(Rejection::TooLarge { bytes: extras, max: EXTRAS_BYTES_MAX });
     }
@@ -144,7 +150,7 @@ pub fn matches(filter: &Filter, job: &Job) -> bool {
 }
 
 /// Draws in 0..1 for spreading retries; not for secrets.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Dice(u64);
 
 impl Dice {

@@ -47,9 +47,9 @@ impl Context {
         self.inner.job.attempt
     }
 
-    /// Whether a failure of this attempt is final.
+    /// Whether a failure of this attempt is final, by the schedule as it was when the attempt began.
     pub fn is_last_attempt(&self) -> bool {
-        self.inner.job.retry.delay_ms(self.attempt(), 0.0).is_none()
+        self.inner.run.last_attempt
     }
 
     /// The id that follows the work through all its jobs and logs.

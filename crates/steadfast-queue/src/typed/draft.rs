@@ -49,9 +49,7 @@ impl Draft {
         new.group = job.group();
         new.timeout_ms = ms(job.timeout());
         new.ttl_ms = job.ttl().map(ms);
-        if let Some(retry) = job.retry() {
-            new.retry = retry;
-        }
+        new.retry = job.retry();
         Self { new, step: None, flaw }
     }
 
@@ -143,7 +141,7 @@ macro_rules! options {
 
             /// When a failed attempt is tried again.
             pub fn retry(self, retry: RetryPolicy) -> Self {
-                self.change(|new| new.retry = retry.into())
+                self.change(|new| new.retry = Some(retry))
             }
 
             /// The id that follows the work through all its jobs and logs.

@@ -64,6 +64,15 @@ pub enum PushError {
         #[source]
         source: CodecError,
     },
+    /// The queue is being drained.
+    #[error("the queue `{queue}` is being drained: push elsewhere, or try again when it is resumed")]
+    Draining {
+        /// The queue.
+        queue: String,
+        /// The cause.
+        #[source]
+        source: Rejection,
+    },
     /// More callers wait for the store than may.
     #[error("the queue's store is busier than it can be: back off and try again")]
     Busy {
@@ -96,13 +105,17 @@ pub enum PushError {
 impl PushError {
     /// Whether the same call may succeed later.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Busy { .. } | Self::Unavailable { .. })
+        matches!(
+            self,
+            Self::Full { .. } | Self::Draining { .. } | Self::Busy { .. } | Self::Unavailable { .. }
+        )
     }
 
     fn rejected(queue: &str, kind: &str, source: Rejection) -> Self {
         let (queue, kind) = (queue.to_owned(), kind.to_owned());
         match source {
             Rejection::QueueFull { .. } | Rejection::BytesFull { .. } => Self::Full { queue, source },
+            Rejection::Draining => Self::Draining { queue, source },
             Rejection::TooLarge { .. } => Self::TooLarge { kind, source },
             Rejection::BadName => Self::BadName { source },
         }
@@ -115,7 +128,9 @@ impl From<QueueError> for PushError {
             QueueError::Closed => Self::Closed,
             QueueError::Overloaded { .. } => Self::Busy { source },
             QueueError::Unavailable { .. } => Self::Unavailable { source },
-            QueueError::TooMany { .. } | QueueError::Inconsistent { .. } => Self::Store { source },
+            QueueError::TooMany { .. } | QueueError::Inconsistent { .. } | QueueError::Settings(_) => {
+                Self::Store { source }
+            }
         }
     }
 }

@@ -20,7 +20,8 @@ pub(crate) async fn run(
     grace: Duration,
 ) -> (Option<Interrupt>, End) {
     // A child: a handler that fires its own token tells nobody but itself.
-    let context = JobContext { cancel: held.stop.child_token(), fence: held.lease.fence };
+    let (cancel, last_attempt) = (held.stop.child_token(), held.last_attempt);
+    let context = JobContext { cancel, fence: held.lease.fence, last_attempt };
     let attempt = async { handler.run(job, &context).await };
     let mut attempt = Box::pin(AssertUnwindSafe(attempt).catch_unwind());
     let interrupt = tokio::select! {

@@ -140,7 +140,7 @@ impl Lane {
     /// Notes a reservation. A lease of ours on the same job that is still in the table is lost: its
     /// attempt is told so, and the new one starts when it is gone.
     pub(crate) fn take(&self, reservation: Reservation, expires: Instant) -> Taken {
-        let held = Held::new(reservation.lease, expires);
+        let held = Held::new(reservation.lease, reservation.last_attempt, expires);
         let earlier = self.shared.table.insert(&held);
         if let Some(earlier) = &earlier {
             earlier.stop_for(Stop::LeaseLost);

@@ -21,6 +21,8 @@ pub(crate) enum Stop {
 pub(crate) struct Held {
     /// The proof.
     pub(crate) lease: Lease,
+    /// Whether a failure of this attempt is final.
+    pub(crate) last_attempt: bool,
     /// When it came.
     pub(crate) since: Instant,
     /// Tells the attempt to stop.
@@ -38,9 +40,10 @@ struct Facts {
 }
 
 impl Held {
-    pub(crate) fn new(lease: Lease, expires: Instant) -> Arc<Self> {
+    pub(crate) fn new(lease: Lease, last_attempt: bool, expires: Instant) -> Arc<Self> {
         Arc::new(Self {
             lease,
+            last_attempt,
             since: Instant::now(),
             stop: CancellationToken::new(),
             gone: CancellationToken::new(),
@@ -136,7 +139,7 @@ mod tests {
 
     fn held(id: JobId, counter: u64) -> Arc<Held> {
         let lease = Lease { id, fence: Fence { epoch: 1, counter }, worker: WorkerId::fresh() };
-        Held::new(lease, Instant::now())
+        Held::new(lease, false, Instant::now())
     }
 
     #[tokio::test]

@@ -118,7 +118,9 @@ pub(crate) fn decide(job: &Job, interrupt: Option<Interrupt>, end: End) -> Optio
 /// at no cost; a follow-up that can never be taken makes the job a dead letter.
 pub(crate) fn after_rejection(rejection: Rejection, wait: Duration) -> Decision {
     match rejection {
-        Rejection::QueueFull { .. } | Rejection::BytesFull { .. } => Decision::snooze(wait),
+        Rejection::QueueFull { .. } | Rejection::BytesFull { .. } | Rejection::Draining => {
+            Decision::snooze(wait)
+        }
         Rejection::TooLarge { .. } | Rejection::BadName => {
             let failure = Failure::new("follow_up_rejected", format!("a job that follows it: {rejection}"));
             Decision::plain(Verdict::Dead { failure })

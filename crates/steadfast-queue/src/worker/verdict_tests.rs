@@ -1,7 +1,7 @@
 use super::*;
+use crate::Priority;
 use crate::job::Unique;
 use crate::state::State;
-use crate::{Priority, RetryPolicy};
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ fn job() -> Job {
         group: None,
         attempt: 1,
         crash_count: 0,
-        retry: RetryPolicy::default(),
+        retry: None,
         timeout_ms: 250,
         expires_ms: None,
         parent: None,

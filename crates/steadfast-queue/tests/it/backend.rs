@@ -3,18 +3,24 @@
 //! scenarios listed in the crate's README.
 
 mod bounds;
+mod concurrency;
 mod control;
 mod corrupt;
+mod flow_rig;
 mod groups;
+mod held_groups;
 mod kill;
 mod leases;
 mod listing;
 mod model;
 
+mod modes;
 mod order;
+mod rates;
 mod restart;
 mod rig;
 mod sealed;
+mod settings;
 mod settling;
 mod store_faults;
 mod timing;

@@ -92,7 +92,7 @@ pub(crate) fn gateway(
         account_sids: account_sids(config),
         trusted_proxies: settings.trusted_proxies.clone(),
         unique_window_ms: ms(config.queue.dedup_window),
-        retry: config.retry.clone(),
+        retry: Some(config.retry.clone()),
         limits: Limits { request_timeout: settings.request_timeout, ..Limits::default() },
         ..GatewayConfig::default()
     };
@@ -143,7 +143,7 @@ pub(crate) fn bot(
     clock: SharedClock,
 ) -> Bot {
     let defaults = BotConfig::default();
-    let retried = |policy: JobPolicy| JobPolicy { retry: config.retry.clone(), ..policy };
+    let retried = |policy: JobPolicy| JobPolicy { retry: Some(config.retry.clone()), ..policy };
     let general = match config.gateway.rate_limit_per_minute {
         0 => Vec::new(),
         count => vec![Rule { count, window_ms: 60_000 }],

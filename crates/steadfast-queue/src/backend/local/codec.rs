@@ -6,7 +6,7 @@
 use crate::job::{AttemptRecord, Job, JobId};
 use crate::policy::{RETRIES_MAX, RetryPolicy};
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 const VERSION: u8 = 1;
 
@@ -28,13 +28,11 @@ pub(super) struct Head {
     pub(super) codec: u8,
     pub(super) timeout_ms: u64,
     pub(super) parent: Option<JobId>,
-    pub(super) retry: RetryPolicy,
+    /// `None`: its queue's.
+    pub(super) retry: Option<RetryPolicy>,
     pub(super) correlation_id: String,
     pub(super) metadata: BTreeMap<String, String>,
 }
-
-/// Most jobs have the default schedule: one of them in memory is enough.
-static DEFAULT_RETRY: LazyLock<RetryPolicy> = LazyLock::new(RetryPolicy::default);
 
 pub(super) fn encode_head(job: &Job) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + job.kind.len() + job.correlation_id.len());
@@ -49,13 +47,14 @@ pub(super) fn encode_head(job: &Job) -> Vec<u8> {
             out.extend_from_slice(&parent.0);
         }
     }
-    if job.retry == *DEFAULT_RETRY {
-        out.push(0);
-    } else {
-        out.push(1);
-        out.extend_from_slice(&job.retry.jitter.to_bits().to_be_bytes());
-        put_number(&mut out, job.retry.delays_ms.len() as u64);
-        job.retry.delays_ms.iter().for_each(|&delay_ms| put_number(&mut out, delay_ms));
+    match &job.retry {
+        None => out.push(0),
+        Some(retry) => {
+            out.push(1);
+            out.extend_from_slice(&retry.jitter.to_bits().to_be_bytes());
+            put_number(&mut out, retry.delays_ms.len() as u64);
+            retry.delays_ms.iter().for_each(|&delay_ms| put_number(&mut out, delay_ms));
+        }
     }
     put_text(&mut out, &job.correlation_id);
     put_number(&mut out, job.metadata.len() as u64);
@@ -77,12 +76,12 @@ pub(super) fn decode_head(blob: &[u8]) -> Result<Head, CodecError> {
         _ => return Err(CodecError::Impossible),
     };
     let retry = match from.byte()? {
-        0 => DEFAULT_RETRY.clone(),
+        0 => None,
         1 => {
             let jitter = f64::from_bits(u64::from_be_bytes(from.array()?));
             let entries = from.count(RETRIES_MAX_STORED)?;
             let delays_ms = (0..entries).map(|_| from.number()).collect::<Result<Arc<[u64]>, _>>()?;
-            RetryPolicy { delays_ms, jitter }
+            Some(RetryPolicy { delays_ms, jitter })
         }
         _ => return Err(CodecError::Impossible),
     };
@@ -232,11 +231,11 @@ mod tests {
             codec: u8,
             timeout_ms: u64,
             parent in proptest::option::of(any::<[u8; 16]>()),
-            delays in proptest::collection::vec(any::<u64>(), 0..70),
+            delays in proptest::option::of(proptest::collection::vec(any::<u64>(), 0..70)),
             correlation_id in ".{0,40}",
             metadata in proptest::collection::btree_map(".{0,9}", ".{0,9}", 0..5),
         ) {
-            let retry = RetryPolicy { delays_ms: delays.into(), jitter: 0.25 };
+            let retry = delays.map(|delays| RetryPolicy { delays_ms: delays.into(), jitter: 0.25 });
             let parent = parent.map(JobId);
             let head = Head { kind, codec, timeout_ms, parent, retry, correlation_id, metadata };
             prop_assert_eq!(decode_head(&encode_head(&job_with(head.clone()))), Ok(head));
@@ -271,7 +270,7 @@ mod tests {
             codec: 1,
             timeout_ms: 300,
             parent: Some(JobId([7; 16])),
-            retry: RetryPolicy::none(),
+            retry: Some(RetryPolicy::none()),
             correlation_id: "c".into(),
             metadata: new.metadata,
         });

@@ -3,9 +3,11 @@
 
 use super::ids::Buckets;
 use super::window::{Entry, Window};
+use crate::backend::flow::{Charges, Flow};
 use crate::backend::{Fence, Lease, QueueStats, WorkerId};
 use crate::job::{JobId, Priority};
 use crate::policy::RetryPolicy;
+use crate::settings::{Mode, QueueSettings};
 use crate::state::{CRASHES_SUSPECT, State};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -19,7 +21,9 @@ pub(super) struct Held {
     pub(super) cancel: bool,
     /// Whether a mark of this attempt is on disk.
     pub(super) marked: bool,
-    pub(super) retry: RetryPolicy,
+    /// `None`: its queue's.
+    pub(super) retry: Option<RetryPolicy>,
+    pub(super) charges: Charges,
     /// The place to come back to.
     pub(super) entry: Entry,
 }
@@ -74,14 +78,17 @@ pub(super) struct Queue {
     pub(super) suspects: BTreeMap<(usize, i64), Entry>,
     pub(super) completed: Kept,
     pub(super) cancelled: Kept,
+    pub(super) flow: Flow,
+    /// Of how many jobs of one group at most some may be in ready order.
+    pub(super) spread: u32,
 }
 
 impl Queue {
-    pub(super) fn new(name: String, paused: bool, window: impl Fn() -> Window) -> Self {
-        let stats = QueueStats { paused, ..QueueStats::default() };
+    pub(super) fn new(name: String, flow: Flow, window: impl Fn() -> Window) -> Self {
         let windows = [window(), window(), window()];
         let (suspects, completed, cancelled) = (BTreeMap::new(), Kept::default(), Kept::default());
-        Self { name, stats, picks: 0, windows, suspects, completed, cancelled }
+        let stats = QueueStats::default();
+        Self { name, stats, picks: 0, windows, suspects, completed, cancelled, flow, spread: 1 }
     }
 
     pub(super) fn waiting(&self) -> u64 {
@@ -183,10 +190,23 @@ pub(super) enum Effect {
         state: State,
         seq: i64,
     },
-    Paused {
+    Mode {
         queue: i64,
-        paused: bool,
+        mode: Mode,
     },
+    Configured {
+        queue: i64,
+        settings: Box<QueueSettings>,
+        spread: u32,
+        mono_ms: u64,
+    },
+    /// Dead letters began to hold their group, or ceased to.
+    Blocks {
+        queue: i64,
+        by: i64,
+    },
+    /// What a job was charged that did not run.
+    GaveBack(JobId),
     Count {
         queue: i64,
         tally: Tally,
@@ -271,12 +291,15 @@ impl Live {
             Effect::ExpiryIs(first) => self.next_expiry_ms = first,
             Effect::ShiftedBack(step_ms) => self.shift_back(step_ms),
             Effect::BucketGone(slot) => self.buckets.remove(slot),
+            Effect::GaveBack(id) => self.give_back(&id),
             Effect::Kept { queue, .. }
             | Effect::Unkept { queue, .. }
-            | Effect::Paused { queue, .. }
+            | Effect::Mode { queue, .. }
+            | Effect::Configured { queue, .. }
+            | Effect::Blocks { queue, .. }
             | Effect::Count { queue, .. } => {
                 if let Some(queue_state) = self.queues.get_mut(&queue) {
-                    if matches!(effect, Effect::Paused { paused: false, .. }) {
+                    if matches!(effect, Effect::Mode { .. } | Effect::Configured { .. }) {
                         self.woken.insert(queue);
                     }
                     apply_to_queue(queue_state, effect);
@@ -324,14 +347,22 @@ impl Live {
     }
 
     fn put_back(&mut self, entry: Entry) {
-        let Some(ready) = entry.ticket.ready else { return };
-        let (no, priority) = (entry.ticket.queue, entry.ticket.priority.index());
+        let no = entry.ticket.queue;
         if let Some(expires_ms) = entry.ticket.expiry() {
             self.apply(Effect::Expiry(expires_ms));
         }
         let Some(queue) = self.queues.get_mut(&no) else { return };
-        self.woken.insert(no);
         queue.moved(Some(State::Running), Some(State::Available), 0);
+        self.woken.insert(no);
+        self.leave_in_line(entry);
+    }
+
+    /// Puts an entry, taken from ready order and not handed out, back to its place.
+    pub(super) fn leave_in_line(&mut self, mut entry: Entry) {
+        let Some(ready) = entry.ticket.ready else { return };
+        let (no, priority) = (entry.ticket.queue, entry.ticket.priority.index());
+        let Some(queue) = self.queues.get_mut(&no) else { return };
+        entry.cached = None;
         if entry.ticket.crash >= CRASHES_SUSPECT {
             queue.suspects.insert((priority, ready), entry);
         } else {
@@ -351,20 +382,39 @@ impl Live {
     fn free(&mut self, id: &JobId) -> Option<Held> {
         let held = self.held.remove(id)?;
         self.lapses.remove(&(held.expires_mono_ms, held.fence.counter, *id));
+        let no = held.entry.ticket.queue;
+        if self.queues.get(&no).is_some_and(|queue| queue.flow.settings.concurrency_max.is_some()) {
+            // There is room for one more.
+            self.woken.insert(no);
+        }
         Some(held)
     }
 
+    fn give_back(&mut self, id: &JobId) {
+        let Some(held) = self.held.get(id) else { return };
+        if let Some(queue) = self.queues.get_mut(&held.entry.ticket.queue) {
+            queue.flow.give_back(held.entry.ticket.group, held.charges);
+        }
+    }
+
     /// Gives out a lease on a job that was just taken from ready order.
-    pub(super) fn hold(&mut self, entry: Entry, worker: WorkerId, expires_mono_ms: u64) -> Fence {
+    pub(super) fn hold(
+        &mut self,
+        entry: Entry,
+        worker: WorkerId,
+        (mono_ms, expires_mono_ms): (u64, u64),
+    ) -> Fence {
         self.last_fence += 1;
         let fence = Fence { epoch: self.epoch, counter: self.last_fence };
         let id = entry.ticket.id;
+        let mut charges = Charges::default();
         if let Some(queue) = self.queues.get_mut(&entry.ticket.queue) {
             queue.moved(Some(State::Available), Some(State::Running), 0);
+            charges = queue.flow.charge(entry.ticket.group, mono_ms);
         }
         self.lapses.insert((expires_mono_ms, fence.counter, id));
-        let retry = RetryPolicy::none();
-        let held = Held { fence, worker, expires_mono_ms, cancel: false, marked: false, retry, entry };
+        let (cancel, marked, retry) = (false, false, None);
+        let held = Held { fence, worker, expires_mono_ms, cancel, marked, retry, charges, entry };
         self.held.insert(id, held);
         fence
     }
@@ -377,6 +427,7 @@ impl Live {
         };
         let (marked, crash) = (held.marked, held.entry.ticket.crash);
         if !marked {
+            self.give_back(&lease.id);
             self.apply(Effect::Back { id: lease.id, crash });
         }
         !marked
@@ -384,6 +435,7 @@ impl Live {
 
     /// Drops a lease whose job cannot be read: it stays on disk, out of everybody's way.
     pub(super) fn drop_unreadable(&mut self, id: &JobId) -> Option<i64> {
+        self.give_back(id);
         let held = self.free(id)?;
         let ticket = held.entry.ticket;
         if let Some(queue) = self.queues.get_mut(&ticket.queue) {
@@ -397,7 +449,14 @@ fn apply_to_queue(queue: &mut Queue, effect: Effect) {
     match effect {
         Effect::Kept { state, row, .. } => queue.kept_mut(state).push(row),
         Effect::Unkept { state, seq, .. } => queue.kept_mut(state).remove(seq),
-        Effect::Paused { paused, .. } => queue.stats.paused = paused,
+        Effect::Mode { mode, .. } => queue.stats.mode = mode,
+        Effect::Configured { settings, spread, mono_ms, .. } => {
+            queue.flow.configure(*settings, mono_ms);
+            queue.spread = spread;
+        }
+        Effect::Blocks { by, .. } => {
+            queue.stats.blocking = queue.stats.blocking.saturating_add_signed(by);
+        }
         Effect::Count { tally, .. } => {
             let total = match tally {
                 Tally::Enqueued => &mut queue.stats.enqueued_total,

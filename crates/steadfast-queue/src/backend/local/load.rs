@@ -3,10 +3,14 @@
 use super::codec::{decode_head, decode_history};
 use super::ids::Buckets;
 use super::live::{Effect, Held, KeptRow, Live, Queue};
+use super::options::LocalOptions;
 use super::sql;
 use super::ticket::{TICKET, Ticket, priority_code};
 use super::window::{Entry, Window};
+use crate::backend::flow::Flow;
+use crate::backend::rules::{Limits, Retention};
 use crate::job::{Job, Priority};
+use crate::settings::{Mode, QueueSettings};
 use crate::state::{CRASHES_SUSPECT, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -39,11 +43,29 @@ pub(super) fn pulse(conn: &Connection) -> rusqlite::Result<Pulse> {
 pub(super) struct Sizes {
     pub(super) window_max: usize,
     pub(super) cache_bytes_max: usize,
+    /// What queues hold and remember unless their settings say otherwise.
+    pub(super) defaults: (Limits, Retention),
+}
+
+impl Sizes {
+    pub(super) fn of(options: &LocalOptions) -> Self {
+        let LocalOptions { bounds, limits, retention, .. } = options;
+        let (window_max, cache_bytes_max) = (bounds.window_max, bounds.cache_bytes_max);
+        Self { window_max, cache_bytes_max, defaults: (*limits, *retention) }
+    }
+
+    /// A queue that was not there before.
+    pub(super) fn new_queue(&self, name: String, mono_ms: u64) -> Queue {
+        let flow = Flow::new(QueueSettings::default(), self.defaults, mono_ms);
+        Queue::new(name, flow, || Window::empty(self.window_max))
+    }
 }
 
 /// Counts, retention and paused queues as the file has them; ready order is loaded when it is looked at.
 /// Costs one pass over the rows: about a second per million unfinished jobs.
-pub(super) fn live(conn: &Connection, sizes: Sizes) -> rusqlite::Result<Live> {
+///
+/// What was charged to rates before is not known: it counts as all that may be, as of `mono_ms`.
+pub(super) fn live(conn: &Connection, sizes: Sizes, mono_ms: u64) -> rusqlite::Result<Live> {
     let pulse = pulse(conn)?;
     let mut live = Live {
         queues: BTreeMap::new(),
@@ -63,16 +85,47 @@ pub(super) fn live(conn: &Connection, sizes: Sizes) -> rusqlite::Result<Live> {
         cache_bytes_max: sizes.cache_bytes_max,
         woken: BTreeSet::new(),
     };
-    let mut select = conn.prepare("SELECT no, name, paused FROM queue")?;
-    let queues = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    for queue in queues {
-        let (no, name, paused): (i64, String, bool) = queue?;
+    let mut select = conn.prepare("SELECT no, name, paused, settings, spread FROM queue")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (no, name): (i64, String) = (row.get(0)?, row.get(1)?);
         live.names.insert(name.clone(), no);
-        live.queues.insert(no, Queue::new(name, paused, || Window::unknown(sizes.window_max)));
+        let flow = Flow::new(read_settings(row, 3)?, sizes.defaults, mono_ms);
+        let mut queue = Queue::new(name, flow, || Window::unknown(sizes.window_max));
+        (queue.stats.mode, queue.spread) = (read_mode(row, 2)?, row.get(4)?);
+        live.queues.insert(no, queue);
+    }
+    let mut select = conn.prepare("SELECT queue, count(*) FROM block GROUP BY queue")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        live.apply(Effect::Blocks { queue: row.get(0)?, by: row.get(1)? });
     }
     count(conn, &mut live)?;
     retained(conn, &mut live)?;
     Ok(live)
+}
+
+/// The stored form of `mode`.
+pub(super) const fn mode_code(mode: Mode) -> i64 {
+    match mode {
+        Mode::Running => 0,
+        Mode::Paused => 1,
+        Mode::Draining => 2,
+    }
+}
+
+fn read_mode(row: &Row<'_>, column: usize) -> rusqlite::Result<Mode> {
+    let code: i64 = row.get(column)?;
+    let known = [Mode::Running, Mode::Paused, Mode::Draining].into_iter().find(|&m| mode_code(m) == code);
+    known.ok_or(rusqlite::Error::IntegralValueOutOfRange(column, code))
+}
+
+/// A queue whose settings cannot be read must not run without them.
+fn read_settings(row: &Row<'_>, column: usize) -> rusqlite::Result<QueueSettings> {
+    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(QueueSettings::default()) };
+    serde_json::from_str(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    })
 }
 
 fn count(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
@@ -159,6 +212,7 @@ pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &Live) -> ru
     for (no, queue) in &mut live.queues {
         let Some(old) = before.queues.get(no) else { continue };
         queue.picks = old.picks;
+        queue.flow.take_over(&old.flow);
         queue.stats.enqueued_total = old.stats.enqueued_total;
         queue.stats.duplicates_total = old.stats.duplicates_total;
         queue.stats.completed_total = old.stats.completed_total;
@@ -232,7 +286,7 @@ fn unreadable() -> super::codec::Head {
         codec: 0,
         timeout_ms: 0,
         parent: None,
-        retry: crate::policy::RetryPolicy::none(),
+        retry: None,
         correlation_id: String::new(),
         metadata: BTreeMap::new(),
     }

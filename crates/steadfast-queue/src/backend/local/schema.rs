@@ -35,19 +35,21 @@ const COLUMNS: &str = "
 
 /// What the tables hold: `job` the unfinished (rowid = arrival), `done` completed and cancelled ones within
 /// retention, `dead` the dead letters, `mark` the attempts begun, `id_old` and one `id_<hour>` per hour the
-/// ids, `pulse` one row that every commit moves.
+/// ids, `pulse` one row that every commit moves, `block` the dead letters that hold their group. Queues have their
+/// mode (running, paused, draining) as `paused`, their settings as JSON, and `spread`: of how many jobs of one
+/// group at most some may be in ready order.
 fn layout() -> String {
     format!(
         "CREATE TABLE pulse(
             one INTEGER PRIMARY KEY CHECK(one = 1), epoch INTEGER NOT NULL, commits INTEGER NOT NULL,
             number INTEGER NOT NULL, clean INTEGER NOT NULL, seen INTEGER NOT NULL) STRICT;
          INSERT INTO pulse VALUES(1, 0, 0, 0, 1, 0);
-         CREATE TABLE queue(no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, paused INTEGER NOT NULL) STRICT;
+         CREATE TABLE queue(no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, paused INTEGER NOT NULL,
+            settings TEXT, spread INTEGER NOT NULL DEFAULT 1) STRICT;
          CREATE TABLE job({COLUMNS}) STRICT;
          CREATE TABLE done({COLUMNS}) STRICT;
          CREATE TABLE dead({COLUMNS}) STRICT;
          CREATE INDEX job_ready ON job(queue, prio, ready) WHERE ready IS NOT NULL;
-         CREATE INDEX job_due ON job(run_at) WHERE state IN (1, 3);
          CREATE INDEX job_expiry ON job(expires) WHERE expires IS NOT NULL AND attempt = 0;
          CREATE INDEX job_group ON job(queue, grp) WHERE grp IS NOT NULL;
          CREATE INDEX job_suspect ON job(queue) WHERE crash >= 2;
@@ -57,6 +59,22 @@ fn layout() -> String {
          PRAGMA user_version = {LAYOUT};"
     )
 }
+
+/// Added since the first layout. Those who do not know of it can still use the store, but do not keep to settings.
+const ADDED: &str = "
+    CREATE INDEX IF NOT EXISTS job_time ON job(run_at) WHERE state IN (1, 2, 3);
+    DROP INDEX IF EXISTS job_due;
+    CREATE INDEX IF NOT EXISTS job_paced ON job(queue) WHERE state = 2;
+    CREATE TABLE IF NOT EXISTS block(
+        queue INTEGER NOT NULL, grp BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY(queue, grp, seq))
+        WITHOUT ROWID, STRICT;";
+
+/// Columns added since the first layout.
+const ADDED_COLUMNS: [(&str, &str, &str); 3] = [
+    ("pulse", "seen", "INTEGER NOT NULL DEFAULT 0"),
+    ("queue", "settings", "TEXT"),
+    ("queue", "spread", "INTEGER NOT NULL DEFAULT 1"),
+];
 
 /// Columns of every id table.
 pub(super) const ID_COLUMNS: &str = "id BLOB PRIMARY KEY, seq INTEGER NOT NULL, until INTEGER NOT NULL";
@@ -159,12 +177,14 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
     if tables == 0 {
         conn.execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT;", layout()))?;
     }
-    let sql = "SELECT EXISTS(SELECT 1 FROM pragma_table_info('pulse') WHERE name = 'seen')";
-    if !conn.query_row(sql, [], |row| row.get::<_, bool>(0))? {
-        // A store from before this column. Those who do not know it can still use the store.
-        conn.execute_batch("ALTER TABLE pulse ADD COLUMN seen INTEGER NOT NULL DEFAULT 0")?;
+    for (table, column, form) in ADDED_COLUMNS {
+        let sql = "SELECT EXISTS(SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2)";
+        if !conn.query_row(sql, [table, column], |row| row.get::<_, bool>(0))? {
+            // A store from before this column.
+            conn.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {form}"))?;
+        }
     }
-    Ok(())
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {ADDED} COMMIT;"))
 }
 
 /// From now on commits do not wait for the disk: whoever commits syncs the log ([`super::log`]).

@@ -5,7 +5,10 @@ use super::live::{Live, cached_bytes};
 use super::load;
 use super::options::{Faults, injected, take_one};
 use super::ticket::TICKET;
+use super::turn::{Turn, turn};
 use super::window::Entry;
+use super::write::PutOff;
+use crate::backend::flow::Gate;
 use crate::backend::{BATCH_MAX, Extended, Fence, Lease, Reservation, Reserve, rules};
 use crate::job::Job;
 use crate::policy::Failure;
@@ -35,6 +38,17 @@ enum Unread {
     Away(rusqlite::Error),
 }
 
+/// What came of a look for jobs.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) reservations: Vec<Reservation>,
+    pub(super) unfit: Vec<Unfit>,
+    /// Jobs that were next and may not begin yet: out of ready order in memory, and not yet on disk.
+    pub(super) put_off: Vec<PutOff>,
+    /// When to look again, if that is known.
+    pub(super) wait_ms: Option<u64>,
+}
+
 /// Takes jobs for `request`. What turns out to be unreadable is left out and named.
 pub(super) fn reserve(
     conn: &Connection,
@@ -42,15 +56,16 @@ pub(super) fn reserve(
     request: &Reserve,
     mono_ms: u64,
     faults: &Faults,
-) -> rusqlite::Result<(Vec<Reservation>, Vec<Unfit>)> {
+) -> rusqlite::Result<Found> {
     let max = request.max.min(BATCH_MAX);
-    let (mut reservations, mut unfit) = (Vec::new(), Vec::new());
-    while reservations.len() < max {
+    let mut found = Found::default();
+    while found.reservations.len() < max {
         let taken = {
             let mut live = live.write().unwrap_or_else(PoisonError::into_inner);
-            match take(conn, &mut live, request, max - reservations.len(), reservations.is_empty(), mono_ms) {
+            match take(conn, &mut live, request, max, mono_ms, &mut found) {
                 Ok(taken) => taken,
-                Err(_) if !reservations.is_empty() => break,
+                // What was found is seen to; the fault shows again at the next call.
+                Err(_) if !found.reservations.is_empty() || !found.put_off.is_empty() => break,
                 Err(error) => return Err(error),
             }
         };
@@ -63,12 +78,13 @@ pub(super) fn reserve(
             alone |= entry.ticket.crash >= CRASHES_SUSPECT;
             let lease = Lease { id: entry.ticket.id, fence, worker: request.worker };
             match fetch(conn, live, entry, lease, faults, request) {
-                Ok(reservation) => reservations.push(reservation),
-                Err(Unread::Unfit(reason)) => unfit.extend(reason),
+                Ok(reservation) => found.reservations.push(reservation),
+                Err(Unread::Unfit(reason)) => found.unfit.extend(reason),
                 Err(Unread::Away(error)) => {
                     give_back(live, request, lease, taken);
                     // What could be read is handed out; the fault shows again at the next call.
-                    return if reservations.is_empty() { Err(error) } else { Ok((reservations, unfit)) };
+                    let none = found.reservations.is_empty() && found.put_off.is_empty();
+                    return if none { Err(error) } else { Ok(found) };
                 }
             }
         }
@@ -76,7 +92,7 @@ pub(super) fn reserve(
             break;
         }
     }
-    Ok((reservations, unfit))
+    Ok(found)
 }
 
 /// Takes back leases whose jobs nobody has seen: they are ready as before.
@@ -88,19 +104,33 @@ fn give_back(live: &RwLock<Live>, request: &Reserve, first: Lease, others: impl 
     }
 }
 
-/// Takes entries from ready order and gives out leases on them.
+/// Takes entries from ready order and gives out leases on them, until there are `max`.
 fn take(
     conn: &Connection,
     live: &mut Live,
     request: &Reserve,
     max: usize,
-    first: bool,
     mono_ms: u64,
+    found: &mut Found,
 ) -> rusqlite::Result<Vec<Taken>> {
     let mut taken: Vec<Taken> = Vec::new();
     let Some(no) = live.queue_no(&request.queue) else { return Ok(taken) };
-    let expires_mono_ms = mono_ms.saturating_add(request.lease_ms);
-    while taken.len() < max {
+    let first = found.reservations.is_empty();
+    let lease_ms = (mono_ms, mono_ms.saturating_add(request.lease_ms));
+    while found.reservations.len() + taken.len() < max {
+        match gate(live, no, mono_ms) {
+            Gate::Open => {}
+            Gate::Closed => break,
+            Gate::In(wait_ms) => {
+                found.wait_ms = Some(wait_ms);
+                break;
+            }
+        }
+        if found.put_off.len() >= rules::PUT_OFF_AT_RESERVE {
+            // There may be others behind those: the caller comes back at once.
+            found.wait_ms = Some(0);
+            break;
+        }
         match look(conn, live, no) {
             Ok(()) => {}
             // What was taken before is handed out; the fault shows again at the next call.
@@ -109,9 +139,21 @@ fn take(
         }
         let suspects = !request.no_suspects && first && taken.is_empty();
         let Some(entry) = pick(live, no, suspects) else { break };
+        let entry = match turn(conn, live, entry, mono_ms) {
+            Ok(Turn::Begin(entry)) => entry,
+            Ok(Turn::Not(put_off)) => {
+                found.put_off.push(put_off);
+                continue;
+            }
+            Err(_) if !taken.is_empty() => break,
+            Err(error) => return Err(error),
+        };
+        if let Some(queue) = live.queues.get_mut(&no) {
+            queue.picks += 1;
+        }
         let alone = entry.ticket.crash >= CRASHES_SUSPECT;
         let place = Entry { ticket: entry.ticket.clone(), cached: None };
-        let fence = live.hold(place, request.worker, expires_mono_ms);
+        let fence = live.hold(place, request.worker, lease_ms);
         live.unmarked.push(entry.ticket.id);
         taken.push(Taken { entry, fence });
         if alone {
@@ -130,11 +172,14 @@ fn look(conn: &Connection, live: &mut Live, no: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+fn gate(live: &Live, no: i64, mono_ms: u64) -> Gate {
+    let Some(queue) = live.queues.get(&no) else { return Gate::Closed };
+    queue.flow.gate(queue.stats.mode, queue.stats.running, mono_ms)
+}
+
+/// Takes the first out of ready order.
 fn pick(live: &mut Live, no: i64, suspects: bool) -> Option<Entry> {
     let queue = live.queues.get_mut(&no)?;
-    if queue.stats.paused {
-        return None;
-    }
     let mut order = [0, 1, 2];
     if rules::is_low_turn(queue.picks) {
         order.reverse();
@@ -149,7 +194,6 @@ fn pick(live: &mut Live, no: i64, suspects: bool) -> Option<Entry> {
             (_, Some(place)) => queue.suspects.remove(&place),
             (Some(_), None) => queue.windows[priority].pop_first(),
         };
-        queue.picks += 1;
         let entry = entry?;
         live.cache_bytes = live.cache_bytes.saturating_sub(cached_bytes(&entry));
         return Some(entry);
@@ -184,14 +228,18 @@ fn fetch(
         }
     };
     if let Some(held) = live.held.get_mut(&ticket.id) {
-        held.retry = job.retry.clone();
+        held.retry.clone_from(&job.retry);
     }
+    let queue = live.queues.get(&ticket.queue);
+    let retry = job.retry.as_ref().or_else(|| Some(&queue?.flow.resolved.retry));
+    let attempt = ticket.attempt.saturating_add(1);
+    let last_attempt = retry.is_some_and(|retry| retry.delay_ms(attempt, 0.0).is_none());
     job.state = State::Running;
-    job.attempt = ticket.attempt.saturating_add(1);
+    job.attempt = attempt;
     job.crash_count = ticket.crash;
     job.run_at_ms = ticket.run_at_ms;
     let alone = ticket.crash >= CRASHES_SUSPECT;
-    Ok(Reservation { job, lease, lease_ms: request.lease_ms, alone })
+    Ok(Reservation { job, lease, lease_ms: request.lease_ms, last_attempt, alone })
 }
 
 /// Reads a job from its row, or tells what is wrong with the row. An error is the store's, not the row's.

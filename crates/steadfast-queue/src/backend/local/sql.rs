@@ -13,14 +13,16 @@ pub(super) fn ready() -> String {
 
 /// Jobs that wait for a time, due by `?1`, at most `?2`.
 pub(super) fn due() -> String {
-    format!("SELECT {TICKET} FROM job WHERE state IN (1, 3) AND run_at <= ?1 ORDER BY run_at, seq LIMIT ?2")
+    format!(
+        "SELECT {TICKET} FROM job WHERE state IN (1, 2, 3) AND run_at <= ?1 ORDER BY run_at, seq LIMIT ?2"
+    )
 }
 
 /// When the first of them is due.
-pub(super) const NEXT_DUE: &str = "SELECT run_at FROM job WHERE state IN (1, 3) ORDER BY run_at LIMIT 1";
+pub(super) const NEXT_DUE: &str = "SELECT run_at FROM job WHERE state IN (1, 2, 3) ORDER BY run_at LIMIT 1";
 
 /// Makes what waits for a time wait for one `?1` milliseconds earlier.
-pub(super) const SHIFT_DUE: &str = "UPDATE job SET run_at = run_at - ?1 WHERE state IN (1, 3)";
+pub(super) const SHIFT_DUE: &str = "UPDATE job SET run_at = run_at - ?1 WHERE state IN (1, 2, 3)";
 
 /// The same for unstarted jobs that expire.
 pub(super) const SHIFT_EXPIRY: &str =
@@ -31,14 +33,29 @@ pub(super) fn expiring() -> String {
     format!("SELECT {TICKET} FROM job WHERE expires <= ?1 AND attempt = 0 ORDER BY expires, seq")
 }
 
-/// The first unfinished job of a group: `?1` queue, `?2` group.
+/// The first unfinished jobs of a group: `?1` queue, `?2` group, `?3` how many.
 pub(super) fn first_of_group() -> String {
-    format!("SELECT {TICKET} FROM job WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT 1")
+    format!("SELECT {TICKET} FROM job WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT ?3")
 }
 
 /// Whether a group has an unfinished job before `?3`.
 pub(super) const BLOCKED: &str =
     "SELECT EXISTS(SELECT 1 FROM job WHERE queue = ?1 AND grp = ?2 AND seq < ?3)";
+
+/// How many unfinished jobs a group has before `?3`, at most `?4`.
+pub(super) const AHEAD: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM job WHERE queue = ?1 AND grp = ?2 AND seq < ?3 LIMIT ?4)";
+
+/// The next group of a queue: `?1` queue, `?2` the group before it.
+pub(super) const NEXT_GROUP: &str =
+    "SELECT grp FROM job WHERE queue = ?1 AND grp > ?2 AND grp IS NOT NULL ORDER BY grp LIMIT 1";
+
+/// Jobs that wait until their group may begin one: `?1` queue, `?2` until when instead.
+pub(super) const PACE_ANEW: &str = "UPDATE job SET run_at = ?2 WHERE queue = ?1 AND state = 2";
+
+/// The first dead letter that holds a group: `?1` queue, `?2` group.
+pub(super) const FIRST_BLOCK: &str =
+    "SELECT seq FROM block WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT 1";
 
 /// Ready suspects.
 pub(super) fn suspects() -> String {
@@ -69,13 +86,17 @@ mod tests {
         let conn = schema::open_writer(&path).expect("opens");
         for (sql, index) in [
             (ready(), "job_ready"),
-            (due(), "job_due"),
-            (NEXT_DUE.to_owned(), "job_due"),
-            (SHIFT_DUE.to_owned(), "job_due"),
+            (due(), "job_time"),
+            (NEXT_DUE.to_owned(), "job_time"),
+            (SHIFT_DUE.to_owned(), "job_time"),
             (SHIFT_EXPIRY.to_owned(), "job_expiry"),
             (expiring(), "job_expiry"),
             (first_of_group(), "job_group"),
             (BLOCKED.to_owned(), "job_group"),
+            (AHEAD.to_owned(), "job_group"),
+            (NEXT_GROUP.to_owned(), "job_group"),
+            (PACE_ANEW.to_owned(), "job_paced"),
+            (FIRST_BLOCK.to_owned(), "PRIMARY KEY"),
             (suspects(), "job_suspect"),
         ] {
             let plan = plan(&conn, &sql);

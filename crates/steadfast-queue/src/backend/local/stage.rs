@@ -3,19 +3,19 @@
 
 mod control;
 mod enqueue;
+mod flow;
 mod housekeep;
 mod kept;
 mod settle;
 
 use super::codec::{decode_history, encode_history};
 use super::live::{Effect, Live, Tally};
-use super::sql;
 use super::ticket::{TICKET, Table, Ticket, state_code};
-use super::window::Entry;
 use super::write::{Answer, Write};
-use crate::backend::rules::{self, Dice, Limits, Retention};
+use crate::backend::rules::{self, Dice};
 use crate::job::{GroupKey, JobId};
 use crate::policy::Failure;
+use crate::rate::Arrival;
 use crate::state::State;
 use kept::StagedKept;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -40,8 +40,6 @@ pub(super) struct Stage<'a> {
     conn: &'a Connection,
     live: &'a Live,
     dice: &'a mut Dice,
-    limits: Limits,
-    retention: Retention,
     now_ms: i64,
     mono_ms: u64,
     pub(super) number: i64,
@@ -54,27 +52,25 @@ pub(super) struct Stage<'a> {
     kept: HashMap<(i64, State), StagedKept>,
     /// Completions still to come in this transaction, per queue: what they push out need not be stored.
     completions_ahead: HashMap<i64, u64>,
+    /// Arrivals of groups to which something was given back.
+    arrivals: HashMap<(i64, GroupKey), Arrival>,
 }
 
 /// What a stage needs besides the connection and memory.
 #[derive(Debug)]
 pub(super) struct Setting<'a> {
     pub(super) dice: &'a mut Dice,
-    pub(super) limits: Limits,
-    pub(super) retention: Retention,
     pub(super) now_ms: i64,
     pub(super) mono_ms: u64,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(conn: &'a Connection, live: &'a Live, setting: Setting<'a>, writes: &[&Write]) -> Self {
-        let Setting { dice, limits, retention, now_ms, mono_ms } = setting;
+        let Setting { dice, now_ms, mono_ms } = setting;
         let mut stage = Self {
             conn,
             live,
             dice,
-            limits,
-            retention,
             now_ms,
             mono_ms,
             number: live.number,
@@ -84,6 +80,7 @@ impl<'a> Stage<'a> {
             room: HashMap::new(),
             kept: HashMap::new(),
             completions_ahead: HashMap::new(),
+            arrivals: HashMap::new(),
         };
         stage.look_ahead(writes);
         stage
@@ -96,12 +93,16 @@ impl<'a> Stage<'a> {
             Write::Promote(limit) => Answer::Swept(self.sweep(*limit)?),
             Write::Reclaim(limit) => Answer::Swept(self.reclaim(*limit)?),
             Write::Prune(limit) => Answer::Swept(self.prune(*limit)?),
-            Write::Pause { queue, paused } => Answer::Controlled(self.set_paused(queue, *paused)?),
+            Write::SetMode { queue, mode } => Answer::Controlled(self.set_mode(queue, *mode)?),
+            Write::Configure { queue, settings } => Answer::Controlled(self.configure(queue, settings)?),
             Write::Retry(ids) => Answer::Controlled(self.each(ids, Self::retry)?),
             Write::Cancel(ids) => Answer::Controlled(self.each(ids, Self::cancel)?),
             Write::Discard(ids) => Answer::Controlled(self.each(ids, Self::discard)?),
+            Write::ReleaseKeys(ids) => Answer::Controlled(self.release_keys(ids)?),
             Write::Purge(targets) => Answer::Controlled(self.purge(targets)?),
             Write::ShiftBack(step_ms) => Answer::Controlled(self.shift_back(*step_ms)?),
+            Write::PutOff(put_off) => Answer::Controlled(self.put_off_all(put_off)?),
+            Write::Count(write) => self.run(write)?,
             Write::Bury { seq, failure } => Answer::Controlled(self.bury(*seq, failure)?),
         })
     }
@@ -181,14 +182,20 @@ impl<'a> Stage<'a> {
         }
         self.moved(job.queue, Some(from), keeps.then_some(state), job.bytes);
         match state {
-            State::Dead => self.tally(job.queue, Tally::Dead),
+            State::Dead => {
+                self.tally(job.queue, Tally::Dead);
+                self.block(job)?;
+            }
             State::Completed => self.tally(job.queue, Tally::Completed),
             _ => {}
         }
         if !keeps {
             self.forget_id(job)?;
         } else if state != State::Dead {
-            self.keep(job, state)?;
+            self.keep(job, state);
+        }
+        if state != State::Dead {
+            self.trim(job.queue, state, rules::TRIM_AT_FINISH)?;
         }
         self.go_on(job.queue, job.group)
     }
@@ -228,36 +235,6 @@ impl<'a> Stage<'a> {
         if job.until_ms <= self.now_ms {
             self.live.buckets.delete(self.conn, job.slot, &job.id)?;
         }
-        Ok(())
-    }
-
-    /// After a job of this group left it: the next one's turn.
-    fn go_on(&mut self, queue: i64, group: Option<GroupKey>) -> Result<(), Fail> {
-        let Some(group) = group else { return Ok(()) };
-        let mut select = self.conn.prepare_cached(&sql::first_of_group())?;
-        let next = select.query_row(params![queue, &group.0], Ticket::read).optional()?;
-        match next {
-            Some(next) if next.state == State::Available && next.ready.is_none() => self.line_up(next),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether `job` is the first unfinished one of its group.
-    fn is_its_turn(&self, job: &Ticket) -> Result<bool, Fail> {
-        let Some(group) = job.group else { return Ok(true) };
-        let blocked: bool = self
-            .conn
-            .prepare_cached(sql::BLOCKED)?
-            .query_row(params![job.queue, &group.0, job.seq], |row| row.get(0))?;
-        Ok(!blocked)
-    }
-
-    /// Gives an available job a place behind all others.
-    fn line_up(&mut self, mut job: Ticket) -> Result<(), Fail> {
-        let ready = self.next_number();
-        self.conn.prepare_cached("UPDATE job SET ready = ?2 WHERE seq = ?1")?.execute([job.seq, ready])?;
-        job.ready = Some(ready);
-        self.effects.push(Effect::Ready(Box::new(Entry { ticket: job, cached: None })));
         Ok(())
     }
 }

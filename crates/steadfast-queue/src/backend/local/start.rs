@@ -1,14 +1,13 @@
 //! Opening a store.
 
 use super::checkpoint::Checkpointer;
-use super::live::{Live, Queue};
+use super::live::Live;
 use super::load::{self, Pulse, Sizes};
 use super::log::Log;
 use super::options::{Bounds, LocalOptions, OpenError};
 use super::read::Readers;
 use super::schema;
 use super::stage::{Fail, Setting, Stage};
-use super::window::Window;
 use super::writer::{Call, Shared, Writer};
 use crate::backend::rules::{Dice, is_name};
 use crate::backend::wall::{self, Wall};
@@ -98,15 +97,14 @@ fn recover(
     let Pulse { clean, seen_ms, .. } = load::pulse(conn)?;
     let (now_ms, mono_ms) = wall::read(&**clock);
     conn.execute("UPDATE pulse SET epoch = epoch + 1", [])?;
-    let bounds = options.bounds;
-    let sizes = Sizes { window_max: bounds.window_max, cache_bytes_max: bounds.cache_bytes_max };
-    let mut live = load::live(conn, sizes)?;
+    let sizes = Sizes::of(options);
+    let mut live = load::live(conn, sizes, mono_ms)?;
     for name in &options.queues {
         if live.queue_no(name).is_none() {
             conn.execute("INSERT INTO queue(name, paused) VALUES(?1, 0)", [name])?;
             let no = conn.last_insert_rowid();
             live.names.insert(name.clone(), no);
-            live.queues.insert(no, Queue::new(name.clone(), false, || Window::empty(sizes.window_max)));
+            live.queues.insert(no, sizes.new_queue(name.clone(), mono_ms));
         }
     }
     let marks = load::marks(conn)?;
@@ -114,7 +112,7 @@ fn recover(
         tracing::warn!(begun = marks.len(), "the store was not closed: jobs that ran have crashed once more");
     }
     conn.execute_batch("BEGIN IMMEDIATE")?;
-    let setting = Setting { dice, limits: options.limits, retention: options.retention, now_ms, mono_ms };
+    let setting = Setting { dice, now_ms, mono_ms };
     let mut stage = Stage::new(conn, &live, setting, &[]);
     if let Some(step_ms) = Wall::at(seen_ms, mono_ms).fell(now_ms, mono_ms) {
         let jobs = stage.shift_back(step_ms)?.affected;

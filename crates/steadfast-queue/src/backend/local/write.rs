@@ -1,11 +1,12 @@
 //! What the writer is asked to store, prepared by the caller so that the writer need not.
 
 use super::codec::encode_head;
-use super::ticket::Table;
+use super::ticket::{Table, Ticket};
 use crate::backend::rules;
 use crate::backend::{Controlled, Enqueued, Lease, Rejection, Settle, Settled, Swept};
 use crate::job::{Job, JobId, NewJob};
 use crate::policy::Failure;
+use crate::settings::{Mode, QueueSettings};
 use crate::state::{State, Verdict};
 use std::sync::Arc;
 
@@ -90,6 +91,14 @@ pub(super) struct Target {
     pub(super) state: State,
 }
 
+/// A job that was found in ready order and may not begin yet.
+#[derive(Clone, Debug)]
+pub(super) struct PutOff {
+    pub(super) ticket: Ticket,
+    /// For how long; `None`: until it is its turn in its group.
+    pub(super) wait_ms: Option<u64>,
+}
+
 /// Something to store.
 #[derive(Debug)]
 pub(super) enum Write {
@@ -98,16 +107,25 @@ pub(super) enum Write {
     Promote(usize),
     Reclaim(usize),
     Prune(usize),
-    Pause {
+    SetMode {
         queue: String,
-        paused: bool,
+        mode: Mode,
+    },
+    Configure {
+        queue: String,
+        settings: Box<QueueSettings>,
     },
     Retry(Vec<JobId>),
     Cancel(Vec<JobId>),
     Discard(Vec<JobId>),
+    ReleaseKeys(Vec<JobId>),
     Purge(Vec<Target>),
     /// The wall clock stepped back by so many milliseconds: what waits for a time goes along.
     ShiftBack(i64),
+    /// Jobs in ready order may not begin yet.
+    PutOff(Vec<PutOff>),
+    /// What the write would do, in a transaction that is undone.
+    Count(Box<Write>),
     /// A job that cannot be run goes to the dead.
     Bury {
         seq: i64,
@@ -151,7 +169,7 @@ impl Write {
     /// Whether somebody relies on it once it is answered. What is not durable may be undone by a power cut, and
     /// is done again then.
     pub(super) const fn must_last(&self) -> bool {
-        !matches!(self, Self::Promote(_) | Self::ShiftBack(_))
+        !matches!(self, Self::Promote(_) | Self::ShiftBack(_) | Self::PutOff(_))
     }
 }
 

@@ -9,10 +9,10 @@ use super::load;
 use super::log::Log;
 use super::options::{LocalOptions, injected, take_one};
 use super::read::Readers;
-use super::serve;
+use super::serve::{self, Found};
 use super::stage::Fail;
-use super::window::Window;
-use super::write::{Answer, PreparedSettle, Write};
+use super::window::{Entry, Window};
+use super::write::{Answer, PreparedSettle, PutOff, Write};
 use crate::backend::rules::{Dice, SWEEP_AT_RESERVE, ahead};
 use crate::backend::wall::{self, Wall};
 use crate::backend::{Extended, Lease, Reservation, Reserve, Settle};
@@ -209,13 +209,18 @@ impl Writer {
             return self.serve(batch.reserves);
         }
         let hungry = self.serve_some(std::mem::take(&mut batch.reserves));
-        // A prune may drop a table that the others look into, so it goes alone.
-        let (prunes, writes): (Vec<_>, Vec<_>) =
-            writes.into_iter().partition(|(write, _)| matches!(write, Write::Prune(_)));
-        for writes in [writes, prunes] {
+        let (counts, writes): (Vec<_>, Vec<_>) =
+            writes.into_iter().partition(|(write, _)| matches!(write, Write::Count(_)));
+        for writes in in_transactions(writes) {
             let answers = self.store(writes);
             self.shared.wake();
             for (reply, answer) in answers {
+                let _ = reply.send(answer);
+            }
+        }
+        for (write, reply) in counts {
+            let answer = self.count(&write);
+            if let Some(reply) = reply {
                 let _ = reply.send(answer);
             }
         }
@@ -274,20 +279,26 @@ impl Writer {
             self.clock.mono_ms(),
             &self.options.faults,
         );
-        let (mut reservations, unfit) = match served {
+        let Found { mut reservations, unfit, put_off, wait_ms } = match served {
             Ok(served) => served,
             Err(error) => {
                 let _ = reply.send(Err(self.explain(error.into())));
                 return None;
             }
         };
+        if let Err(error) = self.put_off(put_off)
+            && reservations.is_empty()
+        {
+            let _ = reply.send(Err(error));
+            return None;
+        }
         self.chores
             .extend(unfit.into_iter().map(|unfit| Write::Bury { seq: unfit.seq, failure: unfit.failure }));
         if self.careful
             && !reservations.is_empty()
             && let Err(error) = self.mark()
         {
-            self.take_back(&std::mem::take(&mut reservations));
+            self.take_back(&std::mem::take::<Vec<Reservation>>(&mut reservations));
             if even_empty {
                 // Not "nothing is ready": whoever hears that asks again at once, for what was just taken back.
                 let _ = reply.send(Err(error));
@@ -299,14 +310,30 @@ impl Writer {
         }
         let next_in_ms = {
             let live = self.shared.look();
-            let next_ms = live.next_due_ms.into_iter().chain(live.next_expiry_ms).min();
-            next_ms.map(|at_ms| ahead(at_ms, self.now_ms))
+            let next_ms = live.next_due_ms.into_iter().chain(live.next_expiry_ms);
+            next_ms.map(|at_ms| ahead(at_ms, self.now_ms)).chain(wait_ms).min()
         };
         if let Err(Ok((unwanted, _))) = reply.send(Ok((reservations, next_in_ms))) {
             // The caller has gone meanwhile: nobody will run these.
             self.take_back(&unwanted);
         }
         None
+    }
+
+    /// Lets jobs that were found in ready order wait until they may begin. If that cannot be stored, they are in
+    /// ready order as before.
+    fn put_off(&mut self, put_off: Vec<PutOff>) -> Result<(), QueueError> {
+        if put_off.is_empty() {
+            return Ok(());
+        }
+        let write = Write::PutOff(put_off);
+        let Err(fail) = self.commit(&[&write], false) else { return Ok(()) };
+        if let Write::PutOff(put_off) = write {
+            let mut live = self.shared.change();
+            let entries = put_off.into_iter().map(|PutOff { ticket, .. }| Entry { ticket, cached: None });
+            entries.for_each(|entry| live.leave_in_line(entry));
+        }
+        Err(self.explain(fail))
     }
 
     fn take_back(&mut self, reservations: &[Reservation]) {
@@ -363,6 +390,14 @@ impl Writer {
         // What cannot be marked now rides a later commit.
         let _ = self.mark();
     }
+}
+
+/// Which writes share a transaction. A prune may drop a table that the others look into. Settings are read from
+/// memory, as they were before the transaction. So these go alone.
+fn in_transactions<T>(writes: Vec<(Write, T)>) -> Vec<Vec<(Write, T)>> {
+    let (alone, together): (Vec<_>, Vec<_>) =
+        writes.into_iter().partition(|(write, _)| matches!(write, Write::Prune(_) | Write::Configure { .. }));
+    std::iter::once(together).chain(alone.into_iter().map(|write| vec![write])).collect()
 }
 
 impl Batch {

@@ -4,26 +4,44 @@ use super::model::{Model, Row};
 use crate::backend::rules;
 use crate::backend::{Control, Controlled, Filter, Page, Stats, Swept};
 use crate::job::JobId;
+use crate::settings::{Mode, QueueSettings};
 use crate::state::{State, may_be_cancelled, may_be_retried};
 
 impl Model {
     pub(super) fn control(&mut self, command: Control) -> Controlled {
         match command {
-            Control::Pause(name) => self.set_paused(&name, true),
-            Control::Resume(name) => self.set_paused(&name, false),
+            Control::Pause(name) => self.set_mode(&name, Mode::Paused),
+            Control::Drain(name) => self.set_mode(&name, Mode::Draining),
+            Control::Resume(name) => self.set_mode(&name, Mode::Running),
+            Control::Configure { queue, settings } => self.configure(&queue, *settings),
             Control::Retry(ids) => self.each(&ids, Self::retry),
             Control::Cancel(ids) => self.each(&ids, Self::cancel),
             Control::Discard(ids) => self.each(&ids, Self::discard),
-            Control::Purge { filter, limit, dry_run } => self.purge(&filter, limit, dry_run),
+            Control::ReleaseKeys(ids) => self.release_keys(&ids),
+            Control::Purge { filter, limit } => self.purge(&filter, limit),
+            Control::Count(command) => self.count(*command),
         }
     }
 
-    fn set_paused(&mut self, name: &str, paused: bool) -> Controlled {
+    /// What the command does to a copy.
+    pub(super) fn count(&self, command: Control) -> Controlled {
+        let waiting = command.queue().map(|name| {
+            let stats = self.queues.get(name).map(|queue| queue.stats.clone()).unwrap_or_default();
+            stats.available + stats.scheduled + stats.retryable
+        });
+        let done = self.clone().control(command);
+        match waiting {
+            Some(waiting) if done.affected > 0 => Controlled { affected: waiting, ..done },
+            _ => done,
+        }
+    }
+
+    fn set_mode(&mut self, name: &str, mode: Mode) -> Controlled {
         if !rules::is_name(name) {
             return Controlled { affected: 0, skipped: 1 };
         }
-        let was = std::mem::replace(&mut self.queue(name).stats.paused, paused);
-        Controlled { affected: u64::from(was != paused), skipped: u64::from(was == paused) }
+        let was = std::mem::replace(&mut self.queue(name).stats.mode, mode);
+        Controlled { affected: u64::from(was != mode), skipped: u64::from(was == mode) }
     }
 
     fn each(&mut self, ids: &[JobId], act: fn(&mut Self, u64, State) -> bool) -> Controlled {
@@ -39,7 +57,8 @@ impl Model {
         done
     }
 
-    /// A finished job goes to the end of its queue and group; a waiting one keeps its turn.
+    /// A finished job goes to the end of its queue and group, but for one that holds its group; a waiting one
+    /// keeps its turn.
     fn retry(&mut self, seq: u64, state: State) -> bool {
         if !may_be_retried(state) {
             return false;
@@ -49,7 +68,15 @@ impl Model {
             let job = &mut row.job;
             (job.state, job.run_at_ms, job.finished_ms) = (State::Available, now_ms, None);
             (job.attempt, job.crash_count, job.expires_ms) = (0, 0, None);
+            row.paced = false;
         };
+        if self.holds_its_group(seq) {
+            let Some(job) = self.rows.get(&seq).map(|row| row.job.clone()) else { return false };
+            self.unblock(&job.queue, job.group, seq);
+            self.edit(seq, fresh);
+            self.go_on(&job.queue, job.group);
+            return true;
+        }
         if !state.is_final() {
             self.edit(seq, fresh);
             self.line_up(seq);
@@ -75,6 +102,12 @@ impl Model {
             self.finish(seq, State::Cancelled);
             return true;
         }
+        if self.holds_its_group(seq) {
+            let Some(job) = self.rows.get(&seq).map(|row| row.job.clone()) else { return false };
+            self.unblock(&job.queue, job.group, seq);
+            self.go_on(&job.queue, job.group);
+            return true;
+        }
         let id = self.rows.get(&seq).map(|row| row.job.id);
         let Some(held) = id.and_then(|id| self.held.get_mut(&id)) else {
             return false;
@@ -90,36 +123,58 @@ impl Model {
         state.is_final()
     }
 
-    fn purge(&mut self, filter: &Filter, limit: u64, dry_run: bool) -> Controlled {
+    fn release_keys(&mut self, ids: &[JobId]) -> Controlled {
+        let mut done = Controlled::default();
+        for id in ids {
+            let state = self.find(id).map(|job| job.state);
+            let over = state.is_none_or(|state| matches!(state, State::Completed | State::Cancelled));
+            let now_ms = self.now_ms;
+            match self.ids.get_mut(id).filter(|known| over && known.until_ms > now_ms) {
+                Some(known) => {
+                    known.until_ms = now_ms;
+                    done.affected += 1;
+                }
+                None => done.skipped += 1,
+            }
+        }
+        done
+    }
+
+    fn purge(&mut self, filter: &Filter, limit: u64) -> Controlled {
         let meant = |row: &Row| row.job.state != State::Running && rules::matches(filter, &row.job);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let seqs: Vec<u64> =
             self.rows.iter().filter(|(_, row)| meant(row)).map(|(&seq, _)| seq).take(limit).collect();
-        if !dry_run {
-            for &seq in &seqs {
-                self.forget(seq, true);
-            }
+        for &seq in &seqs {
+            self.forget(seq, true);
         }
         Controlled { affected: seqs.len() as u64, skipped: 0 }
     }
 
-    /// Retention by age, then ids whose window is over.
+    /// Retention by age, then by count and bytes where less is kept than before, then ids whose window is over.
     pub(super) fn prune(&mut self, limit: usize) -> Swept {
-        let Some(age_ms) = self.retention.age_max_ms else {
-            return self.prune_ids(limit);
-        };
         let now_ms = self.now_ms;
         let old = |row: &Row| {
             let kept = matches!(row.job.state, State::Completed | State::Cancelled);
-            kept && row.job.finished_ms.is_some_and(|at_ms| rules::later(at_ms, age_ms) <= now_ms)
+            let retention = self.queues.get(&row.job.queue).map(|queue| queue.flow.resolved.retention);
+            let age_ms = retention.and_then(|retention| retention.age_max_ms);
+            let over = |at_ms| age_ms.is_some_and(|age_ms| rules::later(at_ms, age_ms) <= now_ms);
+            kept && row.job.finished_ms.is_some_and(over)
         };
         let seqs: Vec<u64> =
             self.rows.iter().filter(|(_, row)| old(row)).map(|(&seq, _)| seq).take(limit).collect();
         for &seq in &seqs {
             self.forget(seq, false);
         }
-        let mut swept = self.prune_ids(limit - seqs.len());
-        swept.moved += seqs.len() as u64;
+        let mut moved = seqs.len();
+        let names: Vec<String> = self.queues.keys().cloned().collect();
+        for name in names {
+            for state in [State::Completed, State::Cancelled] {
+                moved += self.trim(&name, state, limit - moved);
+            }
+        }
+        let mut swept = self.prune_ids(limit - moved);
+        swept.moved += moved as u64;
         swept
     }
 
@@ -153,8 +208,12 @@ impl Model {
         for (name, queue) in &self.queues {
             let mut counts = queue.stats.clone();
             let firsts = queue.ready.iter().filter_map(|ready| ready.first());
+            counts.blocking = queue.blocks.values().map(|seqs| seqs.len() as u64).sum();
             counts.oldest_ms = firsts.filter_map(|(_, seq)| Some(self.rows.get(seq)?.job.enqueued_ms)).min();
             stats.queues.insert(name.clone(), counts);
+            if queue.flow.settings != QueueSettings::default() {
+                stats.settings.insert(name.clone(), queue.flow.settings.clone());
+            }
         }
         stats
     }

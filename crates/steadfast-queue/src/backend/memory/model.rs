@@ -1,36 +1,41 @@
 //! The store itself: rows, and what is derived from them.
 
+use crate::backend::flow::{Charges, Flow};
 use crate::backend::rules::{Dice, Limits, Retention, ahead};
 use crate::backend::wall::Wall;
 use crate::backend::{Fence, QueueStats, WorkerId};
 use crate::job::{GroupKey, Job, JobId};
+use crate::settings::QueueSettings;
 use crate::state::{CRASHES_SUSPECT, State};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// A job and its place. Rows are changed by [`Model::edit`] alone, which keeps the derived sets true.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) job: Job,
     /// Its place in ready order. A running job keeps it, for when it comes back untouched; one that must
     /// wait its turn in its group has none.
     pub(super) ready: Option<u64>,
+    /// Scheduled because its group may not begin a job before.
+    pub(super) paced: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) fence: Fence,
     pub(super) worker: WorkerId,
     pub(super) expires_mono_ms: u64,
     pub(super) cancel: bool,
+    pub(super) charges: Charges,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) seq: u64,
     pub(super) until_ms: i64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Queue {
     /// Counts; `oldest_ms` is filled in when asked for.
     pub(super) stats: QueueStats,
@@ -38,12 +43,30 @@ pub(super) struct Queue {
     /// Per priority: place in ready order, and row.
     pub(super) ready: [BTreeSet<(u64, u64)>; 3],
     pub(super) groups: BTreeMap<GroupKey, BTreeSet<u64>>,
+    /// Dead rows that hold their group.
+    pub(super) blocks: BTreeMap<GroupKey, BTreeSet<u64>>,
+    pub(super) flow: Flow,
     /// Completed and cancelled rows, oldest first.
     pub(super) completed: VecDeque<u64>,
     pub(super) cancelled: VecDeque<u64>,
 }
 
-#[derive(Debug)]
+impl Queue {
+    fn new(flow: Flow) -> Self {
+        Self {
+            stats: QueueStats::default(),
+            picks: 0,
+            ready: [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()],
+            groups: BTreeMap::new(),
+            blocks: BTreeMap::new(),
+            flow,
+            completed: VecDeque::new(),
+            cancelled: VecDeque::new(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) now_ms: i64,
     pub(super) mono_ms: u64,
@@ -90,10 +113,9 @@ impl Model {
     }
 
     pub(super) fn queue(&mut self, name: &str) -> &mut Queue {
-        if !self.queues.contains_key(name) {
-            self.queues.insert(name.to_owned(), Queue::default());
-        }
-        self.queues.entry(name.to_owned()).or_default()
+        let defaults = (self.limits, self.retention);
+        let new = || Queue::new(Flow::new(QueueSettings::default(), defaults, self.mono_ms));
+        self.queues.entry(name.to_owned()).or_insert_with(new)
     }
 
     pub(super) fn find(&self, id: &JobId) -> Option<&Job> {
@@ -160,33 +182,13 @@ impl Model {
         }
     }
 
-    /// Gives an available job its place in ready order, if it is the first of its group.
-    pub(super) fn line_up(&mut self, seq: u64) {
-        let Some(row) = self.rows.get(&seq) else { return };
-        let first =
-            row.job.group.and_then(|group| self.queues.get(&row.job.queue)?.groups.get(&group)?.first());
-        let its_turn = first.is_none_or(|&first| first == seq);
-        if row.job.state == State::Available && row.ready.is_none() && its_turn {
-            let number = self.next_number();
-            self.edit(seq, |row| row.ready = Some(number));
-        }
-    }
-
-    /// After a job of this group left it: the next one's turn.
-    pub(super) fn go_on(&mut self, queue: &str, group: Option<GroupKey>) {
-        let next = group.and_then(|group| self.queues.get(queue)?.groups.get(&group)?.first().copied());
-        if let Some(seq) = next {
-            self.line_up(seq);
-        }
-    }
-
     /// Moves a job to a final state, and lets its group go on.
     pub(super) fn finish(&mut self, seq: u64, state: State) {
         let now_ms = self.now_ms;
         self.edit(seq, |row| {
             row.job.state = state;
             row.job.finished_ms = Some(now_ms);
-            row.ready = None;
+            (row.ready, row.paced) = (None, false);
         });
         let Some(job) = self.rows.get(&seq).map(|row| &row.job) else {
             return;
@@ -200,34 +202,32 @@ impl Model {
                 queue.completed.push_back(seq);
             }
             State::Cancelled => queue.cancelled.push_back(seq),
-            _ => queue.stats.dead_total += 1,
-        }
-        self.go_on(&name, group);
-        self.trim(&name);
-    }
-
-    /// Forgets the oldest finished jobs beyond what may be kept by count and bytes.
-    fn trim(&mut self, name: &str) {
-        for state in [State::Completed, State::Cancelled] {
-            let max = match state {
-                State::Completed => self.retention.completed_max,
-                _ => self.retention.cancelled_max,
-            };
-            loop {
-                let kept = match state {
-                    State::Completed => &self.queue(name).completed,
-                    _ => &self.queue(name).cancelled,
-                };
-                let Some(&oldest) = kept.front() else { break };
-                let count = kept.len() as u64;
-                let kept = kept.clone();
-                let bytes = |seq| self.rows.get(seq).map_or(0, |row| row.job.payload.len() as u64);
-                if count <= max && kept.iter().map(bytes).sum::<u64>() <= self.retention.bytes_max {
-                    break;
-                }
-                self.forget(oldest, false);
+            _ => {
+                queue.stats.dead_total += 1;
+                self.block(seq);
             }
         }
+        self.go_on(&name, group);
+        if state != State::Dead {
+            self.trim(&name, state, usize::MAX);
+        }
+    }
+
+    /// Forgets the oldest finished jobs beyond what may be kept by count and bytes, at most `limit`.
+    pub(super) fn trim(&mut self, name: &str, state: State, limit: usize) -> usize {
+        let retention = self.queue(name).flow.resolved.retention;
+        let max = if state == State::Completed { retention.completed_max } else { retention.cancelled_max };
+        for trimmed in 0..limit {
+            let queue = self.queue(name);
+            let kept = if state == State::Completed { &queue.completed } else { &queue.cancelled }.clone();
+            let bytes = |seq| self.rows.get(seq).map_or(0, |row| row.job.payload.len() as u64);
+            let fits = kept.len() as u64 <= max && kept.iter().map(bytes).sum::<u64>() <= retention.bytes_max;
+            match kept.front() {
+                Some(&oldest) if !fits => self.forget(oldest, false),
+                _ => return trimmed,
+            }
+        }
+        limit
     }
 
     /// Removes a job; its id counts on to the end of its window, unless `free_id`.
@@ -238,6 +238,7 @@ impl Model {
         let queue = self.queue(&job.queue);
         queue.completed.retain(|&kept| kept != seq);
         queue.cancelled.retain(|&kept| kept != seq);
+        self.unblock(&job.queue, job.group, seq);
         if free_id || self.ids.get(&job.id).is_some_and(|known| known.until_ms <= now_ms) {
             self.ids.remove(&job.id);
         }

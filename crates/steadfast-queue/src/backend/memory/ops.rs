@@ -1,12 +1,14 @@
 //! What workers and housekeeping do.
 
 use super::model::{Held, Known, Model, Row};
-use crate::backend::rules::{self, SWEEP_AT_RESERVE};
+use crate::backend::flow::Flow;
+use crate::backend::rules;
 use crate::backend::{
-    BATCH_MAX, Enqueued, Extended, Fence, Lease, Rejection, Reservation, Reserve, Settle, Settled, Swept,
+    Enqueued, Extended, Fence, Lease, Rejection, Reservation, Reserve, Settle, Settled, Swept,
 };
 use crate::job::{Job, JobId, NewJob};
 use crate::policy::RetryPolicy;
+use crate::settings::Mode;
 use crate::state::{self, State, Transition, Verdict};
 use std::collections::{BTreeMap, HashSet};
 
@@ -20,6 +22,11 @@ impl Model {
     }
 
     pub(super) fn enqueue(&mut self, new: NewJob) -> Enqueued {
+        self.enqueue_from(new, None)
+    }
+
+    /// Enqueues a job that a job of the queue `from` brings.
+    fn enqueue_from(&mut self, new: NewJob, from: Option<&str>) -> Enqueued {
         if let Err(rejection) = rules::check_shape(&new) {
             return Enqueued::Rejected(rejection);
         }
@@ -28,19 +35,22 @@ impl Model {
             self.queue(&new.queue).stats.duplicates_total += 1;
             return Enqueued::Duplicate(id);
         }
-        if let Err(rejection) = self.check_room(&new, 0, 0) {
+        if let Err(rejection) = self.check_room(&new, (0, 0), from) {
             return Enqueued::Rejected(rejection);
         }
         self.add(id, new);
         Enqueued::New(id)
     }
 
-    /// Whether there is room for `new` besides so many others not yet stored.
-    fn check_room(&mut self, new: &NewJob, others: u64, other_bytes: u64) -> Result<(), Rejection> {
-        let limits = self.limits;
-        let stats = &self.queue(&new.queue).stats;
-        let waiting = stats.available + stats.scheduled + stats.retryable + others;
-        rules::check_room(&limits, waiting, stats.bytes + other_bytes, new.payload.len() as u64)
+    /// Whether there is room for `new` besides so many others (and bytes) not yet stored.
+    fn check_room(&mut self, new: &NewJob, others: (u64, u64), from: Option<&str>) -> Result<(), Rejection> {
+        let queue = self.queue(&new.queue);
+        if queue.stats.mode == Mode::Draining && from != Some(new.queue.as_str()) {
+            return Err(Rejection::Draining);
+        }
+        let (limits, stats) = (queue.flow.resolved.limits, &queue.stats);
+        let waiting = stats.available + stats.scheduled + stats.retryable + others.0;
+        rules::check_room(&limits, waiting, stats.bytes + others.1, new.payload.len() as u64)
     }
 
     fn add(&mut self, id: JobId, new: NewJob) {
@@ -73,44 +83,11 @@ impl Model {
             metadata: new.metadata,
             history: Vec::new(),
         };
-        self.insert(seq, Row { job, ready: None });
+        self.insert(seq, Row { job, ready: None, paced: false });
         self.line_up(seq);
     }
 
-    pub(super) fn reserve(&mut self, request: &Reserve) -> Vec<Reservation> {
-        self.sweep(SWEEP_AT_RESERVE);
-        let mut taken = Vec::new();
-        while taken.len() < request.max.min(BATCH_MAX) {
-            let suspects = !request.no_suspects && taken.is_empty();
-            let Some(seq) = self.pick(&request.queue, suspects) else {
-                break;
-            };
-            let alone = self.is_suspect(seq);
-            taken.extend(self.hold(seq, request, alone));
-            if alone {
-                break;
-            }
-        }
-        taken
-    }
-
-    /// The next row in ready order.
-    fn pick(&mut self, name: &str, suspects: bool) -> Option<u64> {
-        let queue = self.queues.get(name)?;
-        if queue.stats.paused {
-            return None;
-        }
-        let mut order = [0, 1, 2];
-        if rules::is_low_turn(queue.picks) {
-            order.reverse();
-        }
-        let mut ready = order.iter().flat_map(|&priority| queue.ready[priority].iter().map(|&(_, seq)| seq));
-        let seq = ready.find(|&seq| suspects || !self.is_suspect(seq))?;
-        self.queue(name).picks += 1;
-        Some(seq)
-    }
-
-    fn hold(&mut self, seq: u64, request: &Reserve, alone: bool) -> Option<Reservation> {
+    pub(super) fn hold(&mut self, seq: u64, request: &Reserve, alone: bool) -> Option<Reservation> {
         self.edit(seq, |row| {
             row.job.state = State::Running;
             row.job.attempt += 1;
@@ -118,10 +95,15 @@ impl Model {
         self.last_fence += 1;
         let fence = Fence { epoch: 1, counter: self.last_fence };
         let job = self.rows.get(&seq)?.job.clone();
-        let expires_mono_ms = self.mono_ms.saturating_add(request.lease_ms);
-        self.held.insert(job.id, Held { fence, worker: request.worker, expires_mono_ms, cancel: false });
+        let mono_ms = self.mono_ms;
+        let charges = self.queue(&job.queue).flow.charge(job.group, mono_ms);
+        let expires_mono_ms = mono_ms.saturating_add(request.lease_ms);
+        let held = Held { fence, worker: request.worker, expires_mono_ms, cancel: false, charges };
+        self.held.insert(job.id, held);
         let lease = Lease { id: job.id, fence, worker: request.worker };
-        Some(Reservation { job, lease, lease_ms: request.lease_ms, alone })
+        let retry = job.retry.as_ref().unwrap_or(&self.queue(&job.queue).flow.resolved.retry);
+        let last_attempt = retry.delay_ms(job.attempt, 0.0).is_none();
+        Some(Reservation { job, lease, lease_ms: request.lease_ms, last_attempt, alone })
     }
 
     /// The lease as held, if `lease` is it.
@@ -141,21 +123,28 @@ impl Model {
 
     pub(super) fn settle(&mut self, settle: Settle) -> Settled {
         let id = settle.lease.id;
-        let Some(cancel) = self.check_lease(&settle.lease).map(|held| held.cancel) else {
+        let Some((cancel, charges)) = self.check_lease(&settle.lease).map(|held| (held.cancel, held.charges))
+        else {
             return Settled::Lost;
         };
         let Some(seq) = self.seq_of(&id) else {
             return Settled::Lost;
         };
-        if let Err(rejection) = self.check_follow_ups(&settle.follow_ups) {
+        let Some(job) = self.rows.get(&seq).map(|row| row.job.clone()) else {
+            return Settled::Lost;
+        };
+        let name = job.queue;
+        if let Err(rejection) = self.check_follow_ups(&settle.follow_ups, &name) {
             return Settled::FollowUpRejected(rejection);
         }
         let draw = self.dice.roll();
-        let Some(job) = self.rows.get(&seq).map(|row| &row.job) else {
-            return Settled::Lost;
-        };
-        let name = job.queue.clone();
-        let mut next = state::settle(settle.verdict, job.attempt, &job.retry, draw);
+        let did_not_run = settle.verdict.did_not_run();
+        let flow = &mut self.queue(&name).flow;
+        if did_not_run {
+            flow.give_back(job.group, charges);
+        }
+        let retry = job.retry.as_ref().unwrap_or(&flow.resolved.retry);
+        let mut next = state::settle(settle.verdict, job.attempt, retry, draw);
         if cancel {
             next = state::heed_cancel(next);
         }
@@ -166,13 +155,13 @@ impl Model {
         self.apply(seq, next);
         for mut new in settle.follow_ups {
             new.parent.get_or_insert(id);
-            self.enqueue(new);
+            self.enqueue_from(new, Some(&name));
         }
         Settled::Now(state)
     }
 
     /// Whether all of them can be stored, those that are here already left out.
-    fn check_follow_ups(&mut self, follow_ups: &[NewJob]) -> Result<(), Rejection> {
+    fn check_follow_ups(&mut self, follow_ups: &[NewJob], from: &str) -> Result<(), Rejection> {
         let mut fresh = HashSet::new();
         let mut added: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for new in follow_ups {
@@ -181,10 +170,9 @@ impl Model {
             if self.is_known(&id) || !fresh.insert(id) {
                 continue;
             }
-            let (others, other_bytes) = added.entry(&new.queue).or_default();
-            self.check_room(new, *others, *other_bytes)?;
-            *others += 1;
-            *other_bytes += new.payload.len() as u64;
+            let others = added.entry(&new.queue).or_default();
+            self.check_room(new, *others, Some(from))?;
+            *others = (others.0 + 1, others.1 + new.payload.len() as u64);
         }
         Ok(())
     }
@@ -253,7 +241,7 @@ impl Model {
                 });
                 self.finish(seq, State::Dead);
             } else if let Some(&(_, seq)) = self.due.first().filter(|&&(at_ms, _)| at_ms <= now_ms) {
-                self.edit(seq, |row| row.job.state = State::Available);
+                self.edit(seq, |row| (row.job.state, row.paced) = (State::Available, false));
                 self.line_up(seq);
             } else {
                 break;
@@ -301,8 +289,10 @@ impl Model {
             let next = state::settle(Verdict::Release, 1, &RetryPolicy::none(), 0.0);
             self.apply(seq, if cancel { state::heed_cancel(next) } else { next });
         }
+        let (defaults, mono_ms) = ((self.limits, self.retention), self.mono_ms);
         for queue in self.queues.values_mut() {
             queue.picks = 0;
+            queue.flow = Flow::new(queue.flow.settings.clone(), defaults, mono_ms);
             let stats = &mut queue.stats;
             (stats.enqueued_total, stats.duplicates_total, stats.completed_total) = (0, 0, 0);
             (stats.failed_total, stats.dead_total, stats.reclaimed_total) = (0, 0, 0);

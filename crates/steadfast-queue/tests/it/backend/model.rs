@@ -1,6 +1,7 @@
 //! The durable store held against the reference model: the same calls must get the same answers and leave the
 //! same jobs behind, whatever the calls are.
 
+use super::flow_rig::{configure, schedule, settings};
 use super::rig::{START_MS, options};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -14,9 +15,9 @@ use steadfast_queue::backend::{
     Backend, Control, Enqueued, Extended, Filter, Lease, MemoryBackend, Reservation, Reserve, Settle, Sweep,
     WorkerId,
 };
-use steadfast_queue::policy::{Failure, RetryPolicy};
+use steadfast_queue::policy::Failure;
 use steadfast_queue::state::Verdict;
-use steadfast_queue::{GroupKey, Job, JobId, NewJob, Priority, State, Unique};
+use steadfast_queue::{GroupKey, Job, JobId, Mode, NewJob, Priority, QueueSettings, State, Unique};
 use tempfile::TempDir;
 
 const QUEUES: [&str; 2] = ["a", "b"];
@@ -56,11 +57,13 @@ enum Op {
     Promote(usize),
     Reclaim(usize),
     Prune,
-    Pause(usize, bool),
+    Mode(usize, Mode),
+    Configure(usize, Box<QueueSettings>),
     Retry(Vec<usize>),
     Cancel(Vec<usize>),
     Discard(Vec<usize>),
-    Purge { states: Vec<State>, limit: u64, dry_run: bool },
+    ReleaseKeys(Vec<usize>),
+    Purge { states: Vec<State>, limit: u64 },
     List { states: Vec<State>, limit: usize },
     Reopen,
 }
@@ -108,6 +111,7 @@ fn op() -> impl Strategy<Value = Op> {
     let lease_ms = prop_oneof![Just(20_u64), Just(200), Just(100_000)];
     let settles =
         proptest::collection::vec((any::<usize>(), said(), proptest::collection::vec(spec(), 0..2)), 1..5);
+    let mode = prop_oneof![3 => Just(Mode::Running), 1 => Just(Mode::Paused), 1 => Just(Mode::Draining)];
     let pass =
         prop_oneof![4 => 1_u64..100, 2 => 100_u64..1_000, 1 => Just(3_700_000_u64), 1 => Just(40_000_000)];
     prop_oneof![
@@ -121,12 +125,13 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (1_usize..5).prop_map(Op::Promote),
         4 => (1_usize..5).prop_map(Op::Reclaim),
         1 => Just(Op::Prune),
-        1 => (queue, any::<bool>()).prop_map(|(queue, paused)| Op::Pause(queue, paused)),
+        1 => (queue.clone(), mode).prop_map(|(queue, mode)| Op::Mode(queue, mode)),
+        2 => (queue, settings()).prop_map(|(queue, settings)| Op::Configure(queue, Box::new(settings))),
         2 => some().prop_map(Op::Retry),
         2 => some().prop_map(Op::Cancel),
         1 => some().prop_map(Op::Discard),
-        1 => (states(), 1_u64..6, any::<bool>())
-            .prop_map(|(states, limit, dry_run)| Op::Purge { states, limit, dry_run }),
+        1 => some().prop_map(Op::ReleaseKeys),
+        1 => (states(), 1_u64..6).prop_map(|(states, limit)| Op::Purge { states, limit }),
         1 => (states(), 1_usize..6).prop_map(|(states, limit)| Op::List { states, limit }),
         1 => Just(Op::Reopen),
     ]
@@ -188,7 +193,7 @@ impl Pair {
         new.unique = spec.unique.map(|(key, window_ms)| Unique { key: vec![key], window_ms });
         new.group = spec.group.map(|group| GroupKey([group; 16]));
         new.ttl_ms = spec.ttl_ms;
-        new.retry = RetryPolicy::new([10, 200], 0.0).expect("valid");
+        new.retry = if self.specs.is_multiple_of(2) { schedule(&[10, 200]) } else { None };
         new
     }
 
@@ -335,28 +340,52 @@ impl Pair {
         assert_eq!(got, expected);
     }
 
+    /// Settings without chance in them.
+    async fn begin(&self) {
+        for queue in 0..QUEUES.len() {
+            let settings = QueueSettings { retry: schedule(&[10, 200]), ..QueueSettings::default() };
+            self.control(&Op::Configure(queue, Box::new(settings))).await;
+        }
+    }
+
     async fn control(&self, op: &Op) {
         let both = |command: &dyn Fn(Vec<JobId>) -> Control, places: &[usize]| {
             let (model, local): (Vec<JobId>, Vec<JobId>) = self.pick(places).into_iter().unzip();
             (command(model), command(local))
         };
         let (model, local) = match op {
-            Op::Pause(queue, paused) => {
-                let command = if *paused { Control::Pause } else { Control::Resume };
+            Op::Mode(queue, mode) => {
+                let command = match mode {
+                    Mode::Running => Control::Resume,
+                    Mode::Paused => Control::Pause,
+                    Mode::Draining => Control::Drain,
+                };
                 (command(QUEUES[*queue].to_owned()), command(QUEUES[*queue].to_owned()))
+            }
+            Op::Configure(queue, settings) => {
+                let command = configure(QUEUES[*queue], (**settings).clone());
+                (command.clone(), command)
             }
             Op::Retry(places) => both(&Control::Retry, places),
             Op::Cancel(places) => both(&Control::Cancel, places),
             Op::Discard(places) => both(&Control::Discard, places),
-            Op::Purge { states, limit, dry_run } => {
+            Op::ReleaseKeys(places) => both(&Control::ReleaseKeys, places),
+            Op::Purge { states, limit } => {
                 let filter = Filter { states: states.clone(), ..Filter::default() };
-                let command = Control::Purge { filter, limit: *limit, dry_run: *dry_run };
+                let command = Control::Purge { filter, limit: *limit };
                 (command.clone(), command)
             }
             other => panic!("{other:?} is no command"),
         };
+        let count = |command: &Control| Control::Count(Box::new(command.clone()));
+        let counted = self.model.control(count(&model)).await.expect("model");
+        assert_eq!(self.local.control(count(&local)).await.expect("local"), counted);
+        let of_jobs = model.queue().is_none();
         let model = self.model.control(model).await.expect("model");
         assert_eq!(self.local.control(local).await.expect("local"), model);
+        if of_jobs {
+            assert_eq!(counted, model);
+        }
     }
 
     /// The store's job under its name in the model.
@@ -379,8 +408,10 @@ impl Pair {
             let expected = self.model.status(model.to_vec()).await.expect("model");
             assert_eq!(self.local.status(local.to_vec()).await.expect("local"), expected);
         }
-        let expected = self.model.stats().await.expect("model").queues;
-        let got = self.local.stats().await.expect("local").queues;
+        let (expected, got) =
+            (self.model.stats().await.expect("model"), self.local.stats().await.expect("local"));
+        assert_eq!(got.settings, expected.settings);
+        let (expected, got) = (expected.queues, got.queues);
         let names: BTreeSet<&String> = expected.keys().chain(got.keys()).collect();
         for name in names {
             // A queue that holds nothing may be there or not.
@@ -404,6 +435,7 @@ fn the_durable_store_does_what_the_model_does() {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             runtime.block_on(async {
                 let mut pair = Pair::new();
+                pair.begin().await;
                 for op in &ops {
                     pair.run(op).await;
                     pair.compare().await;

@@ -73,7 +73,7 @@ async fn everything_survives_a_restart() {
     assert!(again[0].lease.fence > held[4].lease.fence, "fences grow over restarts");
     assert_eq!(rig.enqueue(unique("m1", 3_600_000)).await, Enqueued::Duplicate(completed));
     assert!(rig.store.reserve(rig.request("paused", 1)).await.expect("reserves").is_empty());
-    assert!(rig.stats_of("paused").await.paused);
+    assert!(rig.stats_of("paused").await.mode.is_paused());
     let dead = rig.job(doomed).await;
     assert_eq!((dead.state, dead.history.len()), (State::Dead, 1));
     assert_eq!(rig.job(failing).await.history.len(), 1);

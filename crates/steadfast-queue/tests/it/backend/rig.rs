@@ -236,7 +236,7 @@ pub(super) fn job() -> NewJob {
 
 pub(super) fn job_in(queue: &str) -> NewJob {
     let mut new = NewJob::new(queue, "kind", "payload");
-    new.retry = RetryPolicy::new([1_000, 2_000], 0.0).expect("valid");
+    new.retry = RetryPolicy::new([1_000, 2_000], 0.0).ok();
     new
 }
 

@@ -54,7 +54,10 @@ async fn s17_s18_a_hundred_thousand_at_once(make: Make) {
         states: vec![State::Available, State::Scheduled],
         ..Filter::default()
     };
-    let purge = |dry_run| Control::Purge { filter: filter.clone(), limit: u64::MAX, dry_run };
+    let purge = |dry_run| {
+        let purge = Control::Purge { filter: filter.clone(), limit: u64::MAX };
+        if dry_run { Control::Count(Box::new(purge)) } else { purge }
+    };
     assert_eq!(rig.control(purge(true)).await.affected, waiting);
     let purged = AtomicBool::new(false);
     let others = async {

@@ -69,7 +69,7 @@ async fn mixed(rig: &Rig) -> Handlers {
     let codec = |codec| NewJob {
         codec,
         timeout_ms: 5_000,
-        retry: RetryPolicy::none(),
+        retry: Some(RetryPolicy::none()),
         correlation_id: format!("corr-{codec}"),
         payload: "do-not-tell".into(),
         ..job()

@@ -144,7 +144,7 @@ async fn taking_jobs_does_not_wait_for_settling_them() {
 async fn a_job_over_its_time_is_told_then_dropped_and_counts_as_failed() {
     let rig = Rig::new();
     let retry = RetryPolicy::none();
-    let slow = NewJob { timeout_ms: 500, retry: retry.clone(), ..job() };
+    let slow = NewJob { timeout_ms: 500, retry: Some(retry), ..job() };
     let ids = rig.enqueue_all(vec![slow]).await;
     let worker = rig.work(config(), takes(3_600_000));
     until(async || !worker.outcomes().is_empty()).await;

@@ -4,28 +4,30 @@ use super::{End, Fail, Stage};
 use crate::backend::Controlled;
 use crate::backend::local::ids::Found;
 use crate::backend::local::live::Effect;
+use crate::backend::local::load::mode_code;
 use crate::backend::local::ticket::{Table, Ticket};
 use crate::backend::local::write::Target;
 use crate::job::JobId;
+use crate::settings::Mode;
 use crate::state::{State, may_be_cancelled, may_be_retried};
 use rusqlite::params;
 
 impl Stage<'_> {
-    pub(super) fn set_paused(&mut self, name: &str, paused: bool) -> Result<Controlled, Fail> {
+    pub(super) fn set_mode(&mut self, name: &str, mode: Mode) -> Result<Controlled, Fail> {
         let known = self.live.queue_no(name).and_then(|no| Some((no, self.live.queues.get(&no)?)));
         let Some((no, queue)) = known else { return Ok(Controlled { affected: 0, skipped: 1 }) };
         // An earlier command of this transaction may have changed it.
         let staged = self.effects.iter().rev().find_map(|effect| match effect {
-            Effect::Paused { queue, paused } if *queue == no => Some(*paused),
+            Effect::Mode { queue, mode } if *queue == no => Some(*mode),
             _ => None,
         });
-        if staged.unwrap_or(queue.stats.paused) == paused {
+        if staged.unwrap_or(queue.stats.mode) == mode {
             return Ok(Controlled { affected: 0, skipped: 1 });
         }
         self.conn
             .prepare_cached("UPDATE queue SET paused = ?2 WHERE no = ?1")?
-            .execute(params![no, paused])?;
-        self.effects.push(Effect::Paused { queue: no, paused });
+            .execute(params![no, mode_code(mode)])?;
+        self.effects.push(Effect::Mode { queue: no, mode });
         Ok(Controlled { affected: 1, skipped: 0 })
     }
 
@@ -59,7 +61,8 @@ impl Stage<'_> {
         Ok(None)
     }
 
-    /// A finished job goes to the end of its queue and group; a waiting one keeps its turn.
+    /// A finished job goes to the end of its queue and group, but for one that holds its group; a waiting one
+    /// keeps its turn.
     pub(super) fn retry(&mut self, found: &Found, table: Table, job: &Ticket) -> Result<bool, Fail> {
         if !may_be_retried(job.state) {
             return Ok(false);
@@ -71,7 +74,9 @@ impl Stage<'_> {
             self.line_up_again(self.renewed(job, job.seq))?;
             return Ok(true);
         }
-        let seq = self.next_number();
+        let holds = table == Table::Dead && self.unblock(job)?;
+        // One that held its group has its old place.
+        let seq = if holds { job.seq } else { self.next_number() };
         let sql = format!(
             "INSERT INTO job SELECT ?2, id, queue, prio, 0, NULL, ?3, NULL, grp, 0, 0, slot, until, enqueued, NULL,
                 bytes, head, history, payload FROM {} WHERE seq = ?1",
@@ -85,7 +90,11 @@ impl Stage<'_> {
             self.strike(job);
         }
         self.moved(job.queue, Some(job.state), Some(State::Available), job.bytes);
-        self.line_up_again(self.renewed(job, seq))?;
+        if holds {
+            self.go_on(job.queue, job.group)?;
+        } else {
+            self.line_up_again(self.renewed(job, seq))?;
+        }
         Ok(true)
     }
 
@@ -108,6 +117,10 @@ impl Stage<'_> {
     }
 
     pub(super) fn cancel(&mut self, _: &Found, table: Table, job: &Ticket) -> Result<bool, Fail> {
+        if table == Table::Dead && self.unblock(job)? {
+            self.go_on(job.queue, job.group)?;
+            return Ok(true);
+        }
         if table != Table::Job {
             return Ok(false);
         }
@@ -131,6 +144,33 @@ impl Stage<'_> {
             return Ok(false);
         }
         self.remove_final(table, job)?;
+        Ok(true)
+    }
+
+    pub(super) fn release_keys(&mut self, ids: &[JobId]) -> Result<Controlled, Fail> {
+        let mut done = Controlled::default();
+        for id in ids {
+            if self.release_key(id)? {
+                done.affected += 1;
+            } else {
+                done.skipped += 1;
+            }
+        }
+        Ok(done)
+    }
+
+    /// The id of a job that is over stops counting.
+    fn release_key(&mut self, id: &JobId) -> Result<bool, Fail> {
+        let Some(found) = self.live.buckets.find(self.conn, id)? else { return Ok(false) };
+        let over =
+            self.ticket(Table::Job, found.seq)?.is_none() && self.ticket(Table::Dead, found.seq)?.is_none();
+        if !over || found.until_ms <= self.now_ms {
+            return Ok(false);
+        }
+        // Not removed: the job may still be kept, and be asked for.
+        self.live.buckets.put(self.conn, found.slot, id, found.seq, self.now_ms)?;
+        let sql = "UPDATE done SET until = ?2 WHERE seq = ?1";
+        self.conn.prepare_cached(sql)?.execute([found.seq, self.now_ms])?;
         Ok(true)
     }
 

@@ -3,11 +3,12 @@
 use super::{Fail, Stage};
 use crate::backend::local::ids::{Found, slot_for};
 use crate::backend::local::live::{Effect, Tally};
-use crate::backend::local::ticket::{Table, Ticket, priority_code, state_code};
+use crate::backend::local::ticket::{PACED, Table, Ticket, priority_code, state_code};
 use crate::backend::local::window::Entry;
 use crate::backend::local::write::Prepared;
 use crate::backend::{Enqueued, Rejection, rules};
 use crate::job::JobId;
+use crate::settings::Mode;
 use crate::state::State;
 use rusqlite::params;
 use std::collections::{HashMap, HashSet};
@@ -33,12 +34,13 @@ impl Stage<'_> {
     ) -> Result<Vec<Enqueued>, Fail> {
         let one = |new: &Result<Prepared, Rejection>| match new {
             Err(rejection) => Ok(Enqueued::Rejected(*rejection)),
-            Ok(new) => self.enqueue(new),
+            Ok(new) => self.enqueue(new, None),
         };
         jobs.iter().map(one).collect()
     }
 
-    pub(super) fn enqueue(&mut self, new: &Prepared) -> Result<Enqueued, Fail> {
+    /// Enqueues a job, maybe one that a job of the queue `from` brings.
+    pub(super) fn enqueue(&mut self, new: &Prepared, from: Option<i64>) -> Result<Enqueued, Fail> {
         let id = new.job.id;
         let queue = self.queue_of(new)?;
         let known = self.look_up(new)?;
@@ -46,7 +48,7 @@ impl Stage<'_> {
             self.tally(queue, Tally::Duplicate);
             return Ok(Enqueued::Duplicate(id));
         }
-        if let Err(rejection) = self.check_room(queue, new.job.payload.len() as u64, (0, 0)) {
+        if let Err(rejection) = self.check_room(queue, new.job.payload.len() as u64, (0, 0), from) {
             return Ok(Enqueued::Rejected(rejection));
         }
         if let Known::Stale(stale) = known {
@@ -89,16 +91,29 @@ impl Stage<'_> {
     }
 
     /// Whether there is room for `bytes` more, besides `others` (jobs and bytes) not yet stored.
-    fn check_room(&self, queue: i64, bytes: u64, others: (u64, u64)) -> Result<(), Rejection> {
+    fn check_room(
+        &self,
+        queue: i64,
+        bytes: u64,
+        others: (u64, u64),
+        from: Option<i64>,
+    ) -> Result<(), Rejection> {
         let Some(known) = self.live.queues.get(&queue) else { return Ok(()) };
+        if known.stats.mode == Mode::Draining && from != Some(queue) {
+            return Err(Rejection::Draining);
+        }
         let (waiting, stored) = self.room.get(&queue).copied().unwrap_or_default();
         let waiting = known.waiting().saturating_add_signed(waiting) + others.0;
         let stored = known.stats.bytes.saturating_add_signed(stored) + others.1;
-        rules::check_room(&self.limits, waiting, stored, bytes)
+        rules::check_room(&known.flow.resolved.limits, waiting, stored, bytes)
     }
 
     /// Whether all of them can be stored, those that are here already left out.
-    pub(super) fn check_follow_ups(&self, follow_ups: &[Prepared]) -> Result<Result<(), Rejection>, Fail> {
+    pub(super) fn check_follow_ups(
+        &self,
+        follow_ups: &[Prepared],
+        from: i64,
+    ) -> Result<Result<(), Rejection>, Fail> {
         let mut seen: HashSet<JobId> = HashSet::new();
         let mut added: HashMap<i64, (u64, u64)> = HashMap::new();
         for new in follow_ups {
@@ -108,7 +123,7 @@ impl Stage<'_> {
             let queue = self.queue_of(new)?;
             let bytes = new.job.payload.len() as u64;
             let others = added.entry(queue).or_default();
-            if let Err(rejection) = self.check_room(queue, bytes, *others) {
+            if let Err(rejection) = self.check_room(queue, bytes, *others, Some(from)) {
                 return Ok(Err(rejection));
             }
             *others = (others.0 + 1, others.1 + bytes);
@@ -136,15 +151,22 @@ impl Stage<'_> {
             enqueued_ms: job.enqueued_ms,
             bytes: job.payload.len() as u64,
         };
+        let mut code = state_code(ticket.state);
         if ticket.state == State::Available && self.is_its_turn(&ticket)? {
-            ticket.ready = Some(seq);
+            match self.group_wait_ms(&ticket) {
+                None => ticket.ready = Some(seq),
+                Some(wait_ms) => {
+                    (ticket.state, code) = (State::Scheduled, PACED);
+                    ticket.run_at_ms = rules::later(self.now_ms, wait_ms);
+                }
+            }
         }
         self.conn.prepare_cached(INSERT)?.execute(params![
             seq,
             &ticket.id.0,
             queue,
             priority_code(ticket.priority),
-            state_code(ticket.state),
+            code,
             ticket.ready,
             ticket.run_at_ms,
             ticket.expires_ms,

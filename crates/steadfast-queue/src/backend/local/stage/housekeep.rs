@@ -102,12 +102,18 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Retention by age, then ids whose window is over.
+    /// Retention by age, then by count and bytes where less is kept than before, then ids whose window is over.
     pub(super) fn prune(&mut self, limit: usize) -> Result<Swept, Fail> {
         let mut moved = 0;
         for (queue, state, row) in self.outdated(limit) {
             self.drop_kept(queue, state, &row)?;
             moved += 1;
+        }
+        let live = self.live;
+        for &queue in live.queues.keys() {
+            for state in [State::Completed, State::Cancelled] {
+                moved += self.trim(queue, state, limit.saturating_sub(moved))?;
+            }
         }
         let left = limit.saturating_sub(moved);
         if left > 0
@@ -123,9 +129,9 @@ impl Stage<'_> {
     }
 
     fn outdated(&self, limit: usize) -> Vec<(i64, State, KeptRow)> {
-        let Some(age_ms) = self.retention.age_max_ms else { return Vec::new() };
         let mut old = Vec::new();
         for (&queue, known) in &self.live.queues {
+            let Some(age_ms) = known.flow.resolved.retention.age_max_ms else { continue };
             for state in [State::Completed, State::Cancelled] {
                 let staged = self.kept.get(&(queue, state));
                 let rows = known.kept(state).rows.iter();
@@ -157,6 +163,9 @@ impl Stage<'_> {
             self.strike(job);
         }
         self.moved(job.queue, Some(job.state), None, job.bytes);
+        if table == Table::Dead && self.unblock(job)? {
+            self.go_on(job.queue, job.group)?;
+        }
         Ok(())
     }
 }

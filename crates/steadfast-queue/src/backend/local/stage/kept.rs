@@ -57,12 +57,13 @@ impl Stage<'_> {
     /// Whether a job that finishes now is kept, seeing how many more finish in this transaction. (Should one
     /// of those not finish, because a follow-up has no room, fewer are kept than might be.)
     pub(super) fn keeps(&mut self, queue: i64, state: State) -> bool {
+        let Some(retention) = self.resolved(queue).map(|resolved| resolved.retention) else { return true };
         if state != State::Completed {
-            return self.retention.cancelled_max > 0;
+            return retention.cancelled_max > 0;
         }
         let ahead = self.completions_ahead.entry(queue).or_default();
         *ahead = ahead.saturating_sub(1);
-        *ahead < self.retention.completed_max
+        *ahead < retention.completed_max
     }
 
     fn staged_kept(&mut self, queue: i64, state: State) -> &mut StagedKept {
@@ -70,8 +71,8 @@ impl Stage<'_> {
         self.kept.entry((queue, state)).or_insert_with(|| StagedKept::of(live, queue, state))
     }
 
-    /// Notes a finished job that was stored, and forgets what it pushes out, oldest first.
-    pub(super) fn keep(&mut self, job: &Ticket, state: State) -> Result<(), Fail> {
+    /// Notes a finished job that was stored.
+    pub(super) fn keep(&mut self, job: &Ticket, state: State) {
         let queue = job.queue;
         let row = KeptRow {
             seq: job.seq,
@@ -86,21 +87,25 @@ impl Stage<'_> {
         staged.bytes += row.bytes;
         staged.pushed.push_back(row.clone());
         self.effects.push(Effect::Kept { queue, state, row });
-        let count_max = match state {
-            State::Completed => self.retention.completed_max,
-            _ => self.retention.cancelled_max,
-        };
-        let (live, bytes_max) = (self.live, self.retention.bytes_max);
-        loop {
+    }
+
+    /// Forgets what is beyond what may be kept by count and bytes, oldest first, at most `limit`. Returns how many.
+    pub(super) fn trim(&mut self, queue: i64, state: State, limit: usize) -> Result<usize, Fail> {
+        let Some(retention) = self.resolved(queue).map(|resolved| resolved.retention) else { return Ok(0) };
+        let count_max =
+            if state == State::Completed { retention.completed_max } else { retention.cancelled_max };
+        let live = self.live;
+        for trimmed in 0..limit {
             let staged = self.staged_kept(queue, state);
-            if staged.count <= count_max && staged.bytes <= bytes_max {
-                return Ok(());
+            if staged.count <= count_max && staged.bytes <= retention.bytes_max {
+                return Ok(trimmed);
             }
-            let Some(oldest) = staged.pop(live, queue, state) else { return Ok(()) };
+            let Some(oldest) = staged.pop(live, queue, state) else { return Ok(trimmed) };
             staged.count = staged.count.saturating_sub(1);
             staged.bytes = staged.bytes.saturating_sub(oldest.bytes);
             self.delete_kept(queue, state, &oldest)?;
         }
+        Ok(limit)
     }
 
     /// Forgets a finished job whose time is over.

@@ -5,11 +5,13 @@ use crate::backend::local::live::{Effect, Held, Tally};
 use crate::backend::local::ticket::{Ticket, state_code};
 use crate::backend::local::write::{PreparedSettle, Write};
 use crate::backend::{Lease, Settled, Swept, rules};
+use crate::policy::RetryPolicy;
 use crate::state::{self, State, Transition, Verdict};
 use rusqlite::params;
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
     /// Counts the completions that `writes` will bring, so that a completed job that later ones push out of
     /// retention at once is never written.
     pub(super) fn look_ahead(&mut self, writes: &[&Write]) {
@@ -27,7 +29,7 @@ impl Stage<'_> {
     }
 
     /// The lease as held, if `lease` is it.
-    fn check_lease(&self, lease: &Lease) -> Option<&Held> {
+    fn check_lease(&self, lease: &Lease) -> Option<&'a Held> {
         let held = self.live.held.get(&lease.id)?;
         let same = held.fence == lease.fence && held.worker == lease.worker;
         (same && !self.gone.contains(&lease.id)).then_some(held)
@@ -45,12 +47,18 @@ impl Stage<'_> {
             Ok(follow_ups) => follow_ups,
             Err(rejection) => return Ok(Settled::FollowUpRejected(*rejection)),
         };
-        if let Err(rejection) = self.check_follow_ups(follow_ups)? {
+        let from = held.entry.ticket.queue;
+        if let Err(rejection) = self.check_follow_ups(follow_ups, from)? {
             return Ok(Settled::FollowUpRejected(rejection));
         }
         let (ticket, attempt, marked) = (held.entry.ticket.clone(), held.attempt(), held.marked);
         let cancel = held.cancel || self.cancel_asked.contains(&id);
-        let mut next = state::settle(settle.verdict.clone(), attempt, &held.retry, draw);
+        let retry = held.retry.as_ref().or_else(|| Some(&self.resolved(from)?.retry));
+        let retry = retry.map_or_else(|| Cow::Owned(RetryPolicy::default()), Cow::Borrowed);
+        let mut next = state::settle(settle.verdict.clone(), attempt, &retry, draw);
+        if settle.verdict.did_not_run() {
+            self.give_back(held);
+        }
         if cancel {
             next = state::heed_cancel(next);
         }
@@ -61,7 +69,7 @@ impl Stage<'_> {
         let crash = if next.crashes_over { 0 } else { ticket.crash };
         self.end_lease(&ticket, attempt, crash, marked, next)?;
         for new in follow_ups {
-            self.enqueue(new)?;
+            self.enqueue(new, Some(from))?;
         }
         Ok(Settled::Now(state))
     }

@@ -3,13 +3,12 @@
 use super::{Reply, Writer};
 use crate::backend::local::checkpoint::Checkpointer;
 use crate::backend::local::ids;
-use crate::backend::local::live::{Effect, Queue};
+use crate::backend::local::live::Effect;
 use crate::backend::local::load::{self, Sizes};
 use crate::backend::local::log::Log;
 use crate::backend::local::options::{Faults, injected, take_one};
 use crate::backend::local::schema;
 use crate::backend::local::stage::{Fail, Setting, Stage};
-use crate::backend::local::window::Window;
 use crate::backend::local::write::{Answer, Write};
 use crate::backend::wall::Wall;
 use crate::error::QueueError;
@@ -118,13 +117,7 @@ impl Writer {
         let live = self.shared.look();
         let changes = self.conn.total_changes();
         let mono_ms = self.clock.mono_ms();
-        let setting = Setting {
-            dice: &mut self.dice,
-            limits: self.options.limits,
-            retention: self.options.retention,
-            now_ms,
-            mono_ms,
-        };
+        let setting = Setting { dice: &mut self.dice, now_ms, mono_ms };
         let mut stage = Stage::new(&self.conn, &live, setting, writes);
         let answers = writes.iter().map(|write| stage.run(write)).collect::<Result<Vec<_>, _>>()?;
         let marked = stage.close()?;
@@ -139,6 +132,21 @@ impl Writer {
             pulse.execute([commits, stage.number, seen_ms])?;
         }
         Ok(Staged { answers, number: stage.number, effects: stage.effects, commits, marked, changed })
+    }
+
+    /// What `write` would do, in a transaction that is undone.
+    pub(super) fn count(&mut self, write: &Write) -> Result<Answer, QueueError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        let counted = self.conn.execute_batch("BEGIN IMMEDIATE").map_err(Fail::from).and_then(|()| {
+            let live = self.shared.look();
+            let setting =
+                Setting { dice: &mut self.dice, now_ms: self.now_ms, mono_ms: self.clock.mono_ms() };
+            Stage::new(&self.conn, &live, setting, &[]).run(write)
+        });
+        self.roll_back();
+        counted.map_err(|fail| self.explain(fail))
     }
 
     /// The commit itself: returns when the disk has it, if it `must_last`. What may be lost in a power cut is in
@@ -182,7 +190,7 @@ impl Writer {
                 slots.insert(ids::slot_for(new.until_ms, now_ms));
             }
             names.extend(writes.iter().filter_map(|write| match write {
-                Write::Pause { queue, .. } => Some(queue.as_str()),
+                Write::SetMode { queue, .. } | Write::Configure { queue, .. } => Some(queue.as_str()),
                 _ => None,
             }));
             names.retain(|name| live.queue_no(name).is_none());
@@ -211,11 +219,12 @@ impl Writer {
             buckets.create(&self.conn, slot)?;
         }
         self.conn.execute_batch("COMMIT")?;
+        let (sizes, mono_ms) = (Sizes::of(&self.options), self.clock.mono_ms());
         let mut live = self.shared.change();
         live.buckets = buckets;
         for (name, no) in numbers {
             live.names.insert(name.clone(), no);
-            live.queues.insert(no, Queue::new(name, false, || Window::empty(self.options.bounds.window_max)));
+            live.queues.insert(no, sizes.new_queue(name, mono_ms));
         }
         Ok(())
     }
@@ -289,8 +298,8 @@ impl Writer {
                     source: Some(Arc::new(error)),
                 }
             })?;
-        let sizes = Sizes { window_max: bounds.window_max, cache_bytes_max: bounds.cache_bytes_max };
-        let mut fresh = load::live(&self.conn, sizes).map_err(failed)?;
+        let sizes = Sizes::of(&self.options);
+        let mut fresh = load::live(&self.conn, sizes, self.clock.mono_ms()).map_err(failed)?;
         let mut live = self.shared.change();
         if fresh.commits < live.commits {
             let lost = live.commits - fresh.commits;
