@@ -146,11 +146,13 @@ impl Sender {
             }
             highest = Reply { seq: highest.seq.max(reply.seq), total: highest.total.max(reply.total) };
         }
-        // Each message adds the same to its sender's order: so many messages, so many different sums.
+        // Each message adds the same to its sender's order: so many messages, so many different sums. Where a reply
+        // is missing its sum is too, and that is counted below.
+        let whole = counts.iter().skip(1).all(|count| *count > 0);
         let mut replies = self.replies.clone();
         replies.sort_unstable_by_key(|reply| reply.total);
         replies.dedup_by_key(|reply| reply.seq);
-        for (reply, count) in replies.iter().zip(1..) {
+        for (reply, count) in replies.iter().zip(1..).filter(|_| whole) {
             if reply.total != count * PRICE {
                 note(&mut tally.wrong_effects, reply.seq, "wrong effect");
             }
