@@ -6,6 +6,7 @@ use crate::backend::{
 };
 use crate::error::QueueError;
 use crate::job::{Job, JobId};
+use crate::settings::QueueSettings;
 use crate::state::State;
 use std::fmt;
 use std::path::Path;
@@ -155,7 +156,25 @@ impl Queue {
         self.backend.control(Control::Pause(queue.to_owned())).await.map(drop)
     }
 
-    /// Goes on.
+    /// Takes nothing new into `queue`, but for what follows its own jobs, and works off what is there.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn drain(&self, queue: &str) -> Result<(), QueueError> {
+        self.backend.control(Control::Drain(queue.to_owned())).await.map(drop)
+    }
+
+    /// Gives `queue` these settings instead of those it has: retry schedule, bounds, retention, rate, concurrency,
+    /// and the same per group. They are stored with the queue and act from the next call on, in every process.
+    ///
+    /// # Errors
+    /// [`QueueError::Settings`] if they cannot be kept to; or if the store cannot be written.
+    pub async fn configure(&self, queue: &str, settings: QueueSettings) -> Result<(), QueueError> {
+        let command = Control::Configure { queue: queue.to_owned(), settings: Box::new(settings) };
+        self.backend.control(command).await.map(drop)
+    }
+
+    /// Goes on, after a pause or a drain.
     ///
     /// # Errors
     /// If the store cannot be written.
