@@ -181,6 +181,9 @@ impl Pilot<'_> {
 
     async fn waiting(&self) -> Option<u64> {
         let stats = tokio::time::timeout(STATS_TIMEOUT, self.shared.backend.stats()).await.ok()?.ok()?;
-        stats.queues.get(&*self.shared.queue).map(|queue| if queue.mode.is_paused() { 0 } else { queue.available })
+        stats
+            .queues
+            .get(&*self.shared.queue)
+            .map(|queue| if queue.mode.is_paused() { 0 } else { queue.available })
     }
 }
