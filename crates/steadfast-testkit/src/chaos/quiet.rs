@@ -90,11 +90,26 @@ pub(super) async fn keep_offences(
     Ok(undecided)
 }
 
-/// Whether the last thing that happened to the message's reply is a send in doubt.
+/// Whether the last thing that happened to the message's reply is a send in doubt, or a search for it.
 fn is_undecided(known: &Value) -> bool {
-    let empty = Vec::new();
-    let events = known["timeline"].as_array().unwrap_or(&empty);
-    events
-        .last()
-        .is_some_and(|event| event["stage"].as_str().is_some_and(|stage| stage.contains("ambiguous")))
+    let last = known["events"].as_array().and_then(|events| events.last());
+    last.is_some_and(|event| matches!(event["stage"].as_str(), Some("ambiguous" | "searched")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_reply_in_doubt_is_told_from_one_that_is_nowhere() {
+        let stages = |stages: &[&str]| {
+            let events: Vec<Value> = stages.iter().map(|stage| json!({ "stage": stage })).collect();
+            json!({ "events": events })
+        };
+        assert!(is_undecided(&stages(&["received", "ambiguous"])));
+        assert!(is_undecided(&stages(&["received", "ambiguous", "searched"])));
+        assert!(!is_undecided(&stages(&["received", "ambiguous", "not_sent"])));
+        assert!(!is_undecided(&json!({ "error": {} })));
+    }
 }
