@@ -30,7 +30,8 @@ pub enum FormError {
 /// The fields of `body`, decoded, in the order received. A field without `=` has an empty value; empty
 /// stretches between `&` are no fields.
 pub fn parse(body: &[u8], fields_max: usize) -> Result<Vec<(String, String)>, FormError> {
-    let mut pairs = Vec::new();
+    // As many as Twilio sends with a text.
+    let mut pairs = Vec::with_capacity(fields_max.min(24));
     for raw in body.split(|&byte| byte == b'&').filter(|raw| !raw.is_empty()) {
         if pairs.len() >= fields_max {
             return Err(FormError::TooManyFields { max: fields_max });
@@ -46,6 +47,10 @@ pub fn parse(body: &[u8], fields_max: usize) -> Result<Vec<(String, String)>, Fo
 }
 
 fn decode(raw: &[u8], field: usize) -> Result<String, FormError> {
+    let not_utf8 = |_| FormError::NotUtf8 { field };
+    if !raw.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return String::from_utf8(raw.to_vec()).map_err(not_utf8);
+    }
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw;
     while let [first, behind @ ..] = rest {
@@ -65,7 +70,7 @@ fn decode(raw: &[u8], field: usize) -> Result<String, FormError> {
             other => bytes.push(other),
         }
     }
-    String::from_utf8(bytes).map_err(|_| FormError::NotUtf8 { field })
+    String::from_utf8(bytes).map_err(not_utf8)
 }
 
 const fn hex_value(digit: u8) -> Option<u8> {

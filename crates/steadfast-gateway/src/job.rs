@@ -56,7 +56,7 @@ fn read_inbound(
     now_ms: i64,
 ) -> Result<Webhook, Refusal> {
     let message = inbound::read(pairs, now_ms)?;
-    let payload = serde_json::to_vec(&message).map_err(StoreError::Encode)?;
+    let payload = encode(&message)?;
     let unique = format!("{}/{}", message.account, message.sid);
     let group = conversation_group(&config.group_secret, &message.account, &message.to, &message.from);
     let correlation = CorrelationId::of_message(&message.account, &message.sid);
@@ -71,7 +71,7 @@ fn read_status(
     now_ms: i64,
 ) -> Result<Webhook, Refusal> {
     let callback = status::read(pairs, query, now_ms)?;
-    let payload = serde_json::to_vec(&callback).map_err(StoreError::Encode)?;
+    let payload = encode(&callback)?;
     // Not the message alone: each of its states is a callback of its own.
     let unique = match callback.error_code {
         Some(code) => format!("{}/{}/{code}", callback.sid, callback.status),
@@ -85,6 +85,14 @@ fn read_status(
     };
     let job = job(config, KIND_STATUS, payload, unique, group, &correlation);
     Ok(Webhook { sid: callback.sid, account: callback.account, correlation, job })
+}
+
+/// A payload, in one piece of memory from the start: most fit.
+fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::with_capacity(1_024);
+    serde_json::to_writer(&mut bytes, value).map_err(StoreError::Encode)?;
+    bytes.shrink_to_fit();
+    Ok(bytes)
 }
 
 fn job(

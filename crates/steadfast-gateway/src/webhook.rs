@@ -139,7 +139,7 @@ impl Gateway {
             return Err(Refusal::SignatureFlood(failure));
         }
         if let Payload::Form(pairs) = input.payload {
-            report.correlation = claimed_correlation(pairs);
+            report.correlation = claim(pairs).as_deref().map(CorrelationId::derived_from);
         }
         let allowance = if flood { None } else { self.refusal_logs.allow(now_ms) };
         report.allowance = Some(allowance);
@@ -169,8 +169,11 @@ impl Gateway {
         let is_status = status::is_status(&pairs) || (to_status && !status::is_inbound(&pairs));
         let kind = if is_status { Kind::Status } else { Kind::Inbound };
         report.kind = kind;
-        report.correlation = claimed_correlation(&pairs);
-        let webhook = job::read(&self.config, kind, pairs, query, self.clock.now_ms())?;
+        let claim = claim(&pairs);
+        let read = job::read(&self.config, kind, pairs, query, self.clock.now_ms());
+        let webhook = read.inspect_err(|_| {
+            report.correlation = claim.as_deref().map(CorrelationId::derived_from);
+        })?;
         report.sid = Some(webhook.sid.clone());
         report.correlation = Some(webhook.correlation.clone());
         let served = &self.config.account_sids;
@@ -222,9 +225,9 @@ impl Gateway {
     }
 }
 
-/// The correlation id that the message has if these fields are what they claim to be.
-fn claimed_correlation(pairs: &[(String, String)]) -> Option<CorrelationId> {
+/// What the correlation id is derived from, if these fields are what they claim to be.
+fn claim(pairs: &[(String, String)]) -> Option<String> {
     let value = |wanted: &str| Some(&pairs.iter().find(|(name, _)| name == wanted)?.1);
     let (account, sid) = (value("AccountSid")?, value("MessageSid").or_else(|| value("SmsSid"))?);
-    Some(CorrelationId::derived_from(&format!("{account}/{sid}")))
+    Some(format!("{account}/{sid}"))
 }

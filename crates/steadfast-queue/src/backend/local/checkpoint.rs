@@ -14,9 +14,12 @@ const BYTES: usize = 4 << 20;
 /// should be, the writer itself moves what is left,
 const OVERLONG: i64 = 4;
 /// once the thread has left no more than so many pages: what the writer does, everybody waits for.
-const LITTLE: i64 = 512;
-/// A thread that cannot keep up is waited for no longer when the log is so many times too long.
-const ENDLESS: i64 = 8;
+const LITTLE: i64 = 256;
+/// A thread that cannot keep up is waited for no longer when the log is so many times too long. Still below what
+/// the log's file may keep, so that it is never cut and grown again.
+const ENDLESS: i64 = 6;
+/// The thread moves what came meanwhile too, so many times in a row at most: each time there is less.
+const PASSES_MAX: u32 = 8;
 
 /// What the log holds besides each page.
 const FRAME_BYTES: u64 = 24;
@@ -40,7 +43,7 @@ impl Checkpointer {
         let path = path.to_owned();
         let thread = std::thread::Builder::new()
             .name("queue-checkpoint".to_owned())
-            .spawn(move || run(&path, &woken))?;
+            .spawn(move || run(&path, &woken, i64::from(pages_max)))?;
         let (wake, thread) = (Some(wake), Some(thread));
         let pages_max = i64::from(pages_max);
         Ok(Self { wake, thread, pages_max, turns: 0, bytes: 0, pages: 0, page_bytes: 0 })
@@ -58,14 +61,16 @@ impl Checkpointer {
         self.count(conn, pages);
         let left = pages - moved;
         let overlong = pages > self.pages_max.saturating_mul(OVERLONG);
-        if left > if overlong { LITTLE } else { self.pages_max }
+        let endless = pages > self.pages_max.saturating_mul(ENDLESS);
+        // Only one at a time can move pages, so a thread that is to make way is not woken again.
+        if !endless
+            && left > if overlong { LITTLE } else { self.pages_max }
             && let Some(wake) = &self.wake
         {
             // Full means that it is about to look anyway.
             let _ = wake.try_send(());
         }
-        if overlong
-            && (left <= LITTLE || pages > self.pages_max.saturating_mul(ENDLESS))
+        if (endless || (overlong && left <= LITTLE))
             && let Err(error) = checkpoint(conn, "PRAGMA wal_checkpoint(PASSIVE)")
         {
             tracing::warn!(%error, "the log could not be moved into the database");
@@ -100,14 +105,29 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(path: &Path, woken: &Receiver<()>) {
+fn run(path: &Path, woken: &Receiver<()>, pages_max: i64) {
     while woken.recv().is_ok() {
-        let done = schema::open_checkpointer(path)
-            .and_then(|conn| checkpoint(&conn, "PRAGMA wal_checkpoint(PASSIVE)"));
+        let done = schema::open_checkpointer(path).and_then(|conn| move_along(&conn, pages_max));
         if let Err(error) = done {
             tracing::warn!(%error, "the log could not be moved into the database");
         }
     }
+}
+
+/// Checkpoints until little is left. A log that is too long is followed to its very end: if the writer pauses just
+/// then, it begins anew without the writer having to do anything.
+fn move_along(conn: &Connection, pages_max: i64) -> rusqlite::Result<()> {
+    for _ in 0..PASSES_MAX {
+        checkpoint(conn, "PRAGMA wal_checkpoint(PASSIVE)")?;
+        // What a checkpoint tells of the log's length is from when it began.
+        let (pages, moved) = checkpoint(conn, "PRAGMA wal_checkpoint(NOOP)")?;
+        let left = pages - moved;
+        let overlong = pages > pages_max.saturating_mul(OVERLONG);
+        if left == 0 || (left <= LITTLE && !overlong) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Runs a checkpoint; how many pages the log holds, and how many of them are in the database.
@@ -130,5 +150,39 @@ mod tests {
         assert!(pages > 0 && moved == 0, "{pages} {moved}");
         let (pages, moved) = checkpoint(&conn, "PRAGMA wal_checkpoint(PASSIVE)").expect("move");
         assert_eq!(pages, moved);
+    }
+
+    #[test]
+    fn the_thread_moves_what_the_writer_leaves() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("q.db");
+        let _lock = schema::lock(&path).expect("lock");
+        let conn = schema::open_writer(&path).expect("open");
+        let mut checkpointer = Checkpointer::start(&path, 4).expect("starts");
+        let text = "x".repeat(64 << 10);
+        conn.execute("INSERT INTO queue(name, paused) VALUES(?1, 0)", [&text]).expect("insert");
+        checkpointer.consider(&conn, BYTES);
+        checkpointer.stop();
+        let (pages, moved) = checkpoint(&conn, "PRAGMA wal_checkpoint(NOOP)").expect("look");
+        assert!(pages > 16 && pages == moved, "{pages} {moved}");
+    }
+
+    #[test]
+    fn a_log_that_never_ends_is_ended_by_the_writer() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("q.db");
+        let _lock = schema::lock(&path).expect("lock");
+        let conn = schema::open_writer(&path).expect("open");
+        let mut checkpointer = Checkpointer::start(&path, 1).expect("starts");
+        // Without its thread: all is left to the writer.
+        checkpointer.stop();
+        let mut longest = 0;
+        for number in 0..200 {
+            conn.execute("INSERT INTO queue(name, paused) VALUES(?1, 0)", [number.to_string()])
+                .expect("insert");
+            checkpointer.consider(&conn, BYTES);
+            longest = longest.max(checkpoint(&conn, "PRAGMA wal_checkpoint(NOOP)").expect("look").0);
+        }
+        assert!((4..60).contains(&longest), "{longest}");
     }
 }
