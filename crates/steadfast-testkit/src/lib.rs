@@ -2,8 +2,10 @@
 //!
 //! Nothing here sleeps to wait: a condition is polled until it holds or its deadline passes.
 
+pub mod attack;
 pub mod chaos;
 pub mod process;
+mod sign;
 pub mod wait;
 
 pub use process::Node;

@@ -1,6 +1,6 @@
 //! What was sent, what was acknowledged, what came of it. Pure.
 
-use super::sign::Id;
+use crate::sign::Id;
 use std::collections::BTreeMap;
 
 /// What each message adds to its sender's order.

@@ -3,7 +3,7 @@
 use super::ledger::Ledger;
 use super::options::Options;
 use super::random::Random;
-use super::sign::{Id, signed};
+use crate::sign::{Id, signed};
 use anyhow::Context;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;

@@ -18,7 +18,6 @@ mod random;
 mod replies;
 mod report;
 mod run;
-mod sign;
 
 pub use options::Options;
 pub use report::Report;

@@ -2,7 +2,7 @@
 
 use super::ledger::Reply;
 use super::load::Load;
-use super::sign::sender_of;
+use crate::sign::sender_of;
 use anyhow::Context;
 use serde_json::Value;
 use std::sync::Arc;

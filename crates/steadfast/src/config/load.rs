@@ -4,7 +4,12 @@
 use super::settings::{SETTINGS, env_name, find};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// The most bytes of a file that holds a secret.
+const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +106,7 @@ fn set(key: &str, text: &str, origin: &Origin, values: &mut Values, problems: &m
         }));
         return;
     };
-    match std::fs::read_to_string(text) {
+    match read_secret(Path::new(text)) {
         Ok(content) => {
             let raw = Raw { text: content.trim_end().to_owned(), origin: Origin::SecretFile(text.into()) };
             values.insert(setting.key, raw);
@@ -110,12 +115,29 @@ fn set(key: &str, text: &str, origin: &Origin, values: &mut Values, problems: &m
     }
 }
 
+/// A file that holds a secret. Longer ones are something else, and a device would never end.
+fn read_secret(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > SECRET_BYTES_MAX {
+        return Err(std::io::Error::other(format!("it has more than {SECRET_BYTES_MAX} bytes")));
+    }
+    Ok(text)
+}
+
+/// What is wrong with the file. The parser's full words show the line, which may hold a secret.
+fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.as_bytes().get(..span.start)).unwrap_or_default();
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    format!("is not valid TOML in line {line}: {}", error.message())
+}
+
 fn from_file(path: &Path, text: &str, values: &mut Values, problems: &mut Vec<Problem>) {
     let origin = Origin::File(path.to_owned());
     let table = match text.parse::<toml::Table>() {
         Ok(table) => table,
         Err(error) => {
-            let what = format!("is not valid TOML: {}", error.to_string().trim_end());
+            let what = not_toml(text, &error);
             problems.push(Problem { key: path.display().to_string(), origin: None, what });
             return;
         }
@@ -252,6 +274,28 @@ mod tests {
         assert_eq!(said.len(), 5, "{said:#?}");
         assert!(said.iter().any(|line| line.contains("did you mean gateway.port?")), "{said:#?}");
         assert!(said.iter().any(|line| line.contains("did you mean log.level?")), "{said:#?}");
+    }
+
+    #[test]
+    fn a_broken_file_is_explained_without_the_secret_on_its_line() {
+        for file in [
+            "[twilio]\nauth_token = \"hush-hush-0123456789\n",
+            "[twilio]\nauth_token = hush-hush-0123456789\n",
+            "[twilio]\nauth_token = \"hush-hush-0123456789\" x\n",
+        ] {
+            let (_, problems) = gather(&sources(file, &[], &[]));
+            let said = problems[0].to_string();
+            assert!(said.contains("is not valid TOML in line 2: "), "{said}");
+            assert!(!said.contains("hush"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_secret_file_that_never_ends_is_not_read_to_its_end() {
+        let (values, problems) = gather(&sources("", &[("TWILIO_AUTH_TOKEN_FILE", "/dev/zero")], &[]));
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(problems[0].to_string().contains("more than 65536 bytes"), "{}", problems[0]);
+        assert_eq!(values["twilio.auth_token"].text, "");
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! Builds the parts of a node from its configuration. The one place that names concrete back-ends.
 
+mod descriptors;
 pub(crate) mod health;
 mod hooks;
 
@@ -93,7 +94,7 @@ pub(crate) fn gateway(
         trusted_proxies: settings.trusted_proxies.clone(),
         unique_window_ms: ms(config.queue.dedup_window),
         retry: Some(config.retry.clone()),
-        limits: Limits { request_timeout: settings.request_timeout, ..Limits::default() },
+        limits: descriptors::fit(Limits { request_timeout: settings.request_timeout, ..Limits::default() }),
         ..GatewayConfig::default()
     };
     Gateway::new(gateway, queue, clock, health)

@@ -7,27 +7,27 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
 /// The account all messages belong to.
-pub(super) const ACCOUNT: &str = "AC00000000000000000000000000000000";
+pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000000";
 /// Its token.
-pub(super) const TOKEN: &str = "a-token-of-the-chaos-runs-0123456789";
+pub(crate) const TOKEN: &str = "a-token-of-the-chaos-runs-0123456789";
 /// The bot's own number.
-pub(super) const BOT: &str = "whatsapp:+14155238886";
+pub(crate) const BOT: &str = "whatsapp:+14155238886";
 
 /// A message: the `seq`-th of its sender, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Id {
-    pub(super) sender: u32,
-    pub(super) seq: u32,
+pub(crate) struct Id {
+    pub(crate) sender: u32,
+    pub(crate) seq: u32,
 }
 
 impl Id {
     /// Its MessageSid in the run with this seed.
-    pub(super) fn sid(self, seed: u64) -> String {
+    pub(crate) fn sid(self, seed: u64) -> String {
         format!("SM{seed:016x}{:08x}{:08x}", self.sender, self.seq)
     }
 
     /// Who writes it.
-    pub(super) fn from(self) -> String {
+    pub(crate) fn from(self) -> String {
         format!("whatsapp:+97798{:08}", self.sender)
     }
 
@@ -38,12 +38,12 @@ impl Id {
 }
 
 /// The sender behind an address that [`Id::from`] made.
-pub(super) fn sender_of(address: &str) -> Option<u32> {
+pub(crate) fn sender_of(address: &str) -> Option<u32> {
     address.strip_prefix("whatsapp:+97798")?.parse().ok()
 }
 
 /// Form body and signature of `id`, for a POST to `url`.
-pub(super) fn signed(id: Id, seed: u64, url: &str) -> (String, String) {
+pub(crate) fn signed(id: Id, seed: u64, url: &str) -> (String, String) {
     let (sid, from, body) = (id.sid(seed), id.from(), id.body());
     // In byte order of the names: the order in which they are signed.
     let fields = [
