@@ -61,10 +61,11 @@ pub(super) async fn malformed(to: SocketAddr, until: Instant, count: &Count) {
 }
 
 /// The wire form of a webhook with this signature.
-fn wire(body: &str, signature: &str) -> Vec<u8> {
+fn wire(url: &Url, body: &str, signature: &str) -> Vec<u8> {
     format!(
-        "POST /webhook/twilio HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST /webhook/twilio HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          X-Twilio-Signature: {signature}\r\nContent-Length: {}\r\n\r\n{body}",
+        url.authority(),
         body.len()
     )
     .into_bytes()
@@ -120,13 +121,13 @@ async fn exchange(
 
 pub(super) async fn bad_signatures(to: SocketAddr, url: &Url, until: Instant, count: &Count) {
     let (body, _) = signed(Id { sender: 0, seq: 1 }, 0, url.as_str());
-    let forged = wire(&body, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    let forged = wire(url, &body, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     kept(to, until, count, (100, 25, 3_000.0), &forged).await;
 }
 
 pub(super) async fn replay(to: SocketAddr, url: &Url, until: Instant, count: &Count) {
     let (body, signature) = signed(Id { sender: 0, seq: 1 }, 0, url.as_str());
-    kept(to, until, count, (50, u32::MAX, 1_000.0), &wire(&body, &signature)).await;
+    kept(to, until, count, (50, u32::MAX, 1_000.0), &wire(url, &body, &signature)).await;
 }
 
 pub(super) async fn pipelining(to: SocketAddr, until: Instant, count: &Count) {

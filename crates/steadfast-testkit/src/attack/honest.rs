@@ -119,9 +119,10 @@ impl Seen {
 fn wire(url: &Url, id: Id) -> Vec<u8> {
     let (body, signature) = signed(id, 1, url.as_str());
     format!(
-        "POST {} HTTP/1.1\r\nHost: bot\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          X-Twilio-Signature: {signature}\r\nContent-Length: {}\r\n\r\n{body}",
         url.path(),
+        url.authority(),
         body.len(),
     )
     .into_bytes()

@@ -81,6 +81,9 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
 async fn one(options: &Options, node: &Node, kind: Kind, round: u32) -> anyhow::Result<Row> {
     let url = &node.running.webhook_url;
     let quiet = traffic(url, round, options.per_second, options.length).await?;
+    if quiet.lost > 0 {
+        bail!("{} honest messages were not acknowledged even in quiet", quiet.lost);
+    }
     let attacker = attack(&options.attacker, kind, url, WARM_UP + options.length)?;
     tokio::time::sleep(WARM_UP).await;
     let attacked = traffic(url, round + 1, options.per_second, options.length).await?;
