@@ -1,8 +1,9 @@
-//! Development tasks: `cargo xtask test | bench | chaos | layers`.
+//! Development tasks: `cargo xtask test | bench | attack | chaos | layers`.
 //!
 //! Kept free of the project's own crates, so that it builds in seconds on a fresh machine.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development tool talks to a person")]
 
+mod attack;
 mod bench;
 mod chaos;
 mod layers;
@@ -27,6 +28,8 @@ enum Task {
         #[command(subcommand)]
         what: bench::Bench,
     },
+    /// Attack the public edge of the built binary, and measure what honest people notice
+    Attack(attack::Attack),
     /// Try to make the built binary break its promises
     Chaos {
         #[command(subcommand)]
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Test { args } => test::run(&args),
         Task::Bench { what } => bench::run(what),
+        Task::Attack(attack) => attack::run(&attack),
         Task::Chaos { what } => chaos::run(what),
         Task::Layers => layers::run(),
     };
