@@ -47,7 +47,22 @@ impl MemoryBackend {
     #[doc(hidden)]
     pub fn restart(&self) {
         self.change(|model| {
-            model.restart();
+            model.end_leases();
+            model.count_anew();
+            model.wall = Wall::at(model.now_ms, model.mono_ms);
+        });
+    }
+
+    /// What the death of its process does to a store that outlives it, for tests: as [`Self::restart`], and what ran has
+    /// crashed once more.
+    #[doc(hidden)]
+    pub fn crash(&self) {
+        self.change(|model| {
+            let dead = model.count_crashes();
+            model.end_leases();
+            model.count_anew();
+            // They died at the start of the new process.
+            dead.iter().for_each(|queue| model.queue(queue).stats.dead_total += 1);
             model.wall = Wall::at(model.now_ms, model.mono_ms);
         });
     }

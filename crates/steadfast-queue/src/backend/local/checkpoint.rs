@@ -1,8 +1,10 @@
 //! Moves the write-ahead log into the database, beside the writer and not in its way.
 
-use super::schema;
+use super::{schema, sql};
 use rusqlite::Connection;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -35,18 +37,28 @@ pub(super) struct Checkpointer {
     /// How long the log was at the last look.
     pages: i64,
     page_bytes: u64,
+    /// A checkpoint failed in a way that leaves doubt about what is on the disk.
+    doubt: Arc<AtomicBool>,
 }
 
 impl Checkpointer {
     pub(super) fn start(path: &Path, pages_max: u32) -> std::io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let path = path.to_owned();
+        let doubt = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&doubt);
         let thread = std::thread::Builder::new()
             .name("queue-checkpoint".to_owned())
-            .spawn(move || run(&path, &woken, i64::from(pages_max)))?;
+            .spawn(move || run(&path, &woken, i64::from(pages_max), &told))?;
         let (wake, thread) = (Some(wake), Some(thread));
         let pages_max = i64::from(pages_max);
-        Ok(Self { wake, thread, pages_max, turns: 0, bytes: 0, pages: 0, page_bytes: 0 })
+        Ok(Self { wake, thread, pages_max, turns: 0, bytes: 0, pages: 0, page_bytes: 0, doubt })
+    }
+
+    /// Whether a sync of the log failed here: only this thread was told, but the writer's commits may be what it
+    /// lost. Nothing more is checkpointed then.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.doubt.load(Ordering::SeqCst)
     }
 
     /// Called by the writer between batches.
@@ -71,9 +83,10 @@ impl Checkpointer {
             let _ = wake.try_send(());
         }
         if (endless || (overlong && left <= LITTLE))
+            && !self.is_in_doubt()
             && let Err(error) = checkpoint(conn, "PRAGMA wal_checkpoint(PASSIVE)")
         {
-            tracing::warn!(%error, "the log could not be moved into the database");
+            failed(&error, &self.doubt);
         }
     }
 
@@ -105,11 +118,14 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(path: &Path, woken: &Receiver<()>, pages_max: i64) {
+fn run(path: &Path, woken: &Receiver<()>, pages_max: i64, doubt: &AtomicBool) {
     while woken.recv().is_ok() {
+        if doubt.load(Ordering::SeqCst) {
+            continue;
+        }
         let done = schema::open_checkpointer(path).and_then(|conn| move_along(&conn, pages_max));
         if let Err(error) = done {
-            tracing::warn!(%error, "the log could not be moved into the database");
+            failed(&error, doubt);
         }
     }
 }
@@ -128,6 +144,13 @@ fn move_along(conn: &Connection, pages_max: i64) -> rusqlite::Result<()> {
         }
     }
     Ok(())
+}
+
+fn failed(error: &rusqlite::Error, doubt: &AtomicBool) {
+    tracing::warn!(%error, "the log could not be moved into the database");
+    if sql::leaves_doubt(error) {
+        doubt.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Runs a checkpoint; how many pages the log holds, and how many of them are in the database.

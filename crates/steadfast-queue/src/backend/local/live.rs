@@ -9,7 +9,7 @@ use crate::job::{JobId, Priority};
 use crate::policy::RetryPolicy;
 use crate::settings::{Mode, QueueSettings};
 use crate::state::{CRASHES_SUSPECT, State};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// A lease given out.
@@ -235,6 +235,8 @@ pub(super) struct Live {
     pub(super) lapses: BTreeSet<(u64, u64, JobId)>,
     /// Begun attempts whose mark is not on disk yet.
     pub(super) unmarked: Vec<JobId>,
+    /// Rows that could not be read once, for a reason that may be the disk's: what comes of a second look is theirs.
+    pub(super) doubtful: HashSet<i64>,
     pub(super) epoch: u64,
     pub(super) last_fence: u64,
     /// The last number given for arrival or ready order.

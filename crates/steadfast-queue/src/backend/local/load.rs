@@ -13,7 +13,7 @@ use crate::job::{Job, Priority};
 use crate::settings::{Mode, QueueSettings};
 use crate::state::{CRASHES_SUSPECT, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The one row that every commit moves.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +74,7 @@ pub(super) fn live(conn: &Connection, sizes: Sizes, mono_ms: u64) -> rusqlite::R
         held: HashMap::new(),
         lapses: BTreeSet::new(),
         unmarked: Vec::new(),
+        doubtful: HashSet::new(),
         epoch: u64::try_from(pulse.epoch).unwrap_or(0),
         last_fence: 0,
         number: pulse.number,
@@ -209,6 +210,7 @@ pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &Live) -> ru
     live.last_fence = before.last_fence;
     live.number = live.number.max(before.number);
     live.unmarked.clone_from(&before.unmarked);
+    live.doubtful.clone_from(&before.doubtful);
     for (no, queue) in &mut live.queues {
         let Some(old) = before.queues.get(no) else { continue };
         queue.picks = old.picks;

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Rows, Statement};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -48,11 +48,20 @@ impl Readers {
         }
     }
 
-    /// Throws the connections away: the file is about to be opened anew.
+    /// Throws the connections away.
     pub(super) fn reset(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.0 += 1;
         idle.1.clear();
+    }
+
+    /// Throws the connections away, and lets nobody open one for as long as what is returned is held; `None` while
+    /// somebody reads.
+    pub(super) fn hush(&self) -> Option<OwnedSemaphorePermit> {
+        let all = u32::try_from(READERS).unwrap_or(u32::MAX);
+        let hushed = Arc::clone(&self.gate).try_acquire_many_owned(all).ok()?;
+        self.reset();
+        Some(hushed)
     }
 
     /// Waits until nobody reads any more.

@@ -1,8 +1,10 @@
 //! The file: its lock, its permissions, its layout, its connections.
 
 use super::options::OpenError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +12,9 @@ use std::time::Duration;
 const APPLICATION_ID: i64 = 0x5366_5131;
 /// The layout below.
 const LAYOUT: i64 = 1;
+
+/// How much of the log is rewritten at a time.
+const REWRITE_BYTES: usize = 1 << 20;
 
 /// Columns of `job`, `done` and `dead` alike, the payload last, so that the others are read without it.
 const COLUMNS: &str = "
@@ -83,9 +88,8 @@ pub(super) const ID_COLUMNS: &str = "id BLOB PRIMARY KEY, seq INTEGER NOT NULL, 
 /// every other process. The lock holds as long as the returned file is open.
 pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::File { path: path.to_owned(), source };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        private_folder().create(folder).map_err(failed)?;
-    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folder(folder).map_err(failed)?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
     let lock = private_file().open(PathBuf::from(beside)).map_err(failed)?;
@@ -95,7 +99,65 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
     private_file().open(path).map_err(failed)?;
+    sync_folder(folder).map_err(failed)?;
     Ok(lock)
+}
+
+/// Makes `folder`, and what is missing above it. A name is on the disk only once the folder that holds it was
+/// synced: without that, a power cut could take the store away as a whole.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let above = |folder: &Path| match folder.parent() {
+        Some(above) if above.as_os_str().is_empty() => PathBuf::from("."),
+        Some(above) => above.to_owned(),
+        None => folder.to_owned(),
+    };
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    private_folder().create(folder)?;
+    missing.iter().rev().try_for_each(|made| sync_folder(&above(made)))
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Elsewhere folders cannot be opened, and names need no sync.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Writes the log's bytes once more where they are, and syncs them. While nobody has the store open.
+///
+/// A sync that failed, here or in a process before, may have left bytes that can be read and are not on the disk, and
+/// no later sync writes them. To go on behind them would be to lose what comes next in a power cut; to move them into
+/// the database, to leave it half changed.
+pub(super) fn rewrite_log(path: &Path) -> std::io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push("-wal");
+    let mut log = match OpenOptions::new().read(true).write(true).open(PathBuf::from(beside)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    let (mut at, mut bytes) = (0, vec![0; REWRITE_BYTES]);
+    loop {
+        log.seek(SeekFrom::Start(at))?;
+        let length = match log.read(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            other => other?,
+        };
+        if length == 0 {
+            return if at == 0 { Ok(()) } else { log.sync_all() };
+        }
+        log.seek(SeekFrom::Start(at))?;
+        log.write_all(&bytes[..length])?;
+        at += length as u64;
+    }
+}
+
+/// Without this, the last connection to go would move the log into the database, whatever has become of the log.
+fn leave_log_at_close(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
 #[cfg(unix)]
@@ -127,6 +189,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let failed = |source| OpenError::Database { path: path.to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+    leave_log_at_close(&conn).map_err(failed)?;
     match check_layout(&conn).map_err(failed)? {
         Found::Empty | Found::Known => {}
         Found::Foreign => return Err(OpenError::Foreign { path: path.to_owned() }),
@@ -196,6 +259,7 @@ pub(super) fn leave_syncing(conn: &Connection) -> rusqlite::Result<()> {
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
+    leave_log_at_close(&conn)?;
     conn.busy_timeout(Duration::from_secs(1))?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")?;
@@ -206,6 +270,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
+    leave_log_at_close(&conn)?;
     conn.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
     conn.execute_batch("PRAGMA synchronous = FULL;")?;
     Ok(conn)

@@ -215,7 +215,7 @@ fn fetch(
     let job = match cached {
         Some(job) => Ok(Arc::unwrap_or_clone(job)),
         None if take_one(&faults.rows_lost) => return Err(Unread::Away(injected(SQLITE_IOERR_READ))),
-        None => read(conn, ticket.seq, &request.queue).map_err(Unread::Away)?,
+        None => look_twice(conn, live, ticket.seq, &request.queue)?,
     };
     let mut live = live.write().unwrap_or_else(PoisonError::into_inner);
     let mut job = match job {
@@ -242,8 +242,30 @@ fn fetch(
     Ok(Reservation { job, lease, lease_ms: request.lease_ms, last_attempt, alone })
 }
 
+/// A row that SQLite calls corrupt may be one that the disk could not read just now. The store is reopened then, and
+/// what the row is at the second look, it is.
+fn look_twice(
+    conn: &Connection,
+    live: &RwLock<Live>,
+    seq: i64,
+    queue: &str,
+) -> Result<Result<Job, String>, Unread> {
+    let read = read(conn, seq, queue);
+    let mut live = live.write().unwrap_or_else(PoisonError::into_inner);
+    match read {
+        Ok(job) => {
+            live.doubtful.remove(&seq);
+            Ok(job)
+        }
+        Err(error) if is_corrupt(&error) && !live.doubtful.insert(seq) => {
+            Ok(Err(format!("its row cannot be read: {error}")))
+        }
+        Err(error) => Err(Unread::Away(error)),
+    }
+}
+
 /// Reads a job from its row, or tells what is wrong with the row. An error is the store's, not the row's.
-fn read(conn: &Connection, seq: i64, queue: &str) -> rusqlite::Result<Result<Job, String>> {
+pub(super) fn read(conn: &Connection, seq: i64, queue: &str) -> rusqlite::Result<Result<Job, String>> {
     let sql = format!("SELECT {TICKET}, {} FROM job WHERE seq = ?1", load::CONTENTS);
     let row = conn.prepare_cached(&sql).and_then(|mut select| {
         select.query_row([seq], |row| load::whole(row, |_| queue.to_owned())).optional()
@@ -252,18 +274,17 @@ fn read(conn: &Connection, seq: i64, queue: &str) -> rusqlite::Result<Result<Job
         Ok(Some((_, job, None))) => Ok(Ok(job)),
         Ok(Some((.., Some(damage)))) => Ok(Err(format!("its stored form cannot be read: {damage}"))),
         Ok(None) => Ok(Err("its row is gone from the store".to_owned())),
-        Err(error) if is_the_rows(&error) => Ok(Err(format!("its row cannot be read: {error}"))),
+        // Values of the wrong kind.
+        Err(error) if error.sqlite_error_code().is_none() => {
+            Ok(Err(format!("its row cannot be read: {error}")))
+        }
         Err(error) => Err(error),
     }
 }
 
-/// Whether `error` lies in what the row holds: values of the wrong kind, or a damaged page, which will be as
-/// damaged at the next look and must not stand in the way of all that comes behind it.
-fn is_the_rows(error: &rusqlite::Error) -> bool {
-    match error.sqlite_error_code() {
-        Some(code) => code == ErrorCode::DatabaseCorrupt,
-        None => true,
-    }
+/// Whether `error` is a damaged page, or a read that failed.
+fn is_corrupt(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
 }
 
 /// Extends leases.

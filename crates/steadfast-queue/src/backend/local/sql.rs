@@ -2,6 +2,24 @@
 //! a scan would not be wrong, only slower the more there is.
 
 use super::ticket::TICKET;
+use rusqlite::{Error, ErrorCode};
+
+/// Whether what is on disk is no longer known after `error`. SQLite calls it corruption when a read fails with an
+/// I/O error, so that is no more than a doubt either.
+pub(super) fn leaves_doubt(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::NotADatabase
+                | ErrorCode::DatabaseCorrupt
+        )
+    )
+}
 
 /// Ready jobs of a queue and priority, behind a place: `?1` queue, `?2` priority, `?3` place, `?4` how many.
 pub(super) fn ready() -> String {

@@ -37,8 +37,9 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
     }
     let (path, bounds) = (options.path.clone(), options.bounds);
     let unreadable = |source| OpenError::Database { path: path.clone(), source };
-    let no_thread = |source| OpenError::File { path: path.clone(), source };
+    let no_file = |source| OpenError::File { path: path.clone(), source };
     let lock = schema::lock(&path)?;
+    schema::rewrite_log(&path).map_err(no_file)?;
     let conn = schema::open_writer(&path)?;
     let mut dice = Dice::new();
     let Recovered { live, clean, wall, now_ms } =
@@ -50,7 +51,7 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
     schema::leave_syncing(&conn).map_err(unreadable)?;
     let shared = Arc::new(Shared::new(live));
     let readers = Arc::new(Readers::new(&path, bounds));
-    let checkpointer = Checkpointer::start(&path, bounds.wal_pages_max).map_err(no_thread)?;
+    let checkpointer = Checkpointer::start(&path, bounds.wal_pages_max).map_err(no_file)?;
     let writer = Writer {
         conn,
         shared: Arc::clone(&shared),
@@ -72,7 +73,7 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
     let thread = std::thread::Builder::new()
         .name("queue-writer".to_owned())
         .spawn(move || writer.run(asked))
-        .map_err(no_thread)?;
+        .map_err(no_file)?;
     let room_max = (bounds.in_flight_bytes_max / 1_024).max(1);
     Ok(Started { calls, room_max, shared, readers, thread, path, bounds })
 }

@@ -276,8 +276,27 @@ impl Model {
         Swept { moved, next_in_ms: next.map(|at_ms| at_ms.saturating_sub(self.mono_ms)) }
     }
 
+    /// Whatever runs has crashed once more; what crashed too often in a row is dead, unless it was called off. Returns
+    /// the queues of the dead.
+    pub(super) fn count_crashes(&mut self) -> Vec<String> {
+        let mut dead = Vec::new();
+        let mut ran: Vec<_> =
+            self.held.iter().filter_map(|(id, held)| Some((self.seq_of(id)?, held.cancel))).collect();
+        ran.sort_unstable();
+        for (seq, cancel) in ran {
+            self.edit(seq, |row| row.job.crash_count += 1);
+            let crashes = self.rows.get(&seq).map_or(0, |row| row.job.crash_count);
+            let next = state::reclaim(crashes);
+            if next.state == State::Dead && !cancel {
+                dead.extend(self.rows.get(&seq).map(|row| row.job.queue.clone()));
+                self.apply(seq, next);
+            }
+        }
+        dead
+    }
+
     /// Ends all leases as the end of the process would, without a crash.
-    pub(super) fn restart(&mut self) {
+    pub(super) fn end_leases(&mut self) {
         let mut held: Vec<_> = self
             .held
             .drain()
@@ -289,6 +308,10 @@ impl Model {
             let next = state::settle(Verdict::Release, 1, &RetryPolicy::none(), 0.0);
             self.apply(seq, if cancel { state::heed_cancel(next) } else { next });
         }
+    }
+
+    /// What is counted since the start of the process.
+    pub(super) fn count_anew(&mut self) {
         let (defaults, mono_ms) = ((self.limits, self.retention), self.mono_ms);
         for queue in self.queues.values_mut() {
             queue.picks = 0;

@@ -1,6 +1,8 @@
 //! The durable store held against the reference model: the same calls must get the same answers and leave the
 //! same jobs behind, whatever the calls are.
 
+mod histories;
+
 use super::flow_rig::{configure, schedule, settings};
 use super::rig::{START_MS, options};
 use proptest::prelude::*;
@@ -278,9 +280,16 @@ impl Pair {
     }
 
     async fn settle(&mut self, settles: &[(usize, Said, Vec<Spec>)]) {
+        let (model, local) = self.settlements(settles);
+        let model = self.model.settle(model).await.expect("model");
+        assert_eq!(self.local.settle(local).await.expect("local"), model);
+    }
+
+    /// Settlements for the model and for the store; none while nothing was ever reserved.
+    fn settlements(&mut self, settles: &[(usize, Said, Vec<Spec>)]) -> (Vec<Settle>, Vec<Settle>) {
         let (mut model, mut local) = (Vec::new(), Vec::new());
         for (place, said, specs) in settles {
-            let Some(&lease) = self.leases.get(place % self.leases.len().max(1)) else { return };
+            let Some(&lease) = self.leases.get(place % self.leases.len().max(1)) else { break };
             let verdict = match said {
                 Said::Complete => Verdict::Complete,
                 Said::Retry(after_ms) => {
@@ -305,8 +314,7 @@ impl Pair {
             model.push(Settle { lease: lease.0, verdict: verdict.clone(), follow_ups: follow_ups.clone() });
             local.push(Settle { lease: lease.1, verdict, follow_ups });
         }
-        let model = self.model.settle(model).await.expect("model");
-        assert_eq!(self.local.settle(local).await.expect("local"), model);
+        (model, local)
     }
 
     async fn extend(&self, places: &[usize], lease_ms: u64) {

@@ -3,8 +3,8 @@
 use super::{End, Fail, Stage};
 use crate::backend::local::ids;
 use crate::backend::local::live::{Effect, KeptRow};
-use crate::backend::local::sql;
 use crate::backend::local::ticket::{Table, Ticket};
+use crate::backend::local::{serve, sql};
 use crate::backend::{Controlled, Swept, rules};
 use crate::policy::Failure;
 use crate::state::{self, State};
@@ -65,10 +65,29 @@ impl Stage<'_> {
         Ok(Controlled { affected: affected as u64, skipped: 0 })
     }
 
-    /// Sends a job that cannot be run to the dead.
+    /// Sends a job that cannot be run to the dead. If it can be read by now, it lines up again; if not even its row
+    /// can be moved, it stays where it is, out of everybody's way.
     pub(super) fn bury(&mut self, seq: i64, failure: &Failure) -> Result<Controlled, Fail> {
         let ticket = self.ticket(Table::Job, seq)?.filter(|job| !self.is_held(&job.id));
-        let Some(job) = ticket else { return Ok(Controlled { affected: 0, skipped: 1 }) };
+        let skipped = Controlled { affected: 0, skipped: 1 };
+        let Some(job) = ticket else { return Ok(skipped) };
+        match serve::read(self.conn, seq, "") {
+            Ok(Err(_)) => {}
+            Ok(Ok(_)) if job.ready.is_none() => return Ok(skipped),
+            Ok(Ok(_)) => {
+                self.effects.extend(job.ready.map(|ready| Effect::Unready {
+                    queue: job.queue,
+                    priority: job.priority,
+                    ready,
+                }));
+                self.line_up(job)?;
+                return Ok(skipped);
+            }
+            Err(error) => {
+                tracing::error!(%error, job = %job.id, "a job cannot be read and is left where it is");
+                return Ok(skipped);
+            }
+        }
         let (attempt, crash, failure) = (job.attempt, job.crash, Some(failure.clone()));
         self.finish(&job, job.state, End { state: State::Dead, attempt, crash, failure })?;
         Ok(Controlled { affected: 1, skipped: 0 })

@@ -8,6 +8,7 @@ use crate::backend::local::load::{self, Sizes};
 use crate::backend::local::log::Log;
 use crate::backend::local::options::{Faults, injected, take_one};
 use crate::backend::local::schema;
+use crate::backend::local::sql;
 use crate::backend::local::stage::{Fail, Setting, Stage};
 use crate::backend::local::write::{Answer, Write};
 use crate::backend::wall::Wall;
@@ -253,6 +254,10 @@ impl Writer {
     /// After an I/O error: opens the file anew, has all that is known written and synced once more, and
     /// rebuilds memory from what is there. Until that succeeds, everything is refused.
     pub(super) fn mend(&mut self) -> Result<(), QueueError> {
+        if self.broken.is_none() && self.checkpointer.is_in_doubt() {
+            let what = "the log could not be moved into the database".to_owned();
+            self.broken = Some(QueueError::Unavailable { what, source: None });
+        }
         let Some(broken) = &self.broken else { return Ok(()) };
         if take_one(&self.options.faults.reopens_lost) {
             return Err(broken.clone());
@@ -272,14 +277,23 @@ impl Writer {
 
     fn reopen(&mut self) -> Result<(), QueueError> {
         let failed = |error| unavailable("reopening the store after an I/O error", error);
-        self.readers.reset();
+        // The last connection must be closed: the first one then reads the log anew, checksum by checksum, where the
+        // others would go on believing in what they know of it.
+        let Some(_hushed) = self.readers.hush() else {
+            let what = "reopening the store after an I/O error: a search still runs".to_owned();
+            return Err(QueueError::Unavailable { what, source: None });
+        };
         self.checkpointer.stop();
         self.conn = Connection::open_in_memory().map_err(failed)?;
+        schema::rewrite_log(&self.options.path).map_err(|error| QueueError::Unavailable {
+            what: "writing the log once more after an I/O error".to_owned(),
+            source: Some(Arc::new(error)),
+        })?;
         self.conn = schema::open_writer(&self.options.path).map_err(|error| QueueError::Unavailable {
             what: "reopening the store after an I/O error".to_owned(),
             source: Some(Arc::new(error)),
         })?;
-        // A failed fsync may have left pages of the log that only memory has: write them out again, elsewhere.
+        // So that all that is known lies in the database too, and the log begins anew.
         let busy: i64 =
             self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(failed)?;
         if busy != 0 {
@@ -366,18 +380,7 @@ fn concerns_all(fail: &Fail) -> bool {
 
 /// Whether what is on disk is no longer known.
 fn is_io(fail: &Fail) -> bool {
-    let Fail::Sql(error) = fail else { return false };
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::PermissionDenied
-                | ErrorCode::FileLockingProtocolFailed
-                | ErrorCode::NotADatabase
-        )
-    )
+    matches!(fail, Fail::Sql(error) if sql::leaves_doubt(error))
 }
 
 fn unavailable(what: &str, error: rusqlite::Error) -> QueueError {
