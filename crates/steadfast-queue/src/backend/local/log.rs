@@ -5,6 +5,7 @@
 //! also waits for times and other metadata that no one reads, in a journal shared with all other writes of the
 //! file system; here it is `fdatasync`, whatever the flags that SQLite was compiled with.
 
+use super::schema;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,8 @@ impl Log {
         name.push("-wal");
         let log = Self { file: OpenOptions::new().read(true).write(true).open(PathBuf::from(name))? };
         log.file.sync_all()?;
-        sync_folder(path)?;
+        // A new file is found after a power cut only if its folder is on disk too.
+        schema::sync_folder(schema::folder_of(path))?;
         Ok(log)
     }
 
@@ -38,22 +40,9 @@ impl Log {
     }
 }
 
-/// A new file is found after a power cut only if its folder is on disk too.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::local::schema;
 
     #[test]
     fn the_log_that_is_synced_is_the_one_that_is_written() {

@@ -88,7 +88,7 @@ pub(super) const ID_COLUMNS: &str = "id BLOB PRIMARY KEY, seq INTEGER NOT NULL, 
 /// every other process. The lock holds as long as the returned file is open.
 pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::File { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     make_folder(folder).map_err(failed)?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
@@ -116,14 +116,19 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     missing.iter().rev().try_for_each(|made| sync_folder(&above(made)))
 }
 
+/// The folder in which `path` lies.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Elsewhere folders cannot be opened, and names need no sync.
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

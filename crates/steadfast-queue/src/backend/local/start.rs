@@ -47,7 +47,7 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
             Fail::Sql(error) => unreadable(error),
             Fail::Broken(what) => OpenError::Inconsistent { path: path.clone(), what },
         })?;
-    let log = Log::open(&path).map_err(no_thread)?;
+    let log = Log::open(&path).map_err(no_file)?;
     schema::leave_syncing(&conn).map_err(unreadable)?;
     let shared = Arc::new(Shared::new(live));
     let readers = Arc::new(Readers::new(&path, bounds));

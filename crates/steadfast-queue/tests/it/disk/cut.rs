@@ -12,7 +12,7 @@ use steadfast_testkit::disk::platter::{Image, Platter};
 use steadfast_testkit::disk::trace::{Event, Trace};
 
 /// Cuts per recorded life.
-const CUTS: u64 = 30;
+const CUTS: u64 = 20;
 
 async fn record(seed: u64, trouble: Trouble, drops: bool) -> Trace {
     let folder = scratch();
@@ -71,23 +71,23 @@ async fn many(trouble: Trouble, drops: bool, own: u64) {
 
 #[tokio::test]
 async fn s35_a_power_cut_at_any_moment_loses_nothing_acknowledged() {
-    many(Trouble::Nothing, false, 90).await;
+    many(Trouble::Nothing, false, 60).await;
 }
 
 /// What a failed sync has lost can still be read, so only a cut tells.
 #[tokio::test]
 async fn s35_a_power_cut_after_failed_syncs_loses_nothing_acknowledged() {
-    many(Trouble::Sync, false, 60).await;
+    many(Trouble::Sync, false, 40).await;
 }
 
 /// What a failed sync has lost can no longer be read.
 #[tokio::test]
 async fn s35_a_power_cut_after_syncs_that_dropped_their_pages_loses_nothing_acknowledged() {
-    many(Trouble::Sync, true, 60).await;
+    many(Trouble::Sync, true, 40).await;
 }
 
 #[tokio::test]
 async fn s35_a_power_cut_amid_a_full_and_failing_disk_loses_nothing_acknowledged() {
-    many(Trouble::Full, false, 30).await;
-    many(Trouble::Transfer, false, 30).await;
+    many(Trouble::Full, false, 20).await;
+    many(Trouble::Transfer, false, 20).await;
 }

@@ -13,7 +13,7 @@ const LIVES: u64 = 8;
 
 #[tokio::test]
 async fn s35_killed_before_any_call_or_amid_a_write() {
-    let (first, all) = (seed(), histories(24));
+    let (first, all) = (seed(), histories(16));
     let mut kills = 0;
     for store in 0..all.div_ceil(LIVES) {
         let seed = first.wrapping_add(store);

@@ -16,7 +16,7 @@ use steadfast_queue::backend::{Backend, Enqueued, Settle, Settled, Sweep};
 use steadfast_queue::{NewJob, QueueError};
 use tempfile::TempDir;
 
-const HISTORIES: u32 = 32;
+const HISTORIES: u32 = 24;
 
 /// A call that writes.
 #[derive(Clone, Debug)]
