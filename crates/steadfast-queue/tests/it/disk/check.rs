@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use steadfast_clock::{ManualClock, SharedClock, SystemClock};
-use steadfast_queue::Job;
+use steadfast_queue::{Job, Mode};
 use steadfast_queue::backend::local::LocalBackend;
 use steadfast_queue::backend::{Backend, Enqueued, Filter, Reserve, Settle, WorkerId};
 use steadfast_queue::state::Verdict;
@@ -41,7 +41,7 @@ impl Left {
         let left = Self { store, classes, causes, seed };
         left.compare(claims);
         left.count(&jobs).await;
-        let paused = left.store.stats().await.expect("counts").queues.get(PAUSED).is_some_and(|q| q.paused);
+        let paused = left.store.stats().await.expect("counts").queues.get(PAUSED).is_some_and(|q| q.mode == Mode::Paused);
         assert!(claims.paused.is_empty() || claims.paused.contains(&paused), "paused: {paused}");
         left
     }

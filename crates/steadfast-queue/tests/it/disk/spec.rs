@@ -103,7 +103,7 @@ impl Spec {
         new.delay_ms = self.delay_ms;
         new.ttl_ms = self.brief.then_some(3);
         new.group = self.group.map(|group| GroupKey([group; 16]));
-        new.retry = RetryPolicy::new([1, 3], 0.0).expect("valid");
+        new.retry = Some(RetryPolicy::new([1, 3], 0.0).expect("valid"));
         match self.identity {
             Identity::Unique => new.unique = Some(Unique { key: self.key(), window_ms: WINDOW_MS }),
             Identity::Given => new.id = Some(self.given_id()),

@@ -7,13 +7,14 @@ use super::{Op, Pair, Said, Spec, choice, op, said, spec};
 use crate::backend::rig::options;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use steadfast_clock::{ManualClock, SharedClock};
 use steadfast_queue::backend::local::{Bounds, Faults, LocalBackend, LocalOptions};
 use steadfast_queue::backend::{Backend, Enqueued, Settle, Settled, Sweep};
-use steadfast_queue::{NewJob, QueueError};
+use steadfast_queue::{JobId, NewJob, QueueError};
 use tempfile::TempDir;
 
 const HISTORIES: u32 = 24;
@@ -73,6 +74,8 @@ enum Answers {
 struct History {
     pair: Pair,
     faults: Faults,
+    /// What an id stands for: a queue and a key.
+    keys: HashMap<JobId, (usize, u8)>,
 }
 
 fn open(folder: &TempDir, clock: &Arc<ManualClock>, faults: &Faults) -> Arc<LocalBackend> {
@@ -85,7 +88,7 @@ fn open(folder: &TempDir, clock: &Arc<ManualClock>, faults: &Faults) -> Arc<Loca
 
 impl History {
     async fn new() -> Self {
-        let mut history = Self { pair: Pair::new(), faults: Faults::default() };
+        let mut history = Self { pair: Pair::new(), faults: Faults::default(), keys: HashMap::new() };
         history.end(true).await;
         history
     }
@@ -147,12 +150,17 @@ impl History {
         match call {
             Call::Enqueue(specs) => {
                 let mut jobs = self.pair.new_jobs(specs);
-                for new in &mut jobs {
+                for (new, spec) in jobs.iter_mut().zip(specs) {
                     // Under one name in both, whether it is answered or not.
                     if new.unique.is_none() {
-                        new.id = Some(steadfast_queue::JobId::fresh());
+                        new.id = Some(JobId::fresh());
                     }
                     let id = new.resolve_id();
+                    // Both stores take the id from the key: that it is the right one, neither can tell.
+                    if let Some((key, _)) = spec.unique {
+                        let means = (spec.queue, key);
+                        assert_eq!(*self.keys.entry(id).or_insert(means), means, "one id for two keys");
+                    }
                     self.pair.know(id, id);
                 }
                 Both::Enqueue(jobs)
