@@ -9,10 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use steadfast_clock::{ManualClock, SharedClock, SystemClock};
-use steadfast_queue::{Job, Mode};
 use steadfast_queue::backend::local::LocalBackend;
 use steadfast_queue::backend::{Backend, Enqueued, Filter, Reserve, Settle, WorkerId};
 use steadfast_queue::state::Verdict;
+use steadfast_queue::{Job, Mode};
 
 /// What was found, for those who want to go on.
 pub(super) struct Left {
@@ -41,7 +41,14 @@ impl Left {
         let left = Self { store, classes, causes, seed };
         left.compare(claims);
         left.count(&jobs).await;
-        let paused = left.store.stats().await.expect("counts").queues.get(PAUSED).is_some_and(|q| q.mode == Mode::Paused);
+        let paused = left
+            .store
+            .stats()
+            .await
+            .expect("counts")
+            .queues
+            .get(PAUSED)
+            .is_some_and(|q| q.mode == Mode::Paused);
         assert!(claims.paused.is_empty() || claims.paused.contains(&paused), "paused: {paused}");
         left
     }

@@ -89,6 +89,7 @@ fn open(folder: &TempDir, clock: &Arc<ManualClock>, faults: &Faults) -> Arc<Loca
 impl History {
     async fn new() -> Self {
         let mut history = Self { pair: Pair::new(), faults: Faults::default(), keys: HashMap::new() };
+        history.pair.begin().await;
         history.end(true).await;
         history
     }
