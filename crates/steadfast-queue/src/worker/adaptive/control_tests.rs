@@ -56,8 +56,9 @@ proptest! {
         prop_assert!(settled * 10 >= knee * 7 && settled * 10 <= knee * 14 + 10, "knee {knee}, settled at {settled}: {late:?}");
         let changes = late.windows(2).filter(|pair| pair[0] != pair[1]).count();
         prop_assert!(changes <= 40, "{changes} changes in 200 windows: {late:?}");
-        let there = late.iter().filter(|&&places| places == settled).count();
-        prop_assert!(there >= 120, "only {there} of 200 windows at {settled}: {late:?}");
+        // Where its neighbours get about as much done, it may settle for one of them.
+        let near = late.iter().filter(|&&places| places.abs_diff(settled) * 4 <= settled + 4).count();
+        prop_assert!(near >= 140, "only {near} of 200 windows near {settled}: {late:?}");
     }
 
     #[test]

@@ -93,8 +93,8 @@ impl Scene {
 async fn it_finds_how_many_get_most_done_from_below_and_above() {
     for start in [1, 32] {
         let scene = Scene::begin(start);
-        scene.pass(120).await;
-        let mut late = scene.pass(40).await;
+        scene.pass(80).await;
+        let mut late = scene.pass(25).await;
         late.sort_unstable();
         let settled = late[late.len() / 2];
         assert!((KNEE - 1..=KNEE + 3).contains(&settled), "from {start}: settled at {settled}, {late:?}");
@@ -107,12 +107,12 @@ async fn a_number_set_by_hand_stays_until_it_is_handed_back() {
     let scene = Scene::begin(2);
     scene.pass(5).await;
     scene.handle.set_concurrency(20);
-    let pinned = scene.pass(60).await;
+    let pinned = scene.pass(15).await;
     assert!(pinned.iter().all(|&places| places == 20), "{pinned:?}");
     assert_eq!(scene.reason(), "set by hand");
     assert!(scene.handle.status().adaptive.expect("it adapts").pinned);
     assert!(scene.handle.adapt());
-    let freed = scene.pass(120).await;
+    let freed = scene.pass(60).await;
     assert!(*freed.last().expect("seconds") < 20, "{freed:?}");
     scene.end().await;
 }
@@ -126,11 +126,11 @@ async fn while_memory_is_short_it_takes_one_at_a_time_at_most() {
     let before = scene.store.stats().await.expect("counts").queues[QUEUE].completed_total;
     assert_eq!((scene.handle.status().concurrency, scene.handle.status().running <= 1), (1, true));
     assert!(scene.reason().starts_with("memory is short: 97 %"), "{}", scene.reason());
-    scene.pass(60).await;
+    scene.pass(20).await;
     let after = scene.store.stats().await.expect("counts").queues[QUEUE].completed_total;
     assert!(after > before, "somebody else's memory must not stop the queue for ever");
     *locked(&scene.memory) = Some(0.5);
-    scene.pass(100).await;
+    scene.pass(60).await;
     assert!(scene.handle.status().concurrency >= KNEE - 1 && !scene.handle.status().held);
     scene.end().await;
 }
@@ -139,7 +139,7 @@ async fn while_memory_is_short_it_takes_one_at_a_time_at_most() {
 async fn a_hold_is_not_lifted_and_teaches_nothing() {
     let scene = Scene::begin(4);
     scene.handle.set_held(true);
-    scene.pass(30).await;
+    scene.pass(10).await;
     assert_eq!(scene.handle.status().concurrency, 4);
     assert!(scene.handle.status().held && scene.reason().contains("depend on is down"));
     scene.end().await;
