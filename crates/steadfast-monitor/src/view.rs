@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use steadfast_queue::backend::QueueStats;
 use steadfast_queue::job::AttemptRecord;
-use steadfast_queue::{Job, State};
+use steadfast_queue::{Job, Mode, State};
 
 /// The most bytes of one payload that are shown.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
@@ -193,6 +193,9 @@ pub(crate) struct QueueView {
     name: String,
     counts: Counts,
     paused: bool,
+    mode: Mode,
+    /// Dead letters that hold their group.
+    blocking: u64,
     bytes: u64,
     oldest_waiting_ms: Option<i64>,
     workers: Option<WorkerView>,
@@ -212,6 +215,8 @@ impl QueueView {
             name: name.to_owned(),
             counts: Counts::from(stats),
             paused: stats.mode.is_paused(),
+            mode: stats.mode,
+            blocking: stats.blocking,
             bytes: stats.bytes,
             oldest_waiting_ms: stats.oldest_ms.map(|oldest| now_ms.saturating_sub(oldest).max(0)),
             workers,

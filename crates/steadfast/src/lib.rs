@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod lifecycle;
 mod node;
+mod reload;
 mod telemetry;
 mod webhook;
 mod wire;

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use steadfast_core::queues as names;
-use steadfast_queue::State;
 use steadfast_queue::backend::{Control, Filter, QueueStats, Stats};
+use steadfast_queue::{QueueSettings, State};
 
 const RECENT_DEFAULT: usize = 5;
 const RECENT_MAX: usize = 50;
@@ -94,6 +94,8 @@ struct OneView {
     timestamp: String,
     #[serde(flatten)]
     queue: QueueView,
+    /// Settings that are not as by default.
+    settings: QueueSettings,
     failures: Vec<FailureGroup>,
     /// How many failed jobs were looked at; with more than these, the groups' counts are of the newest.
     failures_of: usize,
@@ -124,6 +126,7 @@ pub(crate) async fn one(
     let body = OneView {
         timestamp: iso8601(monitor.clock().now_ms()),
         queue: view(&monitor, &name, &queue, &workers(&monitor)),
+        settings: stats.settings.get(&name).cloned().unwrap_or_default(),
         failures: failures.largest_first(),
         failures_of: walked.seen,
         failures_complete: walked.complete,

@@ -25,7 +25,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Config { command } => config::run(&command, &global),
         Command::Doctor { command } => doctor::run(command, &global),
-        Command::Serve => with_config(&global, |config| on_runtime(serve::run(config))),
+        Command::Serve => with_config(&global, |config| {
+            let global = global.clone();
+            on_runtime(serve::run(config, Box::new(move || read_config(&global))))
+        }),
         Command::FakeTwilio(args) => {
             with_config(&global, |config| on_runtime(fake_twilio::run(config, args)))
         }

@@ -3,6 +3,7 @@
 use crate::config::{Config, DEFAULT_DATA_DIR, Encryption};
 use crate::lifecycle::Lifecycle;
 use crate::node::{DataDir, Running};
+use crate::reload::{self, Reread};
 use crate::wire::health::NodeHealth;
 use crate::wire::{self, Watched};
 use anyhow::Context;
@@ -33,7 +34,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 const FORGET_CHUNK: u32 = 1_000;
 
 /// Serves until told to stop, then drains.
-pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: Config, reread: Reread) -> anyhow::Result<ExitCode> {
     crate::telemetry::start_logs(&config.log_level, config.log_format)?;
     let metrics = crate::telemetry::start_metrics()?;
     let clock = SystemClock::shared();
@@ -42,6 +43,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let dir = DataDir::open(&config.data_dir)?;
     let listeners = Listeners::bind(&config).await?;
     let stores = Stores::open(&config, &dir, &clock).await?;
+    reload::apply(&*stores.queue, &config.queues).await?;
+    reload::watch(&lifecycle, stores.queue.clone(), reread)?;
     let node = Node { config, dir, clock, lifecycle, listeners, stores };
     node.run(metrics).await?;
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 //! From raw values to a checked configuration: every problem at once, each with its origin.
 
 use super::load::{Problem, Values};
+use super::queue_settings::{General, JITTER};
 use super::types::{
     Bot, Config, Encryption, FakeTwilio, Gateway, LogFormat, Monitor, NodeEnv, PublicBase, Queue, Roles,
     Twilio, Workers,
@@ -33,23 +34,23 @@ pub(crate) fn check(values: &Values) -> Result<Config, Vec<Problem>> {
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     values: &'a Values,
     problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
-    fn text(&self, key: &str) -> &str {
+    pub(super) fn text(&self, key: &str) -> &str {
         self.values.get(key).map_or("", |raw| raw.text.trim())
     }
 
-    fn problem(&mut self, key: &str, what: impl Into<String>) {
+    pub(super) fn problem(&mut self, key: &str, what: impl Into<String>) {
         let origin = self.values.get(key).map(|raw| raw.origin.clone());
         self.problems.push(Problem { key: key.to_owned(), origin, what: what.into() });
     }
 
     /// Reads one value; a problem is noted and `None` returned.
-    fn get<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn get<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         match parse(self.text(key)) {
             Ok(value) => Some(value),
             Err(what) => {
@@ -112,6 +113,8 @@ impl Reader<'_> {
         let log_format = self.get("log.format", |text| word(text, &formats));
         let fake_twilio = self.fake_twilio(twilio.is_some());
         self.combinations(node_env);
+        let general = self.general(retry, queue.as_ref());
+        let queues = self.queue_settings(&general);
         Some(Config {
             data_dir,
             node_env: node_env?,
@@ -120,7 +123,7 @@ impl Reader<'_> {
             twilio,
             sends_per_second: sends_per_second?,
             workers: workers?,
-            retry: retry?,
+            queues,
             queue: queue?,
             bot: bot?,
             monitor: monitor?,
@@ -237,6 +240,15 @@ impl Reader<'_> {
         })
     }
 
+    /// What queues have that say nothing of their own. What could not be read is a problem already.
+    fn general(&self, retry: Option<RetryPolicy>, queue: Option<&Queue>) -> General {
+        let retry = retry.unwrap_or_default();
+        let queue =
+            queue.map_or((1, 1, 0), |queue| (queue.max_size, queue.max_bytes, queue.retain_completed));
+        let completed_max = u64::try_from(queue.2).unwrap_or(u64::MAX);
+        General { retry, waiting_max: queue.0, bytes_max: queue.1, completed_max }
+    }
+
     fn retry(&mut self) -> Option<RetryPolicy> {
         let given = list(self.text("retry.schedule")).iter().map(|&entry| duration(entry, 1)).collect();
         let given: Result<Vec<Duration>, String> = given;
@@ -245,7 +257,6 @@ impl Reader<'_> {
         let delay = self.get("retry.delay", |text| duration(text, 1));
         let delay_max = self.get("retry.delay_max", |text| duration(text, 1));
         let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        const JITTER: f64 = 0.1;
         let policy = match given {
             Err(what) => {
                 self.problem("retry.schedule", what);
@@ -429,7 +440,10 @@ mod tests {
     fn nothing_configured_is_a_working_configuration() {
         let config = checked(&[]).unwrap_or_else(|problems| panic!("{problems:?}"));
         assert!(config.twilio.is_none() && config.fake_twilio.is_some());
-        assert_eq!(config.retry, RetryPolicy::default());
+        let retries = |queue: &str| config.queues[queue].retry.clone().map(|retry| retry.delays_ms.to_vec());
+        let general = Some(RetryPolicy::default().delays_ms.to_vec());
+        assert_eq!((retries("order-processing"), retries("whatsapp-replies")), (general.clone(), general));
+        assert_eq!(retries("reality-check"), Some(vec![2_000, 4_000, 8_000]));
         assert_eq!((config.workers.webhooks, config.workers.orders, config.workers.replies), (2, 3, 4));
         assert_eq!(config.metrics_port, Some(9_090));
     }
@@ -478,10 +492,48 @@ mod tests {
 
     #[test]
     fn the_retry_schedule_is_made_or_given() {
+        let delays = |config: Config| {
+            config.queues["whatsapp-webhooks"].retry.clone().map(|retry| retry.delays_ms.to_vec())
+        };
         let made = checked(&[("retry.attempts", "2"), ("retry.delay", "1000")]);
-        assert_eq!(made.map(|config| config.retry.delays_ms.to_vec()), Ok(vec![1_000, 2_000]));
+        assert_eq!(made.map(delays), Ok(Some(vec![1_000, 2_000])));
         let given = checked(&[("retry.schedule", "0s, 2s,500ms")]);
-        assert_eq!(given.map(|config| config.retry.delays_ms.to_vec()), Ok(vec![0, 2_000, 500]));
+        assert_eq!(given.map(delays), Ok(Some(vec![0, 2_000, 500])));
+    }
+
+    #[test]
+    fn a_queue_has_what_it_says_and_else_what_all_have() {
+        let config = checked(&[
+            ("queue.max_size", "500"),
+            ("queues.order-processing.max_size", "7"),
+            ("queues.order-processing.retry", "none"),
+            ("queues.order-processing.rate", "80/1s burst 10"),
+            ("queues.order-processing.group_rate", "3/60s"),
+            ("queues.order-processing.group_concurrency", "2"),
+            ("queues.order-processing.group_on_dead", "block"),
+        ]);
+        let config = config.unwrap_or_else(|problems| panic!("{problems:?}"));
+        let own = &config.queues["order-processing"];
+        assert_eq!((own.waiting_max, own.retry.clone()), (Some(7), Some(RetryPolicy::none())));
+        assert_eq!(own.rate, Some(steadfast_queue::Rate { jobs: 80, per_ms: 1_000, burst: 10 }));
+        assert_eq!(own.group_rate, Some(steadfast_queue::Rate::new(3, 60_000)));
+        assert_eq!(own.group_concurrency, Some(2));
+        let other = &config.queues["whatsapp-replies"];
+        assert_eq!((other.waiting_max, other.rate, other.group_concurrency), (Some(500), None, None));
+    }
+
+    #[test]
+    fn every_problem_of_a_queue_is_named() {
+        let problems = checked(&[
+            ("queues.order-processing.rate", "5000/1s"),
+            ("queues.order-processing.group_rate", "often"),
+            ("queues.order-processing.group_concurrency", "101"),
+            ("queues.whatsapp-replies.retry", "2s,later"),
+            ("queues.whatsapp-replies.group_on_dead", "wait"),
+        ]);
+        let problems = problems.err().unwrap_or_default();
+        assert_eq!(problems.len(), 5, "{problems:#?}");
+        assert!(problems[0].contains("burst"), "{problems:#?}");
     }
 
     proptest! {

@@ -148,7 +148,7 @@ fn from_file(path: &Path, text: &str, values: &mut Values, problems: &mut Vec<Pr
             problems.push(Problem { key: section, origin: Some(origin.clone()), what });
             continue;
         };
-        for (name, value) in entries {
+        for (name, value) in flat(entries) {
             let key = format!("{section}.{name}");
             match plain(&value) {
                 Some(text) => set(&key, &text, &origin, values, problems),
@@ -159,6 +159,17 @@ fn from_file(path: &Path, text: &str, values: &mut Values, problems: &mut Vec<Pr
             }
         }
     }
+}
+
+/// The entries of a section, those of the sections within it under `name.entry`.
+fn flat(entries: toml::Table) -> Vec<(String, toml::Value)> {
+    let flatten = |(name, value): (String, toml::Value)| match value {
+        toml::Value::Table(inner) => {
+            inner.into_iter().map(|(entry, value)| (format!("{name}.{entry}"), value)).collect()
+        }
+        value => vec![(name, value)],
+    };
+    entries.into_iter().flat_map(flatten).collect()
 }
 
 /// A TOML value as the text that the environment would carry.

@@ -2,6 +2,7 @@
 
 mod check;
 mod load;
+mod queue_settings;
 mod settings;
 mod types;
 mod values;

@@ -2,6 +2,8 @@
 //!
 //! The loader, the checker and `config show` read this table; a setting that is not here does not exist.
 
+use super::queue_settings::QUEUE_SETTINGS;
+
 /// One setting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
@@ -34,7 +36,10 @@ const fn secret(key: &'static str, env: &'static [&'static str], about: &'static
 pub(crate) const DEFAULT_DATA_DIR: &str = "./steadfast-data";
 
 /// All settings, in the order in which they are shown.
-pub(crate) const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &ALL;
+
+/// Those that stand once.
+const SINGLE: &[Setting] = &[
     setting(
         "node.data_dir",
         &[],
@@ -238,13 +243,25 @@ pub(crate) const SETTINGS: &[Setting] = &[
 ];
 
 /// The setting with this key.
+/// Those and, behind them, those of every queue.
+const ALL: [Setting; SINGLE.len() + QUEUE_SETTINGS.as_flattened().len()] = {
+    let of_queues = QUEUE_SETTINGS.as_flattened();
+    let mut all = [SINGLE[0]; SINGLE.len() + QUEUE_SETTINGS.as_flattened().len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < SINGLE.len() { SINGLE[at] } else { of_queues[at - SINGLE.len()] };
+        at += 1;
+    }
+    all
+};
+
 pub(crate) fn find(key: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.key == key)
 }
 
 /// The environment's own name of a key.
 pub(crate) fn env_name(key: &str) -> String {
-    format!("STEADFAST_{}", key.replace('.', "__").to_ascii_uppercase())
+    format!("STEADFAST_{}", key.replace('.', "__").replace('-', "_").to_ascii_uppercase())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The checked configuration.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use steadfast_core::Address;
 use steadfast_core::message::AccountSid;
 use steadfast_gateway::{Network, PublicUrl};
-use steadfast_queue::RetryPolicy;
+use steadfast_queue::QueueSettings;
 use steadfast_queue::sealed::{KeyRing, Plain};
 use url::Url;
 
@@ -22,7 +23,8 @@ pub(crate) struct Config {
     pub(crate) twilio: Option<Twilio>,
     pub(crate) sends_per_second: u32,
     pub(crate) workers: Workers,
-    pub(crate) retry: RetryPolicy,
+    /// By queue.
+    pub(crate) queues: BTreeMap<&'static str, QueueSettings>,
     pub(crate) queue: Queue,
     pub(crate) bot: Bot,
     pub(crate) monitor: Monitor,

@@ -82,6 +82,18 @@ pub(crate) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String
     })
 }
 
+/// A rate: `80/1s`, or `80/1s burst 10`: how many, within how long, how many at once after a rest.
+pub(crate) fn rate(text: &str) -> Result<(u32, Duration, u32), String> {
+    let wrong = || format!("{text:?} is no rate; write for instance 80/1s, 3/60s or 80/1s burst 10");
+    let (often, burst) = match text.split_once("burst") {
+        Some((often, burst)) => (often, burst.trim().parse().map_err(|_| wrong())?),
+        None => (text, 1),
+    };
+    let (jobs, per) = often.split_once('/').ok_or_else(wrong)?;
+    let jobs = jobs.trim().parse().map_err(|_| wrong())?;
+    Ok((jobs, duration(per, 1_000)?, burst))
+}
+
 /// The entries of a comma-separated list, trimmed, empty ones left out.
 pub(crate) fn list(text: &str) -> Vec<&str> {
     text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect()

@@ -93,7 +93,6 @@ pub(crate) fn gateway(
         account_sids: account_sids(config),
         trusted_proxies: settings.trusted_proxies.clone(),
         unique_window_ms: ms(config.queue.dedup_window),
-        retry: Some(config.retry.clone()),
         limits: descriptors::fit(Limits { request_timeout: settings.request_timeout, ..Limits::default() }),
         ..GatewayConfig::default()
     };
@@ -144,7 +143,8 @@ pub(crate) fn bot(
     clock: SharedClock,
 ) -> Bot {
     let defaults = BotConfig::default();
-    let retried = |policy: JobPolicy| JobPolicy { retry: Some(config.retry.clone()), ..policy };
+    // As their queue says, so that a reload acts on those that wait.
+    let retried = |policy: JobPolicy| JobPolicy { retry: None, ..policy };
     let general = match config.gateway.rate_limit_per_minute {
         0 => Vec::new(),
         count => vec![Rule { count, window_ms: 60_000 }],
@@ -155,6 +155,7 @@ pub(crate) fn bot(
         LimitsConfig { general, checks, blocked: config.bot.blocked.clone(), ..LimitsConfig::default() };
     let bot = BotConfig {
         orders: retried(defaults.orders),
+        checks: retried(defaults.checks),
         replies: retried(defaults.replies),
         limits,
         pacing: PacingConfig {

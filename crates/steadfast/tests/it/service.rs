@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
+use steadfast_testkit::process::signal;
 use steadfast_testkit::{Node, wait_for};
 
 const WITHIN: Duration = Duration::from_secs(20);
@@ -105,4 +106,50 @@ async fn one_correlation_id_from_the_webhook_to_the_last_status_callback() -> an
     assert!(!node.log().contains(ACCOUNT), "the account is nobody's business");
     assert!(node.terminate().await?);
     fake.kill().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_queues_are_read_again_at_a_signal() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("steadfast.toml");
+    std::fs::write(&file, "[queues.whatsapp-replies]\nretry = \"1s\"\n")?;
+    let prelude = format!("cd '{}'", folder.path().display());
+    let node = Node::start_under(&prelude, binary(), &folder.path().join("data"), &[]).await?;
+    let client = client()?;
+    let monitor = node.running.monitor_url.clone();
+    let settings = async || -> anyhow::Result<Value> {
+        let url = monitor.join("queues/whatsapp-replies")?;
+        let body: Value = serde_json::from_str(&client.get(url).send().await?.text().await?)?;
+        Ok(body["settings"].clone())
+    };
+    assert_eq!(settings().await?["retry"]["delays_ms"], serde_json::json!([1_000]));
+    // A mistake anywhere changes nothing, and all of them are said.
+    std::fs::write(
+        &file,
+        "[queues.whatsapp-replies]\nretry = \"2s\"\nrate = \"often\"\n[queue]\nlease = \"1s\"\n",
+    )?;
+    signal(node.running.pid, "HUP").await?;
+    let said = |words: &'static str| {
+        let log = || node.log();
+        wait_for(WITHIN, move || {
+            let log = log();
+            async move { log.contains(words) }
+        })
+    };
+    assert!(said("nothing was changed").await, "{}", node.log());
+    for key in ["queues.whatsapp-replies.rate", "queue.lease"] {
+        assert!(node.log().contains(key), "{}", node.log());
+    }
+    assert_eq!(settings().await?["retry"]["delays_ms"], serde_json::json!([1_000]));
+    std::fs::write(&file, "[queues.whatsapp-replies]\nretry = \"2s,3s\"\nrate = \"80/1s\"\n")?;
+    signal(node.running.pid, "HUP").await?;
+    assert!(said("configuration read again").await, "{}", node.log());
+    let now = settings().await?;
+    assert_eq!(now["retry"]["delays_ms"], serde_json::json!([2_000, 3_000]));
+    assert_eq!(
+        (&now["rate"]["jobs"], &now["rate"]["per_ms"]),
+        (&serde_json::json!(80), &serde_json::json!(1_000))
+    );
+    assert!(node.terminate().await?);
+    Ok(())
 }
