@@ -87,6 +87,7 @@ async fn cycle(store: &LocalBackend, worker: WorkerId, batch: usize) -> Result<u
         lease: held.lease,
         verdict: Verdict::Complete,
         follow_ups: Vec::new(),
+        note: None,
     });
     Ok(store.settle(settle.collect()).await?.len() as u64)
 }

@@ -11,6 +11,8 @@ pub use memory::MemoryBackend;
 
 use crate::error::QueueError;
 use crate::job::{Job, JobId, NewJob};
+use crate::note::Note;
+use crate::schedule::{Schedule, ScheduleStats};
 use crate::settings::{Mode, QueueSettings};
 use crate::state::{State, Verdict};
 use async_trait::async_trait;
@@ -112,6 +114,17 @@ pub enum Rejection {
     /// Its queue name or kind is empty or too long.
     #[error("the queue name or kind is empty or longer than 64 bytes")]
     BadName,
+    /// What it says of batches cannot come true: it waits for itself, for too many, or has a group.
+    #[error(
+        "a callback waits for at most 1,000,000 jobs, is in no group and not, by any detour, in its own batch"
+    )]
+    BadBatch,
+    /// The callback that it names is not here, or is none.
+    #[error("no callback with the id of its batch is here: store that first")]
+    BatchUnknown,
+    /// The callback that it names waits no more.
+    #[error("the batch is over: its callback waits for no further jobs")]
+    BatchOver,
 }
 
 /// A request for jobs.
@@ -129,6 +142,22 @@ pub struct Reserve {
     pub wait: Duration,
     /// Take no suspects: the worker has others running.
     pub no_suspects: bool,
+}
+
+/// A lease to extend, and what its job has to say meanwhile.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Extend {
+    /// Proof of holding the job.
+    pub lease: Lease,
+    /// Its progress, and lines for its log.
+    pub note: Option<Note>,
+}
+
+impl From<Lease> for Extend {
+    /// With nothing to say.
+    fn from(lease: Lease) -> Self {
+        Self { lease, note: None }
+    }
 }
 
 /// What became of one extension.
@@ -152,6 +181,8 @@ pub struct Settle {
     pub verdict: Verdict,
     /// Jobs that come into being together with it, whatever the verdict. Their ids must be set or unique.
     pub follow_ups: Vec<NewJob>,
+    /// What the job said last: stored with the verdict.
+    pub note: Option<Note>,
 }
 
 /// What became of one settlement.
@@ -168,7 +199,7 @@ pub enum Settled {
 /// What housekeeping does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Sweep {
-    /// Makes due jobs available and buries expired ones.
+    /// Makes due jobs available, buries expired ones, and enqueues what comes by the clock.
     Promote,
     /// Takes back jobs whose lease ran out.
     Reclaim,
@@ -254,6 +285,23 @@ pub enum Control {
     /// Let the ids, and with them the unique keys, of these completed or cancelled jobs stop counting, whether the
     /// jobs are still kept or not. Unfinished and dead jobs are skipped: they still are that job.
     ReleaseKeys(Vec<JobId>),
+    /// Say how many jobs the batch of this callback has, if that was not known when it was enqueued. Saying it
+    /// again changes nothing; saying otherwise is refused (`skipped`).
+    Seal {
+        /// The callback.
+        id: JobId,
+        /// Its jobs, at most [`BATCH_JOBS_MAX`](crate::batch::BATCH_JOBS_MAX).
+        jobs: u32,
+    },
+    /// Put a schedule in place, under its name. The same one again changes nothing; another one takes its place
+    /// and begins anew from now. Beyond [`SCHEDULES_MAX`](crate::schedule::SCHEDULES_MAX) it is refused
+    /// (`skipped`).
+    ///
+    /// # Errors
+    /// [`QueueError::Schedule`] if it could never fire, or its job never be taken.
+    PutSchedule(Box<Schedule>),
+    /// Remove the schedule of this name. Jobs it has brought stay.
+    RemoveSchedule(String),
     /// Forget what matches, only final states or waiting ones, at most so many at a time.
     Purge {
         /// What.
@@ -283,6 +331,7 @@ impl Control {
             Self::Retry(ids) | Self::Cancel(ids) | Self::Discard(ids) | Self::ReleaseKeys(ids) => {
                 rules::check_batch(ids.len())
             }
+            Self::PutSchedule(schedule) => Ok(schedule.check()?),
             Self::Configure { settings, .. } => settings.check().map_err(QueueError::Settings),
             Self::Count(command) => command.check(),
             _ => Ok(()),
@@ -345,6 +394,8 @@ pub struct Stats {
     pub queues: BTreeMap<String, QueueStats>,
     /// The settings of those that have others than the default.
     pub settings: BTreeMap<String, QueueSettings>,
+    /// By name: jobs that come by the clock.
+    pub schedules: BTreeMap<String, ScheduleStats>,
     /// Bytes of the store on disk; 0 for `memory`.
     pub store_bytes: u64,
 }
@@ -381,8 +432,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug + 'static {
     /// a time unless they say otherwise.
     async fn reserve(&self, request: Reserve) -> Result<Vec<Reservation>, QueueError>;
 
-    /// Extends leases to `lease_ms` from now.
-    async fn extend(&self, leases: Vec<Lease>, lease_ms: u64) -> Result<Vec<Extended>, QueueError>;
+    /// Extends leases to `lease_ms` from now, and keeps what their jobs say. That survives the end of the process
+    /// when this returns, and a power cut from the next enqueue or settlement on. A lost lease says nothing.
+    async fn extend(&self, leases: Vec<Extend>, lease_ms: u64) -> Result<Vec<Extended>, QueueError>;
 
     /// Settles jobs, each in one step with its follow-ups.
     async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError>;

@@ -31,6 +31,9 @@ pub enum QueueError {
     /// Settings that cannot be kept to. Nothing was changed.
     #[error("the settings were not taken: {0}")]
     Settings(crate::settings::SettingsError),
+    /// A schedule that cannot be stored. Nothing was changed.
+    #[error("the schedule cannot be stored")]
+    Schedule(#[from] crate::schedule::ScheduleError),
     /// The queue is shut down.
     #[error("the queue is closed")]
     Closed,

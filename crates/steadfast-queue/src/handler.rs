@@ -2,8 +2,11 @@
 
 use crate::backend::Fence;
 use crate::job::{Job, NewJob};
+use crate::note::Progress;
 use crate::policy::Failure;
+use crate::worker::Notes;
 use async_trait::async_trait;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// What a handler gets besides the job.
@@ -16,6 +19,25 @@ pub struct JobContext {
     pub fence: Fence,
     /// Whether a failure of this attempt is final, by the schedule as it was when the job was handed out.
     pub last_attempt: bool,
+    pub(crate) notes: Arc<Notes>,
+}
+
+impl JobContext {
+    /// A context by itself, for tests of handlers: what is said in it goes nowhere.
+    pub fn new(cancel: CancellationToken, fence: Fence) -> Self {
+        Self { cancel, fence, last_attempt: false, notes: Notes::new(None) }
+    }
+
+    /// Says how far the job is: stored within a second or with the verdict, the latest alone. Does not wait.
+    pub fn progress(&self, progress: Progress) {
+        self.notes.progress(progress);
+    }
+
+    /// Adds a line to the job's log, which operators see, so nothing private: stored within a second or with the
+    /// verdict. Does not wait. Bounded: see [`crate::note`].
+    pub fn log(&self, text: impl AsRef<str>) {
+        self.notes.log(text.as_ref());
+    }
 }
 
 /// What a handler says.

@@ -1,5 +1,7 @@
 //! The job: what a queue holds.
 
+use crate::batch::{Awaited, WaitsFor};
+use crate::note::{LogLine, Progress};
 use crate::policy::RetryPolicy;
 use crate::state::State;
 use bytes::Bytes;
@@ -34,6 +36,11 @@ impl JobId {
     /// The id of the follow-up that `step` of `parent` makes.
     pub fn of_follow_up(parent: JobId, step: &str) -> Self {
         Self::hashed(b"follow-up", &parent.0, step.as_bytes())
+    }
+
+    /// The id of the job that stands for the time `at_ms` of a schedule.
+    pub fn of_schedule(name: &str, at_ms: i64) -> Self {
+        Self::hashed(b"schedule", name.as_bytes(), &at_ms.to_be_bytes())
     }
 
     fn hashed(domain: &[u8], first: &[u8], second: &[u8]) -> Self {
@@ -164,6 +171,11 @@ pub struct NewJob {
     pub ttl_ms: Option<u64>,
     /// The job it follows.
     pub parent: Option<JobId>,
+    /// The callback that waits for it, which must be there already, or come in the same settlement.
+    pub batch: Option<JobId>,
+    /// Makes it a callback: it waits until jobs of its batch are over, and then for its time if that has not come.
+    /// A callback has no group.
+    pub waits_for: Option<WaitsFor>,
     /// The id that follows the work through all its jobs and logs.
     pub correlation_id: String,
     /// Anything else worth keeping, small.
@@ -188,6 +200,8 @@ impl NewJob {
             timeout_ms: 30_000,
             ttl_ms: None,
             parent: None,
+            batch: None,
+            waits_for: None,
             correlation_id: String::new(),
             metadata: BTreeMap::new(),
         }
@@ -240,12 +254,20 @@ pub struct Job {
     pub expires_ms: Option<i64>,
     /// The job it follows.
     pub parent: Option<JobId>,
+    /// The callback of the batch that it is in.
+    pub batch: Option<JobId>,
+    /// If it is a callback, how far its batch is. While that waits, the job is scheduled without a time.
+    pub waits_for: Option<Awaited>,
     /// The id that follows the work.
     pub correlation_id: String,
     /// Anything else worth keeping.
     pub metadata: BTreeMap<String, String>,
     /// Its failed attempts, oldest first, at most [`HISTORY_MAX`].
     pub history: Vec<AttemptRecord>,
+    /// How far it said it was when it last said so.
+    pub progress: Option<Progress>,
+    /// What it has logged, oldest first, at most [`LOG_LINES_MAX`](crate::note::LOG_LINES_MAX) lines.
+    pub log: Vec<LogLine>,
 }
 
 impl fmt::Debug for NewJob {
@@ -260,6 +282,8 @@ impl fmt::Debug for NewJob {
             .field("unique", &self.unique.is_some())
             .field("group", &self.group)
             .field("parent", &self.parent)
+            .field("batch", &self.batch)
+            .field("waits_for", &self.waits_for)
             .field("correlation_id", &self.correlation_id)
             .finish_non_exhaustive()
     }

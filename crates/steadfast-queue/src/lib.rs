@@ -6,13 +6,17 @@
 #![warn(missing_docs)]
 
 pub mod backend;
+pub mod batch;
+pub mod cron;
 pub mod error;
 pub mod handler;
 pub mod job;
 pub mod maintenance;
 pub mod metrics;
+pub mod note;
 pub mod policy;
 pub mod rate;
+pub mod schedule;
 #[cfg(feature = "encryption")]
 pub mod sealed;
 pub mod settings;
@@ -22,9 +26,11 @@ pub mod typed;
 pub mod worker;
 
 pub use backend::Backend;
+pub use batch::WaitsFor;
 pub use error::QueueError;
 pub use job::{GroupKey, Job, JobId, NewJob, Priority, Unique};
 pub use policy::RetryPolicy;
 pub use rate::Rate;
+pub use schedule::Schedule;
 pub use settings::{Mode, QueueSettings};
 pub use state::State;

@@ -19,8 +19,9 @@
 //! bound to it. It does not keep them from whoever can read the memory of the process, or has the keys. It does
 //! not notice a job that was removed, or an old state of the file put back.
 //!
-//! Not encrypted: queue, kind, times, state, counts, the id (a hash of queue and unique key, or of parent and
-//! step), the group key (a hash), metadata, the correlation id, and the words and messages of failures. The
+//! Not encrypted: the payloads of schedules (with [`Plain::Refuse`] there can be none), queue, kind, times, state, counts, the id (a hash of queue and unique key, or of parent and
+//! step), the group key (a hash), metadata, the correlation id, and the words and messages of failures,
+//! what jobs say of their progress and log. The
 //! size of a payload can be seen. Put nothing private into those.
 //!
 //! # Keys that are missing, payloads that are not what they were
@@ -45,12 +46,13 @@ pub use envelope::{CODEC_SEALED, OVERHEAD_BYTES_MAX, SEALABLE_BYTES_MAX};
 pub use keys::{KEY_BYTES, KEY_ID_BYTES_MAX, KEYS_MAX, KeyError, KeyRing, SealKey};
 
 use crate::backend::{
-    Backend, Control, Controlled, Enqueued, Extended, Filter, Lease, Page, Rejection, Reservation, Reserve,
+    Backend, Control, Controlled, Enqueued, Extend, Extended, Filter, Page, Rejection, Reservation, Reserve,
     Settle, Settled, Stats, Status, Sweep, Swept,
 };
 use crate::error::QueueError;
 use crate::job::{Job, JobId, NewJob, PAYLOAD_BYTES_MAX};
 use crate::policy::Failure;
+use crate::schedule::ScheduleError;
 use crate::state::Verdict;
 use async_trait::async_trait;
 use envelope::{Owner, Unopened};
@@ -227,6 +229,7 @@ impl<B: Backend + ?Sized> Backend for Sealed<B> {
                         lease: held.lease,
                         verdict: verdict(&why),
                         follow_ups: Vec::new(),
+                        note: None,
                     });
                 }
             }
@@ -236,7 +239,7 @@ impl<B: Backend + ?Sized> Backend for Sealed<B> {
         Ok(readable)
     }
 
-    async fn extend(&self, leases: Vec<Lease>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
+    async fn extend(&self, leases: Vec<Extend>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
         self.inner.extend(leases, lease_ms).await
     }
 
@@ -276,7 +279,11 @@ impl<B: Backend + ?Sized> Backend for Sealed<B> {
         Ok(page)
     }
 
+    /// The payload of a schedule stays plain: each of its jobs has an id of its own, to which it would be bound.
     async fn control(&self, command: Control) -> Result<Controlled, QueueError> {
+        if matches!(command, Control::PutSchedule(_)) && self.plain == Plain::Refuse {
+            return Err(ScheduleError::Plain.into());
+        }
         self.inner.control(command).await
     }
 

@@ -155,12 +155,21 @@ impl TestQueue {
         let id = held.job.id;
         let (interrupt, end) = self.attempt(lane, &held).await;
         if let Some(decision) = decide(&held.job, interrupt, end) {
-            let settle =
-                Settle { lease: held.lease, verdict: decision.verdict, follow_ups: decision.follow_ups };
+            let settle = Settle {
+                lease: held.lease,
+                verdict: decision.verdict,
+                follow_ups: decision.follow_ups,
+                note: None,
+            };
             if let Settled::FollowUpRejected(rejection) = self.settle(settle).await {
                 let instead = after_rejection(rejection, Duration::from_secs(5));
-                self.settle(Settle { lease: held.lease, verdict: instead.verdict, follow_ups: Vec::new() })
-                    .await;
+                self.settle(Settle {
+                    lease: held.lease,
+                    verdict: instead.verdict,
+                    follow_ups: Vec::new(),
+                    note: None,
+                })
+                .await;
             }
         }
         Some(id)
@@ -258,11 +267,8 @@ impl TestQueue {
 
     async fn attempt(&self, lane: &Lane, held: &Reservation) -> (Option<Interrupt>, End) {
         let handler: &Arc<dyn Handler> = lane.handlers.get(&held.job.kind).unwrap_or(&lane.fallback);
-        let context = JobContext {
-            cancel: CancellationToken::new(),
-            fence: held.lease.fence,
-            last_attempt: held.last_attempt,
-        };
+        let mut context = JobContext::new(CancellationToken::new(), held.lease.fence);
+        context.last_attempt = held.last_attempt;
         let attempt = AssertUnwindSafe(handler.run(&held.job, &context)).catch_unwind();
         match tokio::time::timeout(Duration::from_millis(held.job.timeout_ms), attempt).await {
             Ok(Ok(outcome)) => (None, End::Said(outcome)),

@@ -20,6 +20,7 @@ mod fetch;
 mod gate;
 mod handle;
 mod lane;
+mod notes;
 mod renew;
 mod report;
 mod settle;
@@ -30,6 +31,7 @@ mod verdict;
 pub use config::{CONCURRENCY_MAX, LEASE_MS_MIN, WorkerConfig};
 pub use gate::RunGate;
 pub use handle::{WorkerHandle, WorkerStatus};
+pub(crate) use notes::Notes;
 pub use report::{JobObserver, JobOutcome, JobReport};
 
 pub(crate) use backoff::spread;
@@ -85,6 +87,7 @@ impl Worker {
             slots: Arc::new(Slots::new(config.concurrency)),
             table: Arc::new(Table::default()),
             gate: RunGate::new(),
+            news: Arc::default(),
             observer: None,
             config,
         };
@@ -149,6 +152,7 @@ impl Worker {
         let settler = Settler { shared: Arc::clone(&shared), abort: abort.clone() };
         let settled = service.spawn(settler.run(receiver));
         service.spawn(renew::run(Arc::clone(&shared), drained.clone()));
+        service.spawn(notes::run(Arc::clone(&shared), drained.clone()));
         if let Some(adaptive) = shared.adaptive.clone() {
             service.spawn(adaptive::run(Arc::clone(&shared), adaptive, stop.child_token()));
         }

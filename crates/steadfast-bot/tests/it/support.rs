@@ -250,11 +250,7 @@ pub(crate) fn account() -> AccountSid {
 }
 
 pub(crate) fn context() -> JobContext {
-    JobContext {
-        cancel: CancellationToken::new(),
-        fence: Fence { epoch: 1, counter: 1 },
-        last_attempt: false,
-    }
+    JobContext::new(CancellationToken::new(), Fence { epoch: 1, counter: 1 })
 }
 
 /// The job that the gateway makes of a message.
@@ -292,7 +288,11 @@ pub(crate) fn accepted_job(new: &NewJob) -> Job {
         parent: new.parent,
         correlation_id: new.correlation_id.clone(),
         metadata: new.metadata.clone(),
+        batch: None,
+        waits_for: None,
         history: Vec::new(),
+        progress: None,
+        log: Vec::new(),
     }
 }
 

@@ -14,7 +14,7 @@ use steadfast_gateway::signature::{Secrets, sign};
 use steadfast_gateway::{Gateway, GatewayConfig, HealthReport, Limits, Secret, form};
 use steadfast_queue::backend::memory::MemoryBackend;
 use steadfast_queue::backend::{
-    Control, Controlled, Enqueued, Extended, Filter, Lease, Page, Reservation, Reserve, Settle, Settled,
+    Control, Controlled, Enqueued, Extend, Extended, Filter, Page, Reservation, Reserve, Settle, Settled,
     Stats, Status, Sweep, Swept,
 };
 use steadfast_queue::{Backend, Job, JobId, NewJob, QueueError};
@@ -171,7 +171,7 @@ impl Backend for Queue {
     async fn reserve(&self, request: Reserve) -> Result<Vec<Reservation>, QueueError> {
         self.inner.reserve(request).await
     }
-    async fn extend(&self, leases: Vec<Lease>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
+    async fn extend(&self, leases: Vec<Extend>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
         self.inner.extend(leases, lease_ms).await
     }
     async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError> {

@@ -50,12 +50,13 @@ async fn a_running_job_is_told_to_stop() {
     let answer = curl_post(world.addr, &format!("/jobs/{id}/cancel"), "").await;
     assert_eq!((answer.status, &answer.json()["state"]), (200, &json!("running")));
     assert!(answer.json()["note"].as_str().expect("a note").contains("heartbeat"));
-    let told = world.queue.extend(vec![held[0].lease], 30_000).await.expect("extended");
+    let told = world.queue.extend(vec![held[0].lease.into()], 30_000).await.expect("extended");
     assert_eq!(told, [steadfast_queue::backend::Extended::Held { cancel: true }]);
     let settle = steadfast_queue::backend::Settle {
         lease: held[0].lease,
         verdict: Verdict::Complete,
         follow_ups: vec![],
+        note: None,
     };
     world.queue.settle(vec![settle]).await.expect("settled");
     assert!(world.queue.status(vec![id]).await.expect("status")[0].state.is_none_or(State::is_final));

@@ -12,7 +12,7 @@ use steadfast_monitor::hooks::{HealthProbe, ScaleError, ScaleHook, WebhookLog, W
 use steadfast_monitor::{Monitor, MonitorConfig, MonitorDeps, recorder_builder};
 use steadfast_queue::backend::memory::MemoryBackend;
 use steadfast_queue::backend::{
-    Control, Controlled, Enqueued, Extended, Filter, Lease, Page, Reservation, Reserve, Settle, Settled,
+    Control, Controlled, Enqueued, Extend, Extended, Filter, Page, Reservation, Reserve, Settle, Settled,
     Stats, Status, Sweep, Swept, WorkerId,
 };
 use steadfast_queue::policy::Failure;
@@ -74,7 +74,7 @@ impl Backend for Faulty {
     async fn reserve(&self, request: Reserve) -> Result<Vec<Reservation>, QueueError> {
         self.inner.reserve(request).await
     }
-    async fn extend(&self, leases: Vec<Lease>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
+    async fn extend(&self, leases: Vec<Extend>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
         self.inner.extend(leases, lease_ms).await
     }
     async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError> {
@@ -276,6 +276,7 @@ impl World {
             lease: held.lease,
             verdict: verdict.clone(),
             follow_ups: Vec::new(),
+            note: None,
         };
         let settlements: Vec<_> = reserved.iter().map(settle).collect();
         self.queue.inner.settle(settlements).await.expect("settled").len()

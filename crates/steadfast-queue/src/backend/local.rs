@@ -30,11 +30,12 @@ pub use options::{Bounds, Faults, LocalOptions, OpenError};
 
 use crate::backend::rules::{WAIT_MAX, check_batch, is_name};
 use crate::backend::{
-    BATCH_MAX, Backend, Control, Controlled, Enqueued, Extended, Filter, Lease, Page, QueueStats,
+    BATCH_MAX, Backend, Control, Controlled, Enqueued, Extend, Extended, Filter, Page, QueueStats,
     Reservation, Reserve, Settle, Settled, Stats, Status, Sweep, Swept,
 };
 use crate::error::QueueError;
 use crate::job::{Job, JobId, NewJob};
+use crate::schedule::Planned;
 use crate::settings::{Mode, QueueSettings};
 use async_trait::async_trait;
 use read::{Readers, View};
@@ -204,7 +205,7 @@ impl LocalBackend {
         if let Control::Purge { filter, limit } = command {
             return self.purge(filter, limit, true).await;
         }
-        match write_of(command) {
+        match write_of(command, self.clock.now_ms()) {
             Some(write) => self.command(Write::Count(Box::new(write))).await,
             None => Err(mixed_up()),
         }
@@ -246,7 +247,7 @@ impl fmt::Debug for LocalBackend {
 }
 
 /// The write that carries a command out in one step.
-fn write_of(command: Control) -> Option<Write> {
+fn write_of(command: Control, now_ms: i64) -> Option<Write> {
     Some(match command {
         Control::Pause(queue) => Write::SetMode { queue, mode: Mode::Paused },
         Control::Drain(queue) => Write::SetMode { queue, mode: Mode::Draining },
@@ -256,6 +257,12 @@ fn write_of(command: Control) -> Option<Write> {
         Control::Cancel(ids) => Write::Cancel(ids),
         Control::Discard(ids) => Write::Discard(ids),
         Control::ReleaseKeys(ids) => Write::ReleaseKeys(ids),
+        Control::Seal { id, jobs } => Write::Seal { id, jobs },
+        // One that passed the check.
+        Control::PutSchedule(schedule) => {
+            Write::PutSchedule(Box::new(Planned::new(*schedule, now_ms, None).ok()?))
+        }
+        Control::RemoveSchedule(name) => Write::RemoveSchedule(name),
         Control::Purge { .. } | Control::Count(_) => return None,
     })
 }
@@ -301,10 +308,21 @@ impl Backend for LocalBackend {
         }
     }
 
-    async fn extend(&self, leases: Vec<Lease>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
+    async fn extend(&self, leases: Vec<Extend>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
         check_batch(leases.len())?;
+        let (mut plain, mut notes) = (Vec::with_capacity(leases.len()), Vec::new());
+        for Extend { lease, note } in leases {
+            plain.push(lease);
+            notes.extend(note.filter(|note| !note.is_empty()).map(|note| (lease, note)));
+        }
         let (reply, answer) = oneshot::channel();
-        self.call(Call::Extend { leases, lease_ms, reply }, answer).await
+        let extended = self.call(Call::Extend { leases: plain, lease_ms, reply }, answer);
+        if notes.is_empty() {
+            return extended.await;
+        }
+        // What they say first: a settlement that is asked meanwhile comes after it.
+        let (noted, extended) = tokio::join!(self.command(Write::Note(notes)), extended);
+        noted.and(extended)
     }
 
     async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError> {
@@ -365,7 +383,7 @@ impl Backend for LocalBackend {
         match command {
             Control::Purge { filter, limit } => self.purge(filter, limit, false).await,
             Control::Count(command) => self.count(*command).await,
-            command => match write_of(command) {
+            command => match write_of(command, self.clock.now_ms()) {
                 Some(write) => self.command(write).await,
                 None => Err(mixed_up()),
             },
@@ -373,14 +391,15 @@ impl Backend for LocalBackend {
     }
 
     async fn stats(&self) -> Result<Stats, QueueError> {
-        let (queues, settings) = {
+        let (queues, settings, schedules) = {
             let live = self.shared.look();
             let counts =
                 |queue: &live::Queue| QueueStats { oldest_ms: queue.oldest_ms(), ..queue.stats.clone() };
             let queues = live.queues.values().map(|queue| (queue.name.clone(), counts(queue))).collect();
             let own = live.queues.values().filter(|queue| queue.flow.settings != QueueSettings::default());
             let settings = own.map(|queue| (queue.name.clone(), queue.flow.settings.clone())).collect();
-            (queues, settings)
+            let schedules = live.schedules.iter().map(|(name, planned)| (name.clone(), planned.stats()));
+            (queues, settings, schedules.collect())
         };
         let mut store_bytes = 0;
         for suffix in ["", "-wal"] {
@@ -388,6 +407,6 @@ impl Backend for LocalBackend {
             file.push(suffix);
             store_bytes += tokio::fs::metadata(file).await.map_or(0, |found| found.len());
         }
-        Ok(Stats { queues, settings, store_bytes })
+        Ok(Stats { queues, settings, schedules, store_bytes })
     }
 }

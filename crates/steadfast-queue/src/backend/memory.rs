@@ -1,15 +1,17 @@
 //! A back-end without a disk: the reference model. Nothing here is fast or clever; everything is meant to
 //! be obviously right, so that other back-ends can be held against it. What it holds dies with it.
 
+mod batch;
 mod control;
 mod flow;
 mod model;
 mod ops;
+mod schedules;
 
 use crate::backend::rules::{Limits, Retention, WAIT_MAX, check_batch};
 use crate::backend::wall::{self, Wall};
 use crate::backend::{
-    BATCH_MAX, Backend, Control, Controlled, Enqueued, Extended, Filter, Lease, Page, Reservation, Reserve,
+    BATCH_MAX, Backend, Control, Controlled, Enqueued, Extend, Extended, Filter, Page, Reservation, Reserve,
     Settle, Settled, Stats, Status, Sweep, Swept,
 };
 use crate::error::QueueError;
@@ -119,7 +121,7 @@ impl Backend for MemoryBackend {
         }
     }
 
-    async fn extend(&self, leases: Vec<Lease>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
+    async fn extend(&self, leases: Vec<Extend>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
         check_batch(leases.len())?;
         let mut model = self.model();
         Ok(leases.iter().map(|lease| model.extend(lease, lease_ms)).collect())

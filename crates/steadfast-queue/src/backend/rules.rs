@@ -1,12 +1,14 @@
 //! What every back-end must decide alike: bounds, admission, turns, history. Pure.
 
-use crate::backend::{BATCH_MAX, Filter, Rejection};
+use crate::backend::{BATCH_MAX, Controlled, Filter, Rejection};
+use crate::batch::Sealed;
 use crate::error::QueueError;
 use crate::job::{
-    AttemptRecord, HISTORY_MAX, Job, NAME_BYTES_MAX, NewJob, PAYLOAD_BYTES_MAX, UNIQUE_WINDOW_MS,
+    AttemptRecord, HISTORY_MAX, Job, JobId, NAME_BYTES_MAX, NewJob, PAYLOAD_BYTES_MAX, UNIQUE_WINDOW_MS,
     UNIQUE_WINDOW_MS_MAX,
 };
 use crate::policy::Failure;
+use crate::state::State;
 use std::time::Duration;
 
 /// The most bytes of correlation id, metadata and retry schedule together.
@@ -85,6 +87,25 @@ pub fn check_shape(job: &NewJob) -> Result<(), Rejection> {
         return Err(Rejection::TooLarge { bytes: extras, max: EXTRAS_BYTES_MAX });
     }
     Ok(())
+}
+
+/// Whether what `job`, which has the id `id`, says of batches can come true, seen by itself.
+pub(crate) fn check_batch_shape(job: &NewJob, id: JobId) -> Result<(), Rejection> {
+    if crate::batch::is_sound(job, id) { Ok(()) } else { Err(Rejection::BadBatch) }
+}
+
+/// The state in which `job` begins.
+pub(crate) const fn first_state(job: &NewJob) -> State {
+    if job.delay_ms == 0 && job.waits_for.is_none() { State::Available } else { State::Scheduled }
+}
+
+/// What sealing a batch did.
+pub(crate) const fn sealed(sealed: Sealed) -> Controlled {
+    match sealed {
+        Sealed::Now => Controlled { affected: 1, skipped: 0 },
+        Sealed::Before => Controlled { affected: 0, skipped: 0 },
+        Sealed::Refused => Controlled { affected: 0, skipped: 1 },
+    }
 }
 
 /// Whether a queue with so many waiting jobs and stored bytes takes one more.

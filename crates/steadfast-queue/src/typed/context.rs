@@ -3,6 +3,7 @@
 use crate::backend::Fence;
 use crate::handler::JobContext;
 use crate::job::{Job, JobId};
+use crate::note::Progress;
 use crate::typed::draft::Draft;
 use crate::typed::error::JobError;
 use std::fmt;
@@ -71,6 +72,16 @@ impl Context {
     /// not is dropped a moment later.
     pub async fn cancelled(&self) {
         self.inner.run.cancel.cancelled().await;
+    }
+
+    /// Says how far the job is; see [`JobContext::progress`].
+    pub fn progress(&self, progress: Progress) {
+        self.inner.run.progress(progress);
+    }
+
+    /// Adds a line to the job's log; see [`JobContext::log`].
+    pub fn log(&self, text: impl AsRef<str>) {
+        self.inner.run.log(text);
     }
 
     /// The context as the untyped handlers get it.

@@ -73,6 +73,17 @@ pub enum PushError {
         #[source]
         source: Rejection,
     },
+    /// The batch that it names takes no job, or it could never run as a callback.
+    #[error(
+        "job {kind:?} does not fit its batch: store the callback first, and all its jobs before it is met"
+    )]
+    Batch {
+        /// The job's kind.
+        kind: String,
+        /// Why.
+        #[source]
+        source: Rejection,
+    },
     /// More callers wait for the store than may.
     #[error("the queue's store is busier than it can be: back off and try again")]
     Busy {
@@ -118,6 +129,9 @@ impl PushError {
             Rejection::Draining => Self::Draining { queue, source },
             Rejection::TooLarge { .. } => Self::TooLarge { kind, source },
             Rejection::BadName => Self::BadName { source },
+            Rejection::BadBatch | Rejection::BatchUnknown | Rejection::BatchOver => {
+                Self::Batch { kind, source }
+            }
         }
     }
 }
@@ -128,9 +142,10 @@ impl From<QueueError> for PushError {
             QueueError::Closed => Self::Closed,
             QueueError::Overloaded { .. } => Self::Busy { source },
             QueueError::Unavailable { .. } => Self::Unavailable { source },
-            QueueError::TooMany { .. } | QueueError::Inconsistent { .. } | QueueError::Settings(_) => {
-                Self::Store { source }
-            }
+            QueueError::TooMany { .. }
+            | QueueError::Inconsistent { .. }
+            | QueueError::Settings(_)
+            | QueueError::Schedule(_) => Self::Store { source },
         }
     }
 }

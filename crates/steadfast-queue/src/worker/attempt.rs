@@ -9,6 +9,7 @@ use crate::worker::verdict::{End, Interrupt, panic_message};
 use futures::FutureExt as _;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs `handler` on `job` until it ends, or until its token has fired and its grace is over.
@@ -21,7 +22,8 @@ pub(crate) async fn run(
 ) -> (Option<Interrupt>, End) {
     // A child: a handler that fires its own token tells nobody but itself.
     let (cancel, last_attempt) = (held.stop.child_token(), held.last_attempt);
-    let context = JobContext { cancel, fence: held.lease.fence, last_attempt };
+    let notes = Arc::clone(&held.notes);
+    let context = JobContext { cancel, fence: held.lease.fence, last_attempt, notes };
     let attempt = async { handler.run(job, &context).await };
     let mut attempt = Box::pin(AssertUnwindSafe(attempt).catch_unwind());
     let interrupt = tokio::select! {

@@ -8,6 +8,7 @@ use crate::worker::adaptive::Adaptive;
 use crate::worker::attempt;
 use crate::worker::config::WorkerConfig;
 use crate::worker::gate::{Pass, RunGate};
+use crate::worker::notes::Notes;
 use crate::worker::report::{JobObserver, JobOutcome, JobReport};
 use crate::worker::slots::Slots;
 use crate::worker::table::{Held, Stop, Table};
@@ -17,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use steadfast_clock::SharedClock;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) slots: Arc<Slots>,
     pub(crate) table: Arc<Table>,
     pub(crate) gate: RunGate,
+    /// A job has said something.
+    pub(crate) news: Arc<Notify>,
     pub(crate) adaptive: Option<Arc<Adaptive>>,
     pub(crate) observer: Option<Arc<dyn JobObserver>>,
 }
@@ -140,7 +143,8 @@ impl Lane {
     /// Notes a reservation. A lease of ours on the same job that is still in the table is lost: its
     /// attempt is told so, and the new one starts when it is gone.
     pub(crate) fn take(&self, reservation: Reservation, expires: Instant) -> Taken {
-        let held = Held::new(reservation.lease, reservation.last_attempt, expires);
+        let notes = Notes::new(Some(Arc::clone(&self.shared.news)));
+        let held = Held::new(reservation.lease, reservation.last_attempt, expires, notes);
         let earlier = self.shared.table.insert(&held);
         if let Some(earlier) = &earlier {
             earlier.stop_for(Stop::LeaseLost);
@@ -187,7 +191,7 @@ impl Lane {
             ran,
         };
         let Decision { verdict, follow_ups, .. } = decision;
-        let settle = Settle { lease: held.lease, verdict, follow_ups };
+        let settle = Settle { lease: held.lease, verdict, follow_ups, note: held.notes.take() };
         Finished { held, settle, report, uncertain: false, refusals: 0, _pass: pass }
     }
 }

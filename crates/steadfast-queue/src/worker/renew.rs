@@ -1,6 +1,6 @@
 //! Keeps the leases of all running jobs, and tells a job when it has lost its own.
 
-use crate::backend::{BATCH_MAX, Extended};
+use crate::backend::{BATCH_MAX, Extend, Extended};
 use crate::error::QueueError;
 use crate::metrics;
 use crate::worker::backoff::spread;
@@ -80,13 +80,26 @@ async fn extend_all(shared: &Shared, held: &[Arc<Held>]) -> Option<QueueError> {
 pub(crate) async fn extend(shared: &Shared, held: &[Arc<Held>]) -> Result<(), QueueError> {
     let config = &shared.config;
     let sent = Instant::now();
-    let leases: Vec<_> = held.iter().map(|held| held.lease).collect();
+    let leases: Vec<_> =
+        held.iter().map(|held| Extend { lease: held.lease, note: held.notes.take() }).collect();
+    let said: Vec<_> = leases.iter().map(|extend| extend.note.clone()).collect();
     // Never so long that a lease could run out unnoticed behind a silent store.
     let timeout = config.call_timeout.min(until_first_expiry(held)).max(Duration::from_millis(1));
-    let answers = bounded("extend", timeout, shared.backend.extend(leases, config.lease_ms)).await?;
-    if answers.len() != held.len() {
-        return Err(miscounted("extend", held.len(), answers.len()));
-    }
+    let answers = bounded("extend", timeout, shared.backend.extend(leases, config.lease_ms)).await;
+    let answers = answers.and_then(|answers| match answers.len() == held.len() {
+        true => Ok(answers),
+        false => Err(miscounted("extend", held.len(), answers.len())),
+    });
+    let answers = match answers {
+        Ok(answers) => answers,
+        Err(error) => {
+            // Said again with the next call: a line may come twice, and none is lost.
+            for (held, note) in held.iter().zip(said) {
+                note.into_iter().for_each(|note| held.notes.give_back(note));
+            }
+            return Err(error);
+        }
+    };
     for (held, answer) in held.iter().zip(answers) {
         match answer {
             Extended::Held { cancel } => {

@@ -2,6 +2,7 @@
 
 use crate::backend::Lease;
 use crate::job::JobId;
+use crate::worker::notes::Notes;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -29,6 +30,8 @@ pub(crate) struct Held {
     pub(crate) stop: CancellationToken,
     /// Fires when the handler's future is no more.
     pub(crate) gone: CancellationToken,
+    /// What the job says.
+    pub(crate) notes: Arc<Notes>,
     facts: Mutex<Facts>,
 }
 
@@ -40,13 +43,14 @@ struct Facts {
 }
 
 impl Held {
-    pub(crate) fn new(lease: Lease, last_attempt: bool, expires: Instant) -> Arc<Self> {
+    pub(crate) fn new(lease: Lease, last_attempt: bool, expires: Instant, notes: Arc<Notes>) -> Arc<Self> {
         Arc::new(Self {
             lease,
             last_attempt,
             since: Instant::now(),
             stop: CancellationToken::new(),
             gone: CancellationToken::new(),
+            notes,
             facts: Mutex::new(Facts { expires, ended: false, stop: None }),
         })
     }
@@ -139,7 +143,7 @@ mod tests {
 
     fn held(id: JobId, counter: u64) -> Arc<Held> {
         let lease = Lease { id, fence: Fence { epoch: 1, counter }, worker: WorkerId::fresh() };
-        Held::new(lease, false, Instant::now())
+        Held::new(lease, false, Instant::now(), Notes::new(None))
     }
 
     #[tokio::test]

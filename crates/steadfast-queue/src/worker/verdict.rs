@@ -121,7 +121,11 @@ pub(crate) fn after_rejection(rejection: Rejection, wait: Duration) -> Decision 
         Rejection::QueueFull { .. } | Rejection::BytesFull { .. } | Rejection::Draining => {
             Decision::snooze(wait)
         }
-        Rejection::TooLarge { .. } | Rejection::BadName => {
+        Rejection::TooLarge { .. }
+        | Rejection::BadName
+        | Rejection::BadBatch
+        | Rejection::BatchUnknown
+        | Rejection::BatchOver => {
             let failure = Failure::new("follow_up_rejected", format!("a job that follows it: {rejection}"));
             Decision::plain(Verdict::Dead { failure })
         }

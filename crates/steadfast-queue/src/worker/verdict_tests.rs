@@ -27,7 +27,11 @@ fn job() -> Job {
         parent: None,
         correlation_id: "c-1".into(),
         metadata: BTreeMap::new(),
+        batch: None,
+        waits_for: None,
         history: Vec::new(),
+        progress: None,
+        log: Vec::new(),
     }
 }
 

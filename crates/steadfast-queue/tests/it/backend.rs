@@ -2,10 +2,12 @@
 //! and the durable one held against the reference model. Numbers in test names are those of the fault
 //! scenarios listed in the crate's README.
 
+mod batches;
 mod bounds;
 mod concurrency;
 mod control;
 mod corrupt;
+mod crashes;
 mod flow_rig;
 mod groups;
 mod held_groups;
@@ -15,10 +17,12 @@ mod listing;
 mod model;
 
 mod modes;
+mod notes;
 mod order;
 mod rates;
 mod restart;
 mod rig;
+mod schedules;
 mod sealed;
 mod settings;
 mod settling;

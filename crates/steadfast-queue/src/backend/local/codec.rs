@@ -3,8 +3,12 @@
 //! Every blob begins with a version. Unknown versions and damage are errors, never panics: the job that
 //! has such a blob is buried, its neighbours go on.
 
+mod schedule;
+
 use crate::job::{AttemptRecord, Job, JobId};
+use crate::note::{LogLine, Progress, Said};
 use crate::policy::{RETRIES_MAX, RetryPolicy};
+pub(super) use schedule::{decode_schedule, encode_schedule};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,21 +51,9 @@ pub(super) fn encode_head(job: &Job) -> Vec<u8> {
             out.extend_from_slice(&parent.0);
         }
     }
-    match &job.retry {
-        None => out.push(0),
-        Some(retry) => {
-            out.push(1);
-            out.extend_from_slice(&retry.jitter.to_bits().to_be_bytes());
-            put_number(&mut out, retry.delays_ms.len() as u64);
-            retry.delays_ms.iter().for_each(|&delay_ms| put_number(&mut out, delay_ms));
-        }
-    }
+    put_retry(&mut out, job.retry.as_ref());
     put_text(&mut out, &job.correlation_id);
-    put_number(&mut out, job.metadata.len() as u64);
-    for (key, value) in &job.metadata {
-        put_text(&mut out, key);
-        put_text(&mut out, value);
-    }
+    put_metadata(&mut out, &job.metadata);
     out
 }
 
@@ -75,19 +67,9 @@ pub(super) fn decode_head(blob: &[u8]) -> Result<Head, CodecError> {
         1 => Some(JobId(from.array()?)),
         _ => return Err(CodecError::Impossible),
     };
-    let retry = match from.byte()? {
-        0 => None,
-        1 => {
-            let jitter = f64::from_bits(u64::from_be_bytes(from.array()?));
-            let entries = from.count(RETRIES_MAX_STORED)?;
-            let delays_ms = (0..entries).map(|_| from.number()).collect::<Result<Arc<[u64]>, _>>()?;
-            Some(RetryPolicy { delays_ms, jitter })
-        }
-        _ => return Err(CodecError::Impossible),
-    };
+    let retry = from.retry()?;
     let correlation_id = from.text()?;
-    let pairs = from.count(blob.len())?;
-    let metadata = (0..pairs).map(|_| Ok((from.text()?, from.text()?))).collect::<Result<_, CodecError>>()?;
+    let metadata = from.metadata()?;
     Ok(Head { kind, codec, timeout_ms, parent, retry, correlation_id, metadata })
 }
 
@@ -122,6 +104,47 @@ pub(super) fn decode_history(blob: Option<&[u8]>) -> Result<Vec<AttemptRecord>, 
         .collect()
 }
 
+pub(super) fn encode_said(said: &Said) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    match &said.progress {
+        None => out.push(0),
+        Some(progress) => {
+            out.push(1);
+            put_number(&mut out, progress.done);
+            put_number(&mut out, progress.total);
+            out.extend_from_slice(&progress.at_ms.to_be_bytes());
+            put_text(&mut out, &progress.note);
+        }
+    }
+    put_number(&mut out, said.log.len() as u64);
+    for line in &said.log {
+        out.extend_from_slice(&line.at_ms.to_be_bytes());
+        put_number(&mut out, u64::from(line.attempt));
+        put_text(&mut out, &line.text);
+    }
+    out
+}
+
+pub(super) fn decode_said(blob: &[u8]) -> Result<Said, CodecError> {
+    let mut from = Reader::open(blob)?;
+    let progress = match from.byte()? {
+        0 => None,
+        1 => {
+            let (done, total) = (from.number()?, from.number()?);
+            let at_ms = i64::from_be_bytes(from.array()?);
+            Some(Progress { done, total, at_ms, note: from.text()? })
+        }
+        _ => return Err(CodecError::Impossible),
+    };
+    let lines = from.count(blob.len())?;
+    let line = |_| {
+        let at_ms = i64::from_be_bytes(from.array()?);
+        let attempt = u32::try_from(from.number()?).map_err(|_| CodecError::Impossible)?;
+        Ok(LogLine { at_ms, attempt, text: from.text()? })
+    };
+    Ok(Said { progress, log: (0..lines).map(line).collect::<Result<_, CodecError>>()? })
+}
+
 /// Seven bits a byte, lowest first.
 fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -136,6 +159,22 @@ fn put_number(out: &mut Vec<u8>, mut number: u64) {
 fn put_text(out: &mut Vec<u8>, text: &str) {
     put_number(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
+}
+
+fn put_retry(out: &mut Vec<u8>, retry: Option<&RetryPolicy>) {
+    let Some(retry) = retry else { return out.push(0) };
+    out.push(1);
+    out.extend_from_slice(&retry.jitter.to_bits().to_be_bytes());
+    put_number(out, retry.delays_ms.len() as u64);
+    retry.delays_ms.iter().for_each(|&delay_ms| put_number(out, delay_ms));
+}
+
+fn put_metadata(out: &mut Vec<u8>, metadata: &BTreeMap<String, String>) {
+    put_number(out, metadata.len() as u64);
+    for (key, value) in metadata {
+        put_text(out, key);
+        put_text(out, value);
+    }
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -184,6 +223,25 @@ impl<'a> Reader<'a> {
         if count > max { Err(CodecError::Impossible) } else { Ok(count) }
     }
 
+    fn retry(&mut self) -> Result<Option<RetryPolicy>, CodecError> {
+        match self.byte()? {
+            0 => Ok(None),
+            1 => {
+                let jitter = f64::from_bits(u64::from_be_bytes(self.array()?));
+                let entries = self.count(RETRIES_MAX_STORED)?;
+                let delays_ms = (0..entries).map(|_| self.number()).collect::<Result<Arc<[u64]>, _>>()?;
+                Ok(Some(RetryPolicy { delays_ms, jitter }))
+            }
+            _ => Err(CodecError::Impossible),
+        }
+    }
+
+    fn metadata(&mut self) -> Result<BTreeMap<String, String>, CodecError> {
+        // Each pair takes two bytes at least.
+        let pairs = self.count(self.0.len())?;
+        (0..pairs).map(|_| Ok((self.text()?, self.text()?))).collect()
+    }
+
     fn text(&mut self) -> Result<String, CodecError> {
         let length = usize::try_from(self.number()?).map_err(|_| CodecError::Short)?;
         let bytes = self.take(length)?;
@@ -220,7 +278,11 @@ mod tests {
             parent: head.parent,
             correlation_id: head.correlation_id,
             metadata: head.metadata,
+            batch: None,
+            waits_for: None,
             history: Vec::new(),
+            progress: None,
+            log: Vec::new(),
         }
     }
 
@@ -254,10 +316,12 @@ mod tests {
         fn damage_is_an_error_and_never_a_panic(blob in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode_head(&blob);
             let _ = decode_history(Some(&blob));
+            let _ = decode_said(&blob);
             let mut versioned = vec![VERSION];
             versioned.extend(blob);
             let _ = decode_head(&versioned);
             let _ = decode_history(Some(&versioned));
+            let _ = decode_said(&versioned);
         }
     }
 

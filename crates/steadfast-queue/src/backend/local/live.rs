@@ -2,11 +2,13 @@
 //! commit that the change belongs to, and by handing out and taking back leases, which no commit knows of.
 
 use super::ids::Buckets;
+use super::ticket::EXTRA_NOTE;
 use super::window::{Entry, Window};
 use crate::backend::flow::{Charges, Flow};
 use crate::backend::{Fence, Lease, QueueStats, WorkerId};
 use crate::job::{JobId, Priority};
 use crate::policy::RetryPolicy;
+use crate::schedule::Planned;
 use crate::settings::{Mode, QueueSettings};
 use crate::state::{CRASHES_SUSPECT, State};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -44,6 +46,7 @@ pub(super) struct KeptRow {
     pub(super) until_ms: i64,
     pub(super) finished_ms: i64,
     pub(super) bytes: u64,
+    pub(super) extra: i64,
 }
 
 /// Finished jobs of one queue and state, oldest first.
@@ -180,6 +183,8 @@ pub(super) enum Effect {
         crash: u32,
     },
     CancelAsked(JobId),
+    /// A running job has said something.
+    Noted(JobId),
     Kept {
         queue: i64,
         state: State,
@@ -223,6 +228,11 @@ pub(super) enum Effect {
     /// The wall clock stepped back, and what waits for a time with it.
     ShiftedBack(i64),
     BucketGone(i64),
+    /// A schedule moved on, came (`Some`) or went.
+    Scheduled {
+        name: String,
+        planned: Option<Box<Planned>>,
+    },
 }
 
 #[derive(Debug)]
@@ -230,6 +240,7 @@ pub(super) struct Live {
     pub(super) queues: BTreeMap<i64, Queue>,
     pub(super) names: HashMap<String, i64>,
     pub(super) buckets: Buckets,
+    pub(super) schedules: BTreeMap<String, Planned>,
     pub(super) held: HashMap<JobId, Held>,
     /// Leases by when they run out.
     pub(super) lapses: BTreeSet<(u64, u64, JobId)>,
@@ -281,6 +292,11 @@ impl Live {
                     held.marked = true;
                 }
             }
+            Effect::Noted(id) => {
+                if let Some(held) = self.held.get_mut(&id) {
+                    held.entry.ticket.extra |= EXTRA_NOTE;
+                }
+            }
             Effect::Due { queue, at_ms } => {
                 // Who waits learns until when.
                 self.woken.insert(queue);
@@ -294,6 +310,7 @@ impl Live {
             Effect::ShiftedBack(step_ms) => self.shift_back(step_ms),
             Effect::BucketGone(slot) => self.buckets.remove(slot),
             Effect::GaveBack(id) => self.give_back(&id),
+            Effect::Scheduled { name, planned } => self.reschedule(name, planned),
             Effect::Kept { queue, .. }
             | Effect::Unkept { queue, .. }
             | Effect::Mode { queue, .. }
@@ -308,6 +325,16 @@ impl Live {
                 }
             }
         }
+    }
+
+    fn reschedule(&mut self, name: String, planned: Option<Box<Planned>>) {
+        let Some(planned) = planned else {
+            self.schedules.remove(&name);
+            return;
+        };
+        // Who waits for its jobs learns until when.
+        self.woken.extend(self.queue_no(&planned.schedule.queue));
+        self.schedules.insert(name, *planned);
     }
 
     fn line_up(&mut self, mut entry: Entry) {

@@ -1,15 +1,16 @@
 //! What is rebuilt from the file: at every start, and after an I/O error.
 
-use super::codec::{decode_head, decode_history};
+use super::codec::{decode_head, decode_history, decode_schedule};
 use super::ids::Buckets;
 use super::live::{Effect, Held, KeptRow, Live, Queue};
 use super::options::LocalOptions;
 use super::sql;
-use super::ticket::{TICKET, Ticket, priority_code};
+use super::ticket::{TICKET, TICKET_COLUMNS, Ticket, priority_code};
 use super::window::{Entry, Window};
 use crate::backend::flow::Flow;
 use crate::backend::rules::{Limits, Retention};
 use crate::job::{Job, Priority};
+use crate::schedule::Planned;
 use crate::settings::{Mode, QueueSettings};
 use crate::state::{CRASHES_SUSPECT, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -71,6 +72,7 @@ pub(super) fn live(conn: &Connection, sizes: Sizes, mono_ms: u64) -> rusqlite::R
         queues: BTreeMap::new(),
         names: HashMap::new(),
         buckets: Buckets::load(conn)?,
+        schedules: schedules(conn)?,
         held: HashMap::new(),
         lapses: BTreeSet::new(),
         unmarked: Vec::new(),
@@ -129,6 +131,28 @@ fn read_settings(row: &Row<'_>, column: usize) -> rusqlite::Result<QueueSettings
     })
 }
 
+/// Schedules and their places. One that cannot be read, or names a time zone that is no longer known, is left alone.
+fn schedules(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Planned>> {
+    let mut select = conn.prepare("SELECT name, spec, place, last FROM schedule")?;
+    let rows = select.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    let mut schedules = BTreeMap::new();
+    for row in rows {
+        let (name, spec, place_ms, last_ms) = row?;
+        let planned = decode_schedule(&spec).map_err(|error| error.to_string()).and_then(|schedule| {
+            Planned::new(schedule, place_ms, last_ms).map_err(|error| error.to_string())
+        });
+        match planned {
+            Ok(planned) => _ = schedules.insert(name, planned),
+            Err(error) => {
+                tracing::error!(%error, schedule = name, "a schedule cannot be used and will not fire")
+            }
+        }
+    }
+    Ok(schedules)
+}
+
 fn count(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
     for table in ["job", "dead"] {
         let mut select = conn.prepare(&format!("SELECT {TICKET} FROM {table}"))?;
@@ -151,11 +175,12 @@ fn retained(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
     let mut select = conn.prepare(&format!("SELECT {TICKET}, finished FROM done ORDER BY ready"))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let (job, finished_ms) = (Ticket::read(row)?, row.get::<_, Option<i64>>(15)?.unwrap_or(0));
+        let (job, finished_ms) =
+            (Ticket::read(row)?, row.get::<_, Option<i64>>(TICKET_COLUMNS)?.unwrap_or(0));
         let Some(queue) = live.queues.get_mut(&job.queue) else { continue };
         queue.moved(None, Some(job.state), job.bytes);
-        let Ticket { seq, id, slot, until_ms, bytes, .. } = job;
-        let row = KeptRow { seq, id, slot, until_ms, finished_ms, bytes };
+        let Ticket { seq, id, slot, until_ms, bytes, extra, .. } = job;
+        let row = KeptRow { seq, id, slot, until_ms, finished_ms, bytes, extra };
         live.apply(Effect::Kept { queue: job.queue, state: job.state, row });
     }
     Ok(())
@@ -240,15 +265,16 @@ pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &Live) -> ru
 /// The columns that [`whole`] wants after those of a ticket.
 pub(super) const CONTENTS: &str = "finished, head, history, payload";
 
-/// A whole job. One whose contents cannot be read is shown as far as it can be, with the reason.
+/// A whole job, but for what lies beside it (see [`fill`]). One whose contents cannot be read is shown as far as it
+/// can be, with the reason.
 pub(super) fn whole(
     row: &Row<'_>,
     queue: impl Fn(i64) -> String,
 ) -> rusqlite::Result<(Ticket, Job, Option<String>)> {
     let ticket = Ticket::read(row)?;
-    let head: Vec<u8> = row.get(16)?;
-    let history: Option<Vec<u8>> = row.get(17)?;
-    let payload: Vec<u8> = row.get(18)?;
+    let head: Vec<u8> = row.get(TICKET_COLUMNS + 1)?;
+    let history: Option<Vec<u8>> = row.get(TICKET_COLUMNS + 2)?;
+    let payload: Vec<u8> = row.get(TICKET_COLUMNS + 3)?;
     let (head, mut damage) = match decode_head(&head) {
         Ok(head) => (head, None),
         Err(error) => (unreadable(), Some(error.to_string())),
@@ -267,7 +293,7 @@ pub(super) fn whole(
         state: ticket.state,
         enqueued_ms: ticket.enqueued_ms,
         run_at_ms: ticket.run_at_ms,
-        finished_ms: row.get(15)?,
+        finished_ms: row.get(TICKET_COLUMNS)?,
         group: ticket.group,
         attempt: ticket.attempt,
         crash_count: ticket.crash,
@@ -275,9 +301,13 @@ pub(super) fn whole(
         timeout_ms: head.timeout_ms,
         expires_ms: ticket.expires_ms,
         parent: head.parent,
+        batch: ticket.batch.map(|batch| batch.callback),
+        waits_for: None,
         correlation_id: head.correlation_id,
         metadata: head.metadata,
         history,
+        progress: None,
+        log: Vec::new(),
     };
     Ok((ticket, job, damage))
 }

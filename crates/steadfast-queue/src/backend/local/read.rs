@@ -5,6 +5,7 @@ use super::live::Live;
 use super::load::{CONTENTS, whole};
 use super::options::Bounds;
 use super::schema;
+use super::stage::fill;
 use super::ticket::{TICKET, Table, Ticket};
 use super::write::Target;
 use crate::backend::{Filter, Status, rules};
@@ -184,6 +185,7 @@ fn get_one(conn: &Connection, view: &View, buckets: &Buckets, id: &JobId) -> rus
         let found =
             conn.prepare_cached(&sql)?.query_row([seq], |row| whole(row, |no| view.name(no))).optional()?;
         if let Some((ticket, mut job, _)) = found {
+            fill(conn, &ticket, &mut job)?;
             view.complete(&ticket, &mut job);
             return Ok(Some(job));
         }
@@ -241,6 +243,7 @@ pub(super) fn list(
         let sql = format!("SELECT payload FROM {} WHERE seq = ?1", table.name());
         let payload: Vec<u8> = conn.prepare_cached(&sql)?.query_row([ticket.seq], |row| row.get(0))?;
         job.payload = payload.into();
+        fill(conn, &ticket, &mut job)?;
         Ok(job)
     });
     Ok(Hits { hits: hits.collect::<rusqlite::Result<_>>()?, next: found.next })

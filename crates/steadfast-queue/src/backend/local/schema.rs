@@ -34,9 +34,30 @@ const COLUMNS: &str = "
     enqueued INTEGER NOT NULL,
     finished INTEGER,
     bytes INTEGER NOT NULL,
+    batch BLOB,
+    extra INTEGER NOT NULL DEFAULT 0,
     head BLOB NOT NULL,
     history BLOB,
     payload BLOB NOT NULL";
+
+/// The same names, in that order, for rows that move from one table to another.
+pub(super) const MOVED: &str =
+    "id, queue, prio, state, ready, run_at, expires, grp, attempt, crash, slot, until, enqueued,
+    finished, bytes, batch, extra, head, history, payload";
+
+/// What else there is, in stores from before these too: `gate` how far the batch of a callback is, `counted` the
+/// jobs that a batch has counted, `ended` the numbers of batches whose counted jobs may be forgotten, `schedule`
+/// the jobs that come by the clock, `note` what jobs have said while they ran.
+const BESIDE: &str = "
+    CREATE TABLE IF NOT EXISTS gate(
+        id BLOB PRIMARY KEY, no INTEGER NOT NULL, seq INTEGER NOT NULL, jobs INTEGER, block INTEGER NOT NULL,
+        waiting INTEGER NOT NULL, completed INTEGER NOT NULL, dead INTEGER NOT NULL, cancelled INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE IF NOT EXISTS counted(no INTEGER, id BLOB, PRIMARY KEY(no, id)) WITHOUT ROWID, STRICT;
+    CREATE TABLE IF NOT EXISTS schedule(
+        name TEXT PRIMARY KEY, spec BLOB NOT NULL, place INTEGER NOT NULL, last INTEGER) WITHOUT ROWID, STRICT;
+    CREATE TABLE IF NOT EXISTS note(id BLOB PRIMARY KEY, said BLOB NOT NULL) WITHOUT ROWID, STRICT;
+    CREATE TABLE IF NOT EXISTS ended(no INTEGER PRIMARY KEY) STRICT;";
 
 /// What the tables hold: `job` the unfinished (rowid = arrival), `done` completed and cancelled ones within
 /// retention, `dead` the dead letters, `mark` the attempts begun, `id_old` and one `id_<hour>` per hour the
@@ -75,10 +96,16 @@ const ADDED: &str = "
         WITHOUT ROWID, STRICT;";
 
 /// Columns added since the first layout.
-const ADDED_COLUMNS: [(&str, &str, &str); 3] = [
+const ADDED_COLUMNS: [(&str, &str, &str); 9] = [
     ("pulse", "seen", "INTEGER NOT NULL DEFAULT 0"),
     ("queue", "settings", "TEXT"),
     ("queue", "spread", "INTEGER NOT NULL DEFAULT 1"),
+    ("job", "batch", "BLOB"),
+    ("job", "extra", "INTEGER NOT NULL DEFAULT 0"),
+    ("done", "batch", "BLOB"),
+    ("done", "extra", "INTEGER NOT NULL DEFAULT 0"),
+    ("dead", "batch", "BLOB"),
+    ("dead", "extra", "INTEGER NOT NULL DEFAULT 0"),
 ];
 
 /// Columns of every id table.
@@ -252,7 +279,7 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
             conn.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {form}"))?;
         }
     }
-    conn.execute_batch(&format!("BEGIN IMMEDIATE; {ADDED} COMMIT;"))
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {ADDED} {BESIDE} COMMIT;"))
 }
 
 /// From now on commits do not wait for the disk: whoever commits syncs the log ([`super::log`]).

@@ -4,6 +4,7 @@
 use super::live::{Live, cached_bytes};
 use super::load;
 use super::options::{Faults, injected, take_one};
+use super::stage::fill;
 use super::ticket::TICKET;
 use super::turn::{Turn, turn};
 use super::window::Entry;
@@ -271,7 +272,10 @@ pub(super) fn read(conn: &Connection, seq: i64, queue: &str) -> rusqlite::Result
         select.query_row([seq], |row| load::whole(row, |_| queue.to_owned())).optional()
     });
     match row {
-        Ok(Some((_, job, None))) => Ok(Ok(job)),
+        Ok(Some((ticket, mut job, None))) => {
+            fill(conn, &ticket, &mut job)?;
+            Ok(Ok(job))
+        }
         Ok(Some((.., Some(damage)))) => Ok(Err(format!("its stored form cannot be read: {damage}"))),
         Ok(None) => Ok(Err("its row is gone from the store".to_owned())),
         // Values of the wrong kind.

@@ -42,6 +42,10 @@ pub(super) const NEXT_DUE: &str = "SELECT run_at FROM job WHERE state IN (1, 2, 
 /// Makes what waits for a time wait for one `?1` milliseconds earlier.
 pub(super) const SHIFT_DUE: &str = "UPDATE job SET run_at = run_at - ?1 WHERE state IN (1, 2, 3)";
 
+/// The same for callbacks that wait for their batch, and then for a time.
+pub(super) const SHIFT_WAITING: &str =
+    "UPDATE job SET run_at = run_at - ?1 WHERE seq IN (SELECT seq FROM gate WHERE waiting = 1)";
+
 /// The same for unstarted jobs that expire.
 pub(super) const SHIFT_EXPIRY: &str =
     "UPDATE job SET expires = expires - ?1 WHERE expires IS NOT NULL AND attempt = 0";

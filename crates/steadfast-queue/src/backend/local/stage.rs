@@ -1,25 +1,33 @@
 //! One transaction being put together. It reads memory as it was before, writes to the database, and lists
 //! what must change in memory once the commit has succeeded. If it does not, dropping the stage is enough.
 
+mod batch;
 mod control;
 mod enqueue;
 mod flow;
 mod housekeep;
 mod kept;
+mod note;
+mod schedules;
 mod settle;
 
 use super::codec::{decode_history, encode_history};
 use super::live::{Effect, Live, Tally};
+use super::schema::MOVED;
 use super::ticket::{TICKET, Table, Ticket, state_code};
 use super::write::{Answer, Write};
+use crate::backend::Controlled;
 use crate::backend::rules::{self, Dice};
+use crate::batch::BatchEnd;
 use crate::job::{GroupKey, JobId};
 use crate::policy::Failure;
 use crate::rate::Arrival;
+use crate::schedule::Planned;
 use crate::state::State;
+pub(super) use batch::fill;
 use kept::StagedKept;
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Why an operation could not be staged.
 #[derive(Debug)]
@@ -47,9 +55,13 @@ pub(super) struct Stage<'a> {
     /// Leases over by this transaction.
     gone: HashSet<JobId>,
     cancel_asked: HashSet<JobId>,
+    /// Jobs that say something in this transaction.
+    noted: HashSet<JobId>,
     /// Per queue: waiting jobs and bytes more than in memory.
     room: HashMap<i64, (i64, i64)>,
     kept: HashMap<(i64, State), StagedKept>,
+    /// Schedules that this transaction changes, or takes away.
+    schedules: BTreeMap<String, Option<Planned>>,
     /// Completions still to come in this transaction, per queue: what they push out need not be stored.
     completions_ahead: HashMap<i64, u64>,
     /// Arrivals of groups to which something was given back.
@@ -77,8 +89,10 @@ impl<'a> Stage<'a> {
             effects: Vec::new(),
             gone: HashSet::new(),
             cancel_asked: HashSet::new(),
+            noted: HashSet::new(),
             room: HashMap::new(),
             kept: HashMap::new(),
+            schedules: BTreeMap::new(),
             completions_ahead: HashMap::new(),
             arrivals: HashMap::new(),
         };
@@ -97,6 +111,12 @@ impl<'a> Stage<'a> {
             Write::Configure { queue, settings } => Answer::Controlled(self.configure(queue, settings)?),
             Write::Retry(ids) => Answer::Controlled(self.each(ids, Self::retry)?),
             Write::Cancel(ids) => Answer::Controlled(self.each(ids, Self::cancel)?),
+            Write::Note(notes) => {
+                Answer::Controlled(Controlled { affected: self.note_all(notes)?, skipped: 0 })
+            }
+            Write::PutSchedule(planned) => Answer::Controlled(self.put_schedule(planned)?),
+            Write::RemoveSchedule(name) => Answer::Controlled(self.remove_schedule(name)?),
+            Write::Seal { id, jobs } => Answer::Controlled(self.seal(id, *jobs)?),
             Write::Discard(ids) => Answer::Controlled(self.each(ids, Self::discard)?),
             Write::ReleaseKeys(ids) => Answer::Controlled(self.release_keys(ids)?),
             Write::Purge(targets) => Answer::Controlled(self.purge(targets)?),
@@ -166,6 +186,7 @@ impl<'a> Stage<'a> {
     /// counted.
     fn finish(&mut self, job: &Ticket, from: State, end: End) -> Result<(), Fail> {
         let End { state, attempt, crash, failure } = end;
+        self.stop_waiting(job)?;
         let keeps = state == State::Dead || self.keeps(job.queue, state);
         if keeps {
             let history = match failure {
@@ -191,13 +212,18 @@ impl<'a> Stage<'a> {
         }
         if !keeps {
             self.forget_id(job)?;
+            self.drop_extras(&job.id, job.extra)?;
         } else if state != State::Dead {
             self.keep(job, state);
         }
         if state != State::Dead {
             self.trim(job.queue, state, rules::TRIM_AT_FINISH)?;
         }
-        self.go_on(job.queue, job.group)
+        self.go_on(job.queue, job.group)?;
+        match BatchEnd::of(state) {
+            Some(end) => self.count_in(job, end),
+            None => Ok(()),
+        }
     }
 
     /// Copies a row to where finished jobs lie.
@@ -210,8 +236,9 @@ impl<'a> Stage<'a> {
         history: Option<Option<Vec<u8>>>,
     ) -> Result<(), Fail> {
         let sql = format!(
-            "INSERT INTO {} SELECT seq, id, queue, prio, ?2, ?8, run_at, expires, grp, ?3, ?4, slot, until,
-                enqueued, ?5, bytes, head, CASE WHEN ?6 THEN ?7 ELSE history END, payload FROM job WHERE seq = ?1",
+            "INSERT INTO {}(seq, {MOVED}) SELECT seq, id, queue, prio, ?2, ?8, run_at, expires, grp, ?3, ?4, slot,
+                until, enqueued, ?5, bytes, batch, extra, head, CASE WHEN ?6 THEN ?7 ELSE history END, payload
+                FROM job WHERE seq = ?1",
             Table::of(state).name()
         );
         let (replace, history) = (history.is_some(), history.flatten());

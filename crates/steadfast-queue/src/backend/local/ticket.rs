@@ -26,11 +26,47 @@ pub(super) struct Ticket {
     pub(super) until_ms: i64,
     pub(super) enqueued_ms: i64,
     pub(super) bytes: u64,
+    pub(super) batch: Option<Batch>,
+    /// What lies beside it in other tables: bits of `EXTRA_*`.
+    pub(super) extra: i64,
 }
+
+/// The batch that a job is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub(super) callback: JobId,
+    /// Tells it from an earlier one of a callback with the same id.
+    pub(super) no: i64,
+}
+
+impl Batch {
+    /// As stored: the callback, then the number.
+    pub(super) fn encode(&self) -> [u8; 24] {
+        let mut blob = [0; 24];
+        blob[..16].copy_from_slice(&self.callback.0);
+        blob[16..].copy_from_slice(&self.no.to_be_bytes());
+        blob
+    }
+
+    fn decode(blob: [u8; 24]) -> Self {
+        let (mut callback, mut no) = ([0; 16], [0; 8]);
+        callback.copy_from_slice(&blob[..16]);
+        no.copy_from_slice(&blob[16..]);
+        Self { callback: JobId(callback), no: i64::from_be_bytes(no) }
+    }
+}
+
+/// It is a callback: how far its batch is stands in `gate`.
+pub(super) const EXTRA_GATE: i64 = 1;
+/// It has said something: that stands in `note`.
+pub(super) const EXTRA_NOTE: i64 = 2;
 
 /// The columns that [`Ticket::read`] wants, in its order.
 pub(super) const TICKET: &str =
-    "seq, id, queue, prio, state, ready, run_at, expires, grp, attempt, crash, slot, until, enqueued, bytes";
+    "seq, id, queue, prio, state, ready, run_at, expires, grp, attempt, crash, slot, until, enqueued, bytes,
+    batch, extra";
+/// How many those are.
+pub(super) const TICKET_COLUMNS: usize = 17;
 
 impl Ticket {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -51,6 +87,8 @@ impl Ticket {
             until_ms: row.get(12)?,
             enqueued_ms: row.get(13)?,
             bytes: u64::try_from(bytes).map_err(|_| Error::IntegralValueOutOfRange(14, bytes))?,
+            batch: row.get::<_, Option<[u8; 24]>>(15)?.map(Batch::decode),
+            extra: row.get(16)?,
         })
     }
 
@@ -76,11 +114,13 @@ fn read_state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
 }
 
 /// States as stored. A running job is stored as available: the lease is in memory alone.
-const STATES: [(State, i64); 7] = [
+const STATES: [(State, i64); 8] = [
     (State::Available, 0),
     (State::Scheduled, 1),
     // Only because its group may not begin a job before.
     (State::Scheduled, PACED),
+    // Without a time: it waits for its batch.
+    (State::Scheduled, WAITING),
     (State::Retryable, 3),
     (State::Completed, 4),
     (State::Dead, 5),
@@ -89,6 +129,8 @@ const STATES: [(State, i64); 7] = [
 
 /// How a job is stored that waits until its group may begin one.
 pub(super) const PACED: i64 = 2;
+/// The stored form of a callback's state while it waits for its batch: kept out of the index by time.
+pub(super) const WAITING: i64 = 7;
 
 /// The stored form of `state`.
 pub(super) const fn state_code(state: State) -> i64 {
@@ -144,8 +186,15 @@ mod tests {
 
     #[test]
     fn stored_states_read_back() {
-        for (state, code) in STATES.into_iter().filter(|&(_, code)| code != PACED) {
-            assert_eq!(state_code(state), code);
+        for (state, code) in STATES {
+            let also = code == PACED || code == WAITING;
+            assert_eq!(state_code(state), if also { 1 } else { code });
         }
+    }
+
+    #[test]
+    fn a_batch_reads_back() {
+        let batch = Batch { callback: JobId([7; 16]), no: -3 };
+        assert_eq!(Batch::decode(batch.encode()), batch);
     }
 }

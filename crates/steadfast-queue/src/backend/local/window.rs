@@ -115,6 +115,8 @@ mod tests {
             until_ms: 0,
             enqueued_ms: 0,
             bytes: 0,
+            batch: None,
+            extra: 0,
         };
         Entry { ticket, cached: None }
     }

@@ -4,8 +4,11 @@ use super::codec::encode_head;
 use super::ticket::{Table, Ticket};
 use crate::backend::rules;
 use crate::backend::{Controlled, Enqueued, Lease, Rejection, Settle, Settled, Swept};
+use crate::batch::Awaited;
 use crate::job::{Job, JobId, NewJob};
+use crate::note::Note;
 use crate::policy::Failure;
+use crate::schedule::Planned;
 use crate::settings::{Mode, QueueSettings};
 use crate::state::{State, Verdict};
 use std::sync::Arc;
@@ -26,14 +29,17 @@ impl Prepared {
         rules::check_shape(&new)?;
         let fresh = new.unique.is_none() && new.id.is_none();
         let until_ms = rules::later(now_ms, rules::window_ms(&new));
+        let id = new.resolve_id();
+        rules::check_batch_shape(&new, id)?;
+        let state = rules::first_state(&new);
         let job = Job {
-            id: new.resolve_id(),
+            id,
             queue: new.queue,
             kind: new.kind,
             payload: new.payload,
             codec: new.codec,
             priority: new.priority,
-            state: if new.delay_ms == 0 { State::Available } else { State::Scheduled },
+            state,
             enqueued_ms: now_ms,
             run_at_ms: rules::later(now_ms, new.delay_ms),
             finished_ms: None,
@@ -44,9 +50,13 @@ impl Prepared {
             timeout_ms: new.timeout_ms,
             expires_ms: new.ttl_ms.map(|ttl_ms| rules::later(now_ms, ttl_ms)),
             parent: new.parent.or(parent),
+            batch: new.batch,
+            waits_for: new.waits_for.map(Awaited::new),
             correlation_id: new.correlation_id,
             metadata: new.metadata,
             history: Vec::new(),
+            progress: None,
+            log: Vec::new(),
         };
         let head = encode_head(&job);
         Ok(Self { job: Arc::new(job), head, until_ms, fresh })
@@ -72,6 +82,7 @@ pub(super) struct PreparedSettle {
     pub(super) lease: Lease,
     pub(super) verdict: Verdict,
     pub(super) follow_ups: Result<Vec<Prepared>, Rejection>,
+    pub(super) note: Option<Note>,
 }
 
 impl PreparedSettle {
@@ -79,7 +90,8 @@ impl PreparedSettle {
         let parent = Some(settle.lease.id);
         let follow_ups =
             settle.follow_ups.into_iter().map(|new| Prepared::new(new, now_ms, parent)).collect();
-        Self { lease: settle.lease, verdict: settle.verdict, follow_ups }
+        let note = settle.note.filter(|note| !note.is_empty());
+        Self { lease: settle.lease, verdict: settle.verdict, follow_ups, note }
     }
 }
 
@@ -119,6 +131,15 @@ pub(super) enum Write {
     Cancel(Vec<JobId>),
     Discard(Vec<JobId>),
     ReleaseKeys(Vec<JobId>),
+    /// What running jobs say.
+    Note(Vec<(Lease, Note)>),
+    PutSchedule(Box<Planned>),
+    RemoveSchedule(String),
+    /// Says how many jobs the batch of a callback has.
+    Seal {
+        id: JobId,
+        jobs: u32,
+    },
     Purge(Vec<Target>),
     /// The wall clock stepped back by so many milliseconds: what waits for a time goes along.
     ShiftBack(i64),
@@ -167,9 +188,9 @@ impl Write {
     }
 
     /// Whether somebody relies on it once it is answered. What is not durable may be undone by a power cut, and
-    /// is done again then.
+    /// is done again then; what a job said of its progress may be missing.
     pub(super) const fn must_last(&self) -> bool {
-        !matches!(self, Self::Promote(_) | Self::ShiftBack(_) | Self::PutOff(_))
+        !matches!(self, Self::Promote(_) | Self::ShiftBack(_) | Self::PutOff(_) | Self::Note(_))
     }
 }
 

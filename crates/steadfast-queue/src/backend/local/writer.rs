@@ -229,7 +229,9 @@ impl Writer {
 
     fn sweep_is_due(&self) -> bool {
         let live = self.shared.look();
+        let mono_ms = self.clock.mono_ms();
         live.next_due_ms.into_iter().chain(live.next_expiry_ms).any(|at_ms| at_ms <= self.now_ms)
+            || live.schedules.values().any(|planned| planned.is_due(self.now_ms, mono_ms))
     }
 
     /// Reads the clock. If the wall clock stepped back, shifts along what waits for a time. A shift that cannot be
@@ -311,7 +313,9 @@ impl Writer {
         let next_in_ms = {
             let live = self.shared.look();
             let next_ms = live.next_due_ms.into_iter().chain(live.next_expiry_ms);
-            next_ms.map(|at_ms| ahead(at_ms, self.now_ms)).chain(wait_ms).min()
+            let mono_ms = self.clock.mono_ms();
+            let fire = live.schedules.values().filter_map(|planned| planned.next_in_ms(self.now_ms, mono_ms));
+            next_ms.map(|at_ms| ahead(at_ms, self.now_ms)).chain(wait_ms).chain(fire).min()
         };
         if let Err(Ok((unwanted, _))) = reply.send(Ok((reservations, next_in_ms))) {
             // The caller has gone meanwhile: nobody will run these.
@@ -340,7 +344,8 @@ impl Writer {
         let mut live = self.shared.change();
         for Reservation { lease, .. } in reservations {
             if !live.take_back(lease) {
-                let release = Settle { lease: *lease, verdict: Verdict::Release, follow_ups: Vec::new() };
+                let release =
+                    Settle { lease: *lease, verdict: Verdict::Release, follow_ups: Vec::new(), note: None };
                 self.chores.push_back(Write::Settle(vec![PreparedSettle::new(release, 0)]));
             }
         }

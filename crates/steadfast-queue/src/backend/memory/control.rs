@@ -4,6 +4,7 @@ use super::model::{Model, Row};
 use crate::backend::rules;
 use crate::backend::{Control, Controlled, Filter, Page, Stats, Swept};
 use crate::job::JobId;
+use crate::schedule::Planned;
 use crate::settings::{Mode, QueueSettings};
 use crate::state::{State, may_be_cancelled, may_be_retried};
 
@@ -18,6 +19,13 @@ impl Model {
             Control::Cancel(ids) => self.each(&ids, Self::cancel),
             Control::Discard(ids) => self.each(&ids, Self::discard),
             Control::ReleaseKeys(ids) => self.release_keys(&ids),
+            Control::Seal { id, jobs } => self.seal(id, jobs),
+            Control::RemoveSchedule(name) => self.remove_schedule(&name),
+            Control::PutSchedule(schedule) => match Planned::new(*schedule, self.now_ms, None) {
+                Ok(planned) => self.put_schedule(planned),
+                // Not one that passed the check.
+                Err(_) => Controlled { affected: 0, skipped: 1 },
+            },
             Control::Purge { filter, limit } => self.purge(&filter, limit),
             Control::Count(command) => self.count(*command),
         }
@@ -63,6 +71,9 @@ impl Model {
         if !may_be_retried(state) {
             return false;
         }
+        if let Some(id) = self.rows.get(&seq).map(|row| row.job.id) {
+            self.shut_gate(&id);
+        }
         let now_ms = self.now_ms;
         let fresh = |row: &mut Row| {
             let job = &mut row.job;
@@ -92,6 +103,7 @@ impl Model {
         if let Some(known) = self.ids.get_mut(&row.job.id) {
             known.seq = again;
         }
+        self.move_gate(&row.job.id, again);
         self.insert(again, row);
         self.line_up(again);
         true
@@ -204,7 +216,8 @@ impl Model {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let mut stats = Stats::default();
+        let schedules = self.schedules.iter().map(|(name, planned)| (name.clone(), planned.stats()));
+        let mut stats = Stats { schedules: schedules.collect(), ..Stats::default() };
         for (name, queue) in &self.queues {
             let mut counts = queue.stats.clone();
             let firsts = queue.ready.iter().filter_map(|ready| ready.first());

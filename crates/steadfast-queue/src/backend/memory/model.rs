@@ -1,10 +1,13 @@
 //! The store itself: rows, and what is derived from them.
 
+use super::batch::Gate;
 use crate::backend::flow::{Charges, Flow};
 use crate::backend::rules::{Dice, Limits, Retention, ahead};
 use crate::backend::wall::Wall;
 use crate::backend::{Fence, QueueStats, WorkerId};
+use crate::batch::BatchEnd;
 use crate::job::{GroupKey, Job, JobId};
+use crate::schedule::Planned;
 use crate::settings::QueueSettings;
 use crate::state::{CRASHES_SUSPECT, State};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -18,6 +21,8 @@ pub(super) struct Row {
     pub(super) ready: Option<u64>,
     /// Scheduled because its group may not begin a job before.
     pub(super) paced: bool,
+    /// The batch that it is in: callback and number.
+    pub(super) batch: Option<(JobId, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +84,9 @@ pub(super) struct Model {
     pub(super) ids: HashMap<JobId, Known>,
     pub(super) held: HashMap<JobId, Held>,
     pub(super) queues: BTreeMap<String, Queue>,
+    /// By callback, for as long as it lies here.
+    pub(super) gates: HashMap<JobId, Gate>,
+    pub(super) schedules: BTreeMap<String, Planned>,
     /// Rows by when they are due, and by when they expire.
     pub(super) due: BTreeSet<(i64, u64)>,
     pub(super) expiring: BTreeSet<(i64, u64)>,
@@ -99,6 +107,8 @@ impl Model {
             ids: HashMap::new(),
             held: HashMap::new(),
             queues: BTreeMap::new(),
+            gates: HashMap::new(),
+            schedules: BTreeMap::new(),
             due: BTreeSet::new(),
             expiring: BTreeSet::new(),
             last_number: 0,
@@ -173,7 +183,8 @@ impl Model {
         if let (State::Available, Some(ready)) = (job.state, row.ready) {
             put(&mut queue.ready[job.priority.index()], (ready, seq), present);
         }
-        if matches!(job.state, State::Scheduled | State::Retryable) {
+        let timed = job.waits_for.is_none_or(|batch| !batch.waiting);
+        if timed && matches!(job.state, State::Scheduled | State::Retryable) {
             put(&mut self.due, (job.run_at_ms, seq), present);
         }
         let waits = matches!(job.state, State::Scheduled | State::Retryable | State::Available);
@@ -190,10 +201,9 @@ impl Model {
             row.job.finished_ms = Some(now_ms);
             (row.ready, row.paced) = (None, false);
         });
-        let Some(job) = self.rows.get(&seq).map(|row| &row.job) else {
-            return;
-        };
-        let (id, name, group) = (job.id, job.queue.clone(), job.group);
+        let Some(Row { job, batch, .. }) = self.rows.get(&seq) else { return };
+        let (id, name, group, batch) = (job.id, job.queue.clone(), job.group, *batch);
+        self.shut_gate(&id);
         self.held.remove(&id);
         let queue = self.queue(&name);
         match state {
@@ -210,6 +220,9 @@ impl Model {
         self.go_on(&name, group);
         if state != State::Dead {
             self.trim(&name, state, usize::MAX);
+        }
+        if let Some(end) = BatchEnd::of(state) {
+            self.count_in(batch, id, end);
         }
     }
 
@@ -233,7 +246,7 @@ impl Model {
     /// Removes a job; its id counts on to the end of its window, unless `free_id`.
     pub(super) fn forget(&mut self, seq: u64, free_id: bool) {
         let Some(row) = self.remove(seq) else { return };
-        let job = row.job;
+        let Row { job, batch, .. } = row;
         let now_ms = self.now_ms;
         let queue = self.queue(&job.queue);
         queue.completed.retain(|&kept| kept != seq);
@@ -242,13 +255,18 @@ impl Model {
         if free_id || self.ids.get(&job.id).is_some_and(|known| known.until_ms <= now_ms) {
             self.ids.remove(&job.id);
         }
+        self.gates.remove(&job.id);
         self.go_on(&job.queue, job.group);
+        self.count_in(batch, job.id, BatchEnd::removed(job.state));
     }
 
     pub(super) fn next_sweep_in_ms(&self) -> Option<u64> {
         let due = self.due.first().map(|&(at_ms, _)| at_ms);
         let expires = self.expiring.first().map(|&(at_ms, _)| at_ms);
-        due.into_iter().chain(expires).min().map(|at_ms| ahead(at_ms, self.now_ms))
+        let timed = due.into_iter().chain(expires).min().map(|at_ms| ahead(at_ms, self.now_ms));
+        let fire =
+            self.schedules.values().filter_map(|planned| planned.next_in_ms(self.now_ms, self.mono_ms));
+        timed.into_iter().chain(fire).min()
     }
 
     pub(super) fn is_suspect(&self, seq: u64) -> bool {

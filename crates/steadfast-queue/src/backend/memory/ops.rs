@@ -4,18 +4,20 @@ use super::model::{Held, Known, Model, Row};
 use crate::backend::flow::Flow;
 use crate::backend::rules;
 use crate::backend::{
-    Enqueued, Extended, Fence, Lease, Rejection, Reservation, Reserve, Settle, Settled, Swept,
+    Enqueued, Extend, Extended, Fence, Lease, Rejection, Reservation, Reserve, Settle, Settled, Swept,
 };
+use crate::batch::Awaited;
 use crate::job::{Job, JobId, NewJob};
+use crate::note::{Note, Said};
 use crate::policy::RetryPolicy;
 use crate::settings::Mode;
 use crate::state::{self, State, Transition, Verdict};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 impl Model {
     /// Whether a job with this id is or was here within its window. Unfinished and dead jobs hold their id
     /// for as long as they lie here.
-    fn is_known(&self, id: &JobId) -> bool {
+    pub(super) fn is_known(&self, id: &JobId) -> bool {
         let kept = self.find(id).map(|job| job.state);
         let holds = kept.is_some_and(|state| !matches!(state, State::Completed | State::Cancelled));
         holds || self.ids.get(id).is_some_and(|known| known.until_ms > self.now_ms)
@@ -31,15 +33,30 @@ impl Model {
             return Enqueued::Rejected(rejection);
         }
         let id = new.resolve_id();
+        if let Err(rejection) = rules::check_batch_shape(&new, id) {
+            return Enqueued::Rejected(rejection);
+        }
         if self.is_known(&id) {
             self.queue(&new.queue).stats.duplicates_total += 1;
             return Enqueued::Duplicate(id);
         }
-        if let Err(rejection) = self.check_room(&new, (0, 0), from) {
+        let fits = self.check_room(&new, (0, 0), from).and_then(|()| self.check_batch(&new, &HashSet::new()));
+        if let Err(rejection) = fits {
             return Enqueued::Rejected(rejection);
         }
-        self.add(id, new);
+        self.add(id, new, &HashMap::new());
         Enqueued::New(id)
+    }
+
+    /// Stores a follow-up that was checked together with the others of its call. `beside` are the callbacks among
+    /// them, with the numbers of their batches.
+    fn follow(&mut self, new: NewJob, beside: &HashMap<JobId, u64>) {
+        let id = new.resolve_id();
+        if self.is_known(&id) {
+            self.queue(&new.queue).stats.duplicates_total += 1;
+        } else {
+            self.add(id, new, beside);
+        }
     }
 
     /// Whether there is room for `new` besides so many others (and bytes) not yet stored.
@@ -53,7 +70,7 @@ impl Model {
         rules::check_room(&limits, waiting, stats.bytes + others.1, new.payload.len() as u64)
     }
 
-    fn add(&mut self, id: JobId, new: NewJob) {
+    fn add(&mut self, id: JobId, new: NewJob, beside: &HashMap<JobId, u64>) {
         if let Some(seq) = self.seq_of(&id) {
             self.forget(seq, true);
         }
@@ -61,6 +78,7 @@ impl Model {
         let seq = self.next_number();
         self.ids.insert(id, Known { seq, until_ms: rules::later(now_ms, rules::window_ms(&new)) });
         self.queue(&new.queue).stats.enqueued_total += 1;
+        let state = rules::first_state(&new);
         let job = Job {
             id,
             queue: new.queue,
@@ -68,7 +86,7 @@ impl Model {
             payload: new.payload,
             codec: new.codec,
             priority: new.priority,
-            state: if new.delay_ms == 0 { State::Available } else { State::Scheduled },
+            state,
             enqueued_ms: now_ms,
             run_at_ms: rules::later(now_ms, new.delay_ms),
             finished_ms: None,
@@ -79,11 +97,20 @@ impl Model {
             timeout_ms: new.timeout_ms,
             expires_ms: new.ttl_ms.map(|ttl_ms| rules::later(now_ms, ttl_ms)),
             parent: new.parent,
+            batch: new.batch,
+            waits_for: new.waits_for.map(Awaited::new),
             correlation_id: new.correlation_id,
             metadata: new.metadata,
             history: Vec::new(),
+            progress: None,
+            log: Vec::new(),
         };
-        self.insert(seq, Row { job, ready: None, paced: false });
+        if job.waits_for.is_some() {
+            self.open_gate(id, seq, beside);
+        }
+        let no = |id: &JobId| beside.get(id).copied().or_else(|| Some(self.gates.get(id)?.no));
+        let batch = job.batch.and_then(|id| Some((id, no(&id)?)));
+        self.insert(seq, Row { job, ready: None, paced: false, batch });
         self.line_up(seq);
     }
 
@@ -112,13 +139,28 @@ impl Model {
         (held.fence == lease.fence && held.worker == lease.worker).then_some(held)
     }
 
-    pub(super) fn extend(&mut self, lease: &Lease, lease_ms: u64) -> Extended {
+    pub(super) fn extend(&mut self, extend: &Extend, lease_ms: u64) -> Extended {
         let expires_mono_ms = self.mono_ms.saturating_add(lease_ms);
-        let Some(held) = self.check_lease(lease) else {
+        if self.check_lease(&extend.lease).is_some() {
+            self.note(&extend.lease.id, extend.note.as_ref());
+        }
+        let Some(held) = self.check_lease(&extend.lease) else {
             return Extended::Lost;
         };
         held.expires_mono_ms = expires_mono_ms;
         Extended::Held { cancel: held.cancel }
+    }
+
+    /// Keeps what a job says.
+    fn note(&mut self, id: &JobId, note: Option<&Note>) {
+        let (Some(note), Some(seq)) = (note, self.seq_of(id)) else { return };
+        let now_ms = self.now_ms;
+        self.edit(seq, |row| {
+            let job = &mut row.job;
+            let mut said = Said { progress: job.progress.take(), log: std::mem::take(&mut job.log) };
+            said.take(note, job.attempt, now_ms);
+            (job.progress, job.log) = (said.progress, said.log);
+        });
     }
 
     pub(super) fn settle(&mut self, settle: Settle) -> Settled {
@@ -134,9 +176,12 @@ impl Model {
             return Settled::Lost;
         };
         let name = job.queue;
-        if let Err(rejection) = self.check_follow_ups(&settle.follow_ups, &name) {
-            return Settled::FollowUpRejected(rejection);
-        }
+        let callbacks = match self.check_follow_ups(&settle.follow_ups, &name) {
+            Ok(callbacks) => callbacks,
+            Err(rejection) => return Settled::FollowUpRejected(rejection),
+        };
+        let beside = callbacks.into_iter().map(|id| (id, self.next_number())).collect();
+        self.note(&id, settle.note.as_ref());
         let draw = self.dice.roll();
         let did_not_run = settle.verdict.did_not_run();
         let flow = &mut self.queue(&name).flow;
@@ -155,26 +200,31 @@ impl Model {
         self.apply(seq, next);
         for mut new in settle.follow_ups {
             new.parent.get_or_insert(id);
-            self.enqueue_from(new, Some(&name));
+            self.follow(new, &beside);
         }
         Settled::Now(state)
     }
 
-    /// Whether all of them can be stored, those that are here already left out.
-    fn check_follow_ups(&mut self, follow_ups: &[NewJob], from: &str) -> Result<(), Rejection> {
+    /// Whether all of them can be stored, those that are here already left out. Returns the new callbacks.
+    fn check_follow_ups(&mut self, follow_ups: &[NewJob], from: &str) -> Result<HashSet<JobId>, Rejection> {
+        for new in follow_ups {
+            rules::check_shape(new)?;
+            rules::check_batch_shape(new, new.resolve_id())?;
+        }
+        let beside = self.callbacks(follow_ups)?;
         let mut fresh = HashSet::new();
         let mut added: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for new in follow_ups {
-            rules::check_shape(new)?;
             let id = new.resolve_id();
             if self.is_known(&id) || !fresh.insert(id) {
                 continue;
             }
             let others = added.entry(&new.queue).or_default();
             self.check_room(new, *others, Some(from))?;
+            self.check_batch(new, &beside)?;
             *others = (others.0 + 1, others.1 + new.payload.len() as u64);
         }
-        Ok(())
+        Ok(beside)
     }
 
     /// Moves a running job on.
@@ -248,7 +298,7 @@ impl Model {
             }
             moved += 1;
         }
-        moved
+        moved + self.fire(limit.saturating_sub(usize::try_from(moved).unwrap_or(limit)))
     }
 
     pub(super) fn reclaim(&mut self, limit: usize) -> Swept {

@@ -117,8 +117,12 @@ async fn s33_of_many_at_once_the_last_are_kept(make: Make) {
     }
     rig.store.enqueue(new).await.expect("enqueues");
     let taken = rig.take(250).await;
-    let settle =
-        |held: &Reservation| Settle { lease: held.lease, verdict: Verdict::Complete, follow_ups: Vec::new() };
+    let settle = |held: &Reservation| Settle {
+        lease: held.lease,
+        verdict: Verdict::Complete,
+        follow_ups: Vec::new(),
+        note: None,
+    };
     rig.store.settle(taken.iter().map(settle).collect()).await.expect("settles");
     let kept: Vec<_> = rig.all(Default::default()).await.iter().map(|job| job.id).collect();
     let last: Vec<_> = taken[150..].iter().rev().map(|held| held.job.id).collect();

@@ -101,6 +101,7 @@ async fn consume(store: &LocalBackend, end: Instant) {
                 verdict => verdict,
             },
             follow_ups: Vec::new(),
+            note: None,
         });
         let settles: Vec<Settle> = settles.collect();
         let ids: Vec<JobId> = settles.iter().map(|settle| settle.lease.id).collect();
@@ -227,6 +228,7 @@ async fn drain(folder: &Path, said: &Said) {
             lease: held.lease,
             verdict: Verdict::Complete,
             follow_ups: Vec::new(),
+            note: None,
         };
         for held in &held {
             assert!(seen.insert(held.job.id), "{} was handed out twice", held.job.id);

@@ -87,7 +87,8 @@ async fn s19_a_batch_is_answered_one_by_one(make: Make) {
     rig.pass(LEASE_MS);
     rig.reclaim().await;
     let held = rig.take(4).await;
-    let settle = |lease: Lease| Settle { lease, verdict: Verdict::Complete, follow_ups: Vec::new() };
+    let settle =
+        |lease: Lease| Settle { lease, verdict: Verdict::Complete, follow_ups: Vec::new(), note: None };
     let unknown = Lease { id: JobId::fresh(), ..held[0].lease };
     let batch = vec![
         settle(held[0].lease),
@@ -154,8 +155,8 @@ async fn s34_another_incarnation_is_another_worker(make: Make) {
     rig.add(job()).await;
     let held = rig.next().await;
     let namesake = Lease { worker: WorkerId::fresh(), ..held.lease };
-    assert_eq!(rig.store.extend(vec![namesake], 1_000).await.expect("extends"), [Extended::Lost]);
-    let settle = Settle { lease: namesake, verdict: Verdict::Complete, follow_ups: Vec::new() };
+    assert_eq!(rig.store.extend(vec![namesake.into()], 1_000).await.expect("extends"), [Extended::Lost]);
+    let settle = Settle { lease: namesake, verdict: Verdict::Complete, follow_ups: Vec::new(), note: None };
     assert_eq!(rig.store.settle(vec![settle]).await.expect("settles"), [Settled::Lost]);
     rig.complete(&held).await;
 }

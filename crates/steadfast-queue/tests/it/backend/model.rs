@@ -14,16 +14,23 @@ use steadfast_clock::{ManualClock, SharedClock};
 use steadfast_queue::backend::local::{Bounds, LocalBackend, LocalOptions};
 use steadfast_queue::backend::rules::{Limits, Retention};
 use steadfast_queue::backend::{
-    Backend, Control, Enqueued, Extended, Filter, Lease, MemoryBackend, Reservation, Reserve, Settle, Sweep,
-    WorkerId,
+    Backend, Control, Enqueued, Extend, Extended, Filter, Lease, MemoryBackend, Reservation, Reserve, Settle,
+    Sweep, WorkerId,
 };
+use steadfast_queue::batch::{OnDead, WaitsFor};
+use steadfast_queue::note::{Note, Progress};
 use steadfast_queue::policy::Failure;
+use steadfast_queue::schedule::{Missed, Schedule};
 use steadfast_queue::state::Verdict;
 use steadfast_queue::{GroupKey, Job, JobId, Mode, NewJob, Priority, QueueSettings, State, Unique};
 use tempfile::TempDir;
 
 const QUEUES: [&str; 2] = ["a", "b"];
 const CASES: u32 = 64;
+const NAMES: [&str; 2] = ["x", "y"];
+const CRONS: [&str; 3] = ["*/20 * * * * *", "* * * * *", "30 2 * * *"];
+const MISSED: [Missed; 4] =
+    [Missed::Skip, Missed::Coalesce, Missed::CatchUp { max: 3 }, Missed::CatchUp { max: 9 }];
 
 /// A new job, in small numbers, so that things meet.
 #[derive(Clone, Debug)]
@@ -35,6 +42,9 @@ struct Spec {
     group: Option<u8>,
     ttl_ms: Option<u64>,
     bytes: usize,
+    /// The batch of which callback, by its place among those there were.
+    batch: Option<usize>,
+    waits_for: Option<WaitsFor>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,9 +61,15 @@ enum Said {
 #[derive(Clone, Debug)]
 enum Op {
     Enqueue(Vec<Spec>),
-    Reserve { queue: usize, max: usize, lease_ms: u64, no_suspects: bool },
-    Settle(Vec<(usize, Said, Vec<Spec>)>),
-    Extend(Vec<usize>, u64),
+    Reserve {
+        queue: usize,
+        max: usize,
+        lease_ms: u64,
+        no_suspects: bool,
+    },
+    /// Each with what the job says last.
+    Settle(Vec<(usize, Said, Vec<Spec>, Option<Note>)>),
+    Extend(Vec<usize>, u64, Option<Note>),
     Pass(u64),
     StepWall(i64),
     Promote(usize),
@@ -65,8 +81,18 @@ enum Op {
     Cancel(Vec<usize>),
     Discard(Vec<usize>),
     ReleaseKeys(Vec<usize>),
-    Purge { states: Vec<State>, limit: u64 },
-    List { states: Vec<State>, limit: usize },
+    Purge {
+        states: Vec<State>,
+        limit: u64,
+    },
+    Seal(usize, u32),
+    /// A name, a time, and a policy, each by its place in a list.
+    PutSchedule(usize, usize, usize),
+    RemoveSchedule(usize),
+    List {
+        states: Vec<State>,
+        limit: usize,
+    },
     Reopen,
 }
 
@@ -76,15 +102,21 @@ fn spec() -> impl Strategy<Value = Spec> {
     let unique = proptest::option::of((0_u8..5, window_ms));
     let group = proptest::option::of(0_u8..3);
     let ttl_ms = proptest::option::weighted(0.2, prop_oneof![Just(30_u64), Just(300)]);
-    (0..QUEUES.len(), 0_usize..3, delay_ms, unique, group, ttl_ms, 0_usize..40).prop_map(
-        |(queue, priority, delay_ms, unique, group, ttl_ms, bytes)| Spec {
+    let batch = proptest::option::weighted(0.3, any::<usize>());
+    let on_dead = prop_oneof![Just(OnDead::Continue), Just(OnDead::Block)];
+    let waits_for = (0_u32..4, on_dead).prop_map(|(jobs, on_dead)| WaitsFor { jobs, on_dead });
+    let fan_in = (batch, proptest::option::weighted(0.15, waits_for));
+    (0..QUEUES.len(), 0_usize..3, delay_ms, unique, group, ttl_ms, 0_usize..40, fan_in).prop_map(
+        |(queue, priority, delay_ms, unique, group, ttl_ms, bytes, (batch, waits_for))| Spec {
             queue,
             priority,
             delay_ms,
             unique,
-            group,
+            group: group.filter(|&group| waits_for.is_none() || group == 0),
             ttl_ms,
             bytes,
+            batch,
+            waits_for,
         },
     )
 }
@@ -100,6 +132,13 @@ fn said() -> impl Strategy<Value = Said> {
     ]
 }
 
+fn note() -> impl Strategy<Value = Option<Note>> {
+    let progress =
+        proptest::option::of((0_u64..9, 0_u64..9).prop_map(|(done, total)| Progress::of(done, total)));
+    let log = proptest::collection::vec("[a-c]{0,3}", 0..3);
+    proptest::option::weighted(0.3, (progress, log).prop_map(|(progress, log)| Note { progress, log }))
+}
+
 fn states() -> impl Strategy<Value = Vec<State>> {
     proptest::sample::subsequence(State::ALL.to_vec(), 0..4)
 }
@@ -111,8 +150,10 @@ fn some() -> impl Strategy<Value = Vec<usize>> {
 fn op() -> impl Strategy<Value = Op> {
     let queue = 0..QUEUES.len();
     let lease_ms = prop_oneof![Just(20_u64), Just(200), Just(100_000)];
-    let settles =
-        proptest::collection::vec((any::<usize>(), said(), proptest::collection::vec(spec(), 0..2)), 1..5);
+    let settles = proptest::collection::vec(
+        (any::<usize>(), said(), proptest::collection::vec(spec(), 0..2), note()),
+        1..5,
+    );
     let mode = prop_oneof![3 => Just(Mode::Running), 1 => Just(Mode::Paused), 1 => Just(Mode::Draining)];
     let pass =
         prop_oneof![4 => 1_u64..100, 2 => 100_u64..1_000, 1 => Just(3_700_000_u64), 1 => Just(40_000_000)];
@@ -121,7 +162,7 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (queue.clone(), 1_usize..6, lease_ms, any::<bool>())
             .prop_map(|(queue, max, lease_ms, no_suspects)| Op::Reserve { queue, max, lease_ms, no_suspects }),
         8 => settles.prop_map(Op::Settle),
-        2 => (some(), 1_u64..300).prop_map(|(leases, ms)| Op::Extend(leases, ms)),
+        2 => (some(), 1_u64..300, note()).prop_map(|(leases, ms, note)| Op::Extend(leases, ms, note)),
         5 => pass.prop_map(Op::Pass),
         1 => prop_oneof![-1_000_i64..1_000, -1_000_000_i64..-2_000].prop_map(Op::StepWall),
         2 => (1_usize..5).prop_map(Op::Promote),
@@ -134,6 +175,10 @@ fn op() -> impl Strategy<Value = Op> {
         1 => some().prop_map(Op::Discard),
         1 => some().prop_map(Op::ReleaseKeys),
         1 => (states(), 1_u64..6).prop_map(|(states, limit)| Op::Purge { states, limit }),
+        1 => (any::<usize>(), 0_u32..4).prop_map(|(callback, jobs)| Op::Seal(callback, jobs)),
+        1 => (0_usize..2, 0..CRONS.len(), 0..MISSED.len())
+            .prop_map(|(name, cron, missed)| Op::PutSchedule(name, cron, missed)),
+        1 => (0_usize..2).prop_map(Op::RemoveSchedule),
         1 => (states(), 1_usize..6).prop_map(|(states, limit)| Op::List { states, limit }),
         1 => Just(Op::Reopen),
     ]
@@ -150,6 +195,7 @@ struct Pair {
     /// From the store's ids to the model's.
     same: HashMap<JobId, JobId>,
     leases: Vec<(Lease, Lease)>,
+    callbacks: Vec<(JobId, JobId)>,
     specs: usize,
 }
 
@@ -183,6 +229,7 @@ impl Pair {
             jobs: Vec::new(),
             same: HashMap::new(),
             leases: Vec::new(),
+            callbacks: Vec::new(),
             specs: 0,
         }
     }
@@ -196,7 +243,19 @@ impl Pair {
         new.group = spec.group.map(|group| GroupKey([group; 16]));
         new.ttl_ms = spec.ttl_ms;
         new.retry = if self.specs.is_multiple_of(2) { schedule(&[10, 200]) } else { None };
+        new.waits_for = spec.waits_for;
         new
+    }
+
+    /// Puts jobs into their batches, for the model and for the store.
+    fn in_batches(&self, specs: &[Spec], jobs: Vec<NewJob>) -> (Vec<NewJob>, Vec<NewJob>) {
+        let both = specs.iter().zip(jobs).map(|(spec, mut new)| {
+            let callback = spec.batch.and_then(|at| self.callbacks.get(at % self.callbacks.len().max(1)));
+            let mut other = new.clone();
+            (new.batch, other.batch) = callback.copied().unzip();
+            (new, other)
+        });
+        both.unzip()
     }
 
     fn new_jobs(&mut self, specs: &[Spec]) -> Vec<NewJob> {
@@ -221,12 +280,12 @@ impl Pair {
                 self.reserve(*queue, *max, *lease_ms, *no_suspects).await;
             }
             Op::Settle(settles) => self.settle(settles).await,
-            Op::Extend(places, lease_ms) => self.extend(places, *lease_ms).await,
+            Op::Extend(places, lease_ms, note) => self.extend(places, *lease_ms, note.as_ref()).await,
             Op::Pass(ms) => self.clock.advance(Duration::from_millis(*ms)),
             Op::StepWall(ms) => {
                 self.clock.step_wall(*ms);
                 // The store notices with the next call that reaches its writer; a mere look does not.
-                self.extend(&[], 1).await;
+                self.extend(&[], 1, None).await;
             }
             Op::Promote(limit) => {
                 let model = self.model.sweep(Sweep::Promote, *limit).await.expect("model");
@@ -252,10 +311,14 @@ impl Pair {
 
     async fn enqueue(&mut self, specs: &[Spec]) {
         let jobs = self.new_jobs(specs);
-        let model = self.model.enqueue(jobs.clone()).await.expect("model");
-        let local = self.local.enqueue(jobs).await.expect("local");
+        let (model, local) = self.in_batches(specs, jobs);
+        let model = self.model.enqueue(model).await.expect("model");
+        let local = self.local.enqueue(local).await.expect("local");
         assert_eq!(model.len(), local.len());
-        for (model, local) in model.into_iter().zip(local) {
+        for ((model, local), spec) in model.into_iter().zip(local).zip(specs) {
+            if let (Enqueued::New(model), Enqueued::New(local), Some(_)) = (model, local, spec.waits_for) {
+                self.callbacks.push((model, local));
+            }
             match (model, local) {
                 (Enqueued::New(model), Enqueued::New(local))
                 | (Enqueued::Duplicate(model), Enqueued::Duplicate(local)) => {
@@ -279,16 +342,19 @@ impl Pair {
         self.leases.extend(model.iter().map(|held| held.lease).zip(local.iter().map(|held| held.lease)));
     }
 
-    async fn settle(&mut self, settles: &[(usize, Said, Vec<Spec>)]) {
+    async fn settle(&mut self, settles: &[(usize, Said, Vec<Spec>, Option<Note>)]) {
         let (model, local) = self.settlements(settles);
         let model = self.model.settle(model).await.expect("model");
         assert_eq!(self.local.settle(local).await.expect("local"), model);
     }
 
     /// Settlements for the model and for the store; none while nothing was ever reserved.
-    fn settlements(&mut self, settles: &[(usize, Said, Vec<Spec>)]) -> (Vec<Settle>, Vec<Settle>) {
+    fn settlements(
+        &mut self,
+        settles: &[(usize, Said, Vec<Spec>, Option<Note>)],
+    ) -> (Vec<Settle>, Vec<Settle>) {
         let (mut model, mut local) = (Vec::new(), Vec::new());
-        for (place, said, specs) in settles {
+        for (place, said, specs, note) in settles {
             let Some(&lease) = self.leases.get(place % self.leases.len().max(1)) else { break };
             let verdict = match said {
                 Said::Complete => Verdict::Complete,
@@ -306,20 +372,34 @@ impl Pair {
                 new.id = Some(id);
                 let known = new.resolve_id();
                 self.know(known, known);
+                if new.waits_for.is_some() {
+                    self.callbacks.push((known, known));
+                }
             }
             // Both follow one parent, by its name in the model.
             for new in &mut follow_ups {
                 new.parent = Some(JobId([1; 16]));
             }
-            model.push(Settle { lease: lease.0, verdict: verdict.clone(), follow_ups: follow_ups.clone() });
-            local.push(Settle { lease: lease.1, verdict, follow_ups });
+            let (follow_ups, others) = self.in_batches(specs, follow_ups);
+            let settle = |lease, follow_ups| Settle {
+                lease,
+                verdict: verdict.clone(),
+                follow_ups,
+                note: note.clone(),
+            };
+            model.push(settle(lease.0, follow_ups));
+            local.push(settle(lease.1, others));
         }
         (model, local)
     }
 
-    async fn extend(&self, places: &[usize], lease_ms: u64) {
+    async fn extend(&self, places: &[usize], lease_ms: u64, note: Option<&Note>) {
         let pick = |place: &usize| self.leases.get(place % self.leases.len().max(1)).copied();
-        let (model, local): (Vec<Lease>, Vec<Lease>) = places.iter().filter_map(pick).unzip();
+        let both = places.iter().filter_map(pick).map(|(model, local)| {
+            let extend = |lease| Extend { lease, note: note.cloned() };
+            (extend(model), extend(local))
+        });
+        let (model, local): (Vec<Extend>, Vec<Extend>) = both.unzip();
         let model: Vec<Extended> = self.model.extend(model, lease_ms).await.expect("model");
         assert_eq!(self.local.extend(local, lease_ms).await.expect("local"), model);
     }
@@ -378,6 +458,24 @@ impl Pair {
             Op::Cancel(places) => both(&Control::Cancel, places),
             Op::Discard(places) => both(&Control::Discard, places),
             Op::ReleaseKeys(places) => both(&Control::ReleaseKeys, places),
+            Op::PutSchedule(name, cron, missed) => {
+                let schedule = Schedule {
+                    missed: MISSED[*missed],
+                    zone: "Europe/Berlin".to_owned(),
+                    ..Schedule::new(NAMES[*name], CRONS[*cron], QUEUES[*name], "tick", "p")
+                };
+                let command = Control::PutSchedule(Box::new(schedule));
+                (command.clone(), command)
+            }
+            Op::RemoveSchedule(name) => {
+                let command = Control::RemoveSchedule(NAMES[*name].to_owned());
+                (command.clone(), command)
+            }
+            Op::Seal(place, jobs) => {
+                let callback = self.callbacks.get(place % self.callbacks.len().max(1));
+                let Some(&(model, local)) = callback else { return };
+                (Control::Seal { id: model, jobs: *jobs }, Control::Seal { id: local, jobs: *jobs })
+            }
             Op::Purge { states, limit } => {
                 let filter = Filter { states: states.clone(), ..Filter::default() };
                 let command = Control::Purge { filter, limit: *limit };
@@ -396,10 +494,15 @@ impl Pair {
         }
     }
 
+    fn known(&self, id: JobId) -> JobId {
+        self.same.get(&id).copied().unwrap_or(id)
+    }
+
     /// The store's job under its name in the model.
     fn translated(&self, job: &Job) -> Job {
         let mut job = job.clone();
-        job.id = self.same.get(&job.id).copied().unwrap_or(job.id);
+        job.id = self.known(job.id);
+        job.batch = job.batch.map(|id| self.known(id));
         job
     }
 
@@ -419,6 +522,7 @@ impl Pair {
         let (expected, got) =
             (self.model.stats().await.expect("model"), self.local.stats().await.expect("local"));
         assert_eq!(got.settings, expected.settings);
+        assert_eq!(got.schedules, expected.schedules);
         let (expected, got) = (expected.queues, got.queues);
         let names: BTreeSet<&String> = expected.keys().chain(got.keys()).collect();
         for name in names {

@@ -271,6 +271,7 @@ async fn a_slot_that_falls_free_wakes_who_waits(make: Make) {
         lease: held.lease,
         verdict: Verdict::Complete,
         follow_ups: Vec::new(),
+        note: None,
     };
     let woken = async {
         store.settle(vec![settle]).await.expect("settles");

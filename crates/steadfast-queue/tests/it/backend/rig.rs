@@ -162,7 +162,7 @@ impl Rig {
         verdict: Verdict,
         follow_ups: Vec<NewJob>,
     ) -> Settled {
-        let settle = Settle { lease: held.lease, verdict, follow_ups };
+        let settle = Settle { lease: held.lease, verdict, follow_ups, note: None };
         self.store.settle(vec![settle]).await.expect("settles")[0]
     }
 
@@ -171,7 +171,7 @@ impl Rig {
     }
 
     pub(super) async fn extend(&self, held: &Reservation) -> Extended {
-        self.store.extend(vec![held.lease], LEASE_MS).await.expect("extends")[0]
+        self.store.extend(vec![held.lease.into()], LEASE_MS).await.expect("extends")[0]
     }
 
     pub(super) async fn reclaim(&self) -> u64 {

@@ -79,7 +79,8 @@ async fn of_a_batch_only_what_does_not_fit_fails() {
     faults.pages_max.store(40, Ordering::SeqCst);
     let large = NewJob::new(QUEUE, "kind", vec![7; 500_000]);
     let settle = |at: usize| {
-        let settle = Settle { lease: held[at].lease, verdict: Verdict::Complete, follow_ups: Vec::new() };
+        let settle =
+            Settle { lease: held[at].lease, verdict: Verdict::Complete, follow_ups: Vec::new(), note: None };
         rig.store.settle(vec![settle])
     };
     // Asked at the same time, they share a transaction, or are tried alone after it failed.
@@ -118,7 +119,8 @@ async fn s35_a_commit_that_may_have_happened_is_looked_up() {
     }
     let held = rig.take(2).await;
     faults.commits_unsure.store(1, Ordering::SeqCst);
-    let settle = Settle { lease: held[0].lease, verdict: Verdict::Complete, follow_ups: Vec::new() };
+    let settle =
+        Settle { lease: held[0].lease, verdict: Verdict::Complete, follow_ups: Vec::new(), note: None };
     is_unavailable(rig.store.settle(vec![settle.clone()]).await);
     // It did happen: saying it again changes nothing, and the other lease holds.
     assert_eq!(rig.store.settle(vec![settle]).await.expect("settles"), [Settled::Lost]);

@@ -37,6 +37,7 @@ async fn s17_s18_a_hundred_thousand_at_once(make: Make) {
             lease: held.lease,
             verdict: verdict.clone(),
             follow_ups: Vec::new(),
+            note: None,
         });
         rig.store.settle(settle.collect()).await.expect("settles");
     }

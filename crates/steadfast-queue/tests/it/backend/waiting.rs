@@ -73,7 +73,12 @@ async fn a_release_wakes_who_waits(make: Make) {
     let held = store.reserve(waiting(Duration::ZERO)).await.expect("reserves").pop().expect("ready");
     woken_by(&store, async {
         let verdict = steadfast_queue::state::Verdict::Release;
-        let settle = steadfast_queue::backend::Settle { lease: held.lease, verdict, follow_ups: Vec::new() };
+        let settle = steadfast_queue::backend::Settle {
+            lease: held.lease,
+            verdict,
+            follow_ups: Vec::new(),
+            note: None,
+        };
         store.settle(vec![settle]).await.expect("settles");
     })
     .await;

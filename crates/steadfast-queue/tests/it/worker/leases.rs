@@ -72,7 +72,8 @@ async fn scenario_2_and_3_a_worker_that_lost_its_lease_is_told_and_changes_nothi
         until(async || !worker.outcomes().is_empty()).await;
         assert_eq!((told.load(Ordering::SeqCst), worker.outcomes()), (1, vec![JobOutcome::Lost]));
         assert_eq!(rig.job(ids[0]).await.state, State::Running, "the new owner's");
-        let settle = Settle { lease: owner.lease, verdict: Verdict::Complete, follow_ups: vec![] };
+        let settle =
+            Settle { lease: owner.lease, verdict: Verdict::Complete, follow_ups: vec![], note: None };
         assert_eq!(rig.store.settle(vec![settle]).await.expect("settle"), [Settled::Now(State::Completed)]);
         assert_eq!(rig.job(ids[0]).await.history.len(), 0);
         worker.end().await;

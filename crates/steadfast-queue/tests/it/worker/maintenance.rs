@@ -2,6 +2,8 @@
 
 use super::rig::*;
 use std::sync::Arc;
+use steadfast_queue::Schedule;
+use steadfast_queue::backend::Control;
 use steadfast_queue::backend::{Reserve, WorkerId};
 use steadfast_queue::maintenance::{Maintenance, MaintenanceConfig, MaintenanceHandle, Sweep};
 use steadfast_queue::{Backend, NewJob, State};
@@ -97,4 +99,19 @@ async fn it_does_not_spin_while_there_is_nothing_to_do() {
     assert!((1..5).contains(&link.calls(Op::Sweep(Sweep::Prune)).len()));
     stop.cancel();
     task.await.expect("ends");
+}
+
+/// Without any housekeeping: whoever waits for jobs of the queue learns until when.
+#[tokio::test(start_paused = true)]
+async fn s31_a_worker_that_waits_is_there_when_the_clock_brings_a_job() {
+    let rig = Rig::new();
+    let running = rig.work(config(), takes(0));
+    pass(millis(300)).await;
+    let schedule = Schedule::new("tick", "* * * * * *", QUEUE, "k", "payload");
+    rig.store.control(Control::PutSchedule(Box::new(schedule))).await.expect("memory does not fail");
+    for second in 1..=5 {
+        pass(millis(1_000)).await;
+        assert_eq!(rig.stats().await.completed_total, second);
+    }
+    running.end().await;
 }

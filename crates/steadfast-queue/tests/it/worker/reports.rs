@@ -10,6 +10,7 @@ use std::io;
 use std::sync::{Arc, Mutex, Once};
 use steadfast_queue::handler::Outcome;
 use steadfast_queue::metrics as names;
+use steadfast_queue::note::{LOG_LINES_MAX, Progress};
 use steadfast_queue::policy::Failure;
 use steadfast_queue::worker::{JobObserver, JobOutcome, JobReport, Worker};
 use steadfast_queue::{NewJob, RetryPolicy};
@@ -194,4 +195,58 @@ async fn log_lines_carry_the_correlation_id_and_nothing_private() {
     assert!(dead.iter().all(|line| line.contains(" WARN ") && line.contains("correlation.id=")), "{dead:?}");
     assert!(dead.iter().any(|line| line.contains("error=\"bad_order\"")), "{dead:?}");
     assert!(!text.contains("do-not-tell"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_job_says_is_stored_within_a_second_and_with_its_verdict() {
+    let rig = Rig::new();
+    let id = rig.enqueue(1).await[0];
+    let running = rig.work(
+        config(),
+        does(|_, context| async move {
+            context.log("begins");
+            context.progress(Progress::percent(10));
+            context.progress(Progress::percent(20).saying("on its way"));
+            pass(secs(5)).await;
+            context.log("ends");
+            Outcome::done()
+        }),
+    );
+    pass(millis(900)).await;
+    let calls = running.link.calls(Op::Extend).len();
+    pass(millis(200)).await;
+    let job = rig.job(id).await;
+    assert_eq!(
+        job.progress.map(|progress| (progress.done, progress.note)),
+        Some((20, "on its way".to_owned()))
+    );
+    assert_eq!(job.log.len(), 1);
+    pass(secs(3)).await;
+    assert_eq!(running.link.calls(Op::Extend).len(), calls + 1, "nothing new is not said again");
+    rig.completed(1).await;
+    let said: Vec<String> = rig.job(id).await.log.into_iter().map(|line| line.text).collect();
+    assert_eq!(said, ["begins", "ends"]);
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_job_says_while_the_store_is_away_is_said_again() {
+    let rig = Rig::new();
+    let id = rig.enqueue(1).await[0];
+    let running = rig.work(
+        config(),
+        does(|_, context| async move {
+            for number in 0..200 {
+                context.log(format!("line {number}"));
+                pass(millis(20)).await;
+            }
+            Outcome::done()
+        }),
+    );
+    running.link.fail(Op::Extend, Fault::Refused, 2);
+    rig.completed(1).await;
+    let log = rig.job(id).await.log;
+    assert_eq!((log.len(), log[0].text.as_str()), (LOG_LINES_MAX, "line 0"));
+    assert_eq!(log.last().map(|line| line.text.as_str()), Some("line 199"));
+    running.end().await;
 }

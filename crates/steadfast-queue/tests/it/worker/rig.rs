@@ -9,7 +9,7 @@ use std::time::Duration;
 use steadfast_clock::{Clock, SharedClock};
 use steadfast_queue::backend::rules::{Limits, Retention};
 use steadfast_queue::backend::{
-    Control, Controlled, Enqueued, Extended, Filter, Lease, MemoryBackend, Page, QueueStats, Reservation,
+    Control, Controlled, Enqueued, Extend, Extended, Filter, MemoryBackend, Page, QueueStats, Reservation,
     Reserve, Settle, Settled, Stats, Status, Sweep, Swept,
 };
 use steadfast_queue::handler::{Handler, JobContext, Outcome};
@@ -159,8 +159,8 @@ impl Backend for Link {
         request.lease_ms = locked(&self.store_lease_ms).unwrap_or(request.lease_ms);
         self.via(Op::Reserve, &[], self.store.reserve(request)).await
     }
-    async fn extend(&self, leases: Vec<Lease>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
-        let ids: Vec<_> = leases.iter().map(|lease| lease.id).collect();
+    async fn extend(&self, leases: Vec<Extend>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
+        let ids: Vec<_> = leases.iter().map(|extend| extend.lease.id).collect();
         self.via(Op::Extend, &ids, self.store.extend(leases, lease_ms)).await
     }
     async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError> {

@@ -46,7 +46,7 @@ async fn suspect_in_ten_seconds(rig: &Rig, queue: &str) -> JobId {
     let id = suspects_in(rig, queue, 1).await[0];
     let taken = take(rig, queue, 1, 1_000).await.remove(0);
     let verdict = Verdict::PutOff { after_ms: 10_000 };
-    let settle = Settle { lease: taken.lease, verdict, follow_ups: vec![] };
+    let settle = Settle { lease: taken.lease, verdict, follow_ups: vec![], note: None };
     assert_eq!(rig.store.settle(vec![settle]).await.expect("settle"), [Settled::Now(State::Scheduled)]);
     id
 }

@@ -5,6 +5,7 @@ use crate::backend::Controlled;
 use crate::backend::local::ids::Found;
 use crate::backend::local::live::Effect;
 use crate::backend::local::load::mode_code;
+use crate::backend::local::schema::MOVED;
 use crate::backend::local::ticket::{Table, Ticket};
 use crate::backend::local::write::Target;
 use crate::job::JobId;
@@ -68,6 +69,7 @@ impl Stage<'_> {
             return Ok(false);
         }
         if table == Table::Job {
+            self.stop_waiting(job)?;
             let sql = "UPDATE job SET state = 0, run_at = ?2, expires = NULL, attempt = 0, crash = 0 WHERE seq = ?1";
             self.conn.prepare_cached(sql)?.execute([job.seq, self.now_ms])?;
             self.moved(job.queue, Some(job.state), Some(State::Available), job.bytes);
@@ -78,8 +80,8 @@ impl Stage<'_> {
         // One that held its group has its old place.
         let seq = if holds { job.seq } else { self.next_number() };
         let sql = format!(
-            "INSERT INTO job SELECT ?2, id, queue, prio, 0, NULL, ?3, NULL, grp, 0, 0, slot, until, enqueued, NULL,
-                bytes, head, history, payload FROM {} WHERE seq = ?1",
+            "INSERT INTO job(seq, {MOVED}) SELECT ?2, id, queue, prio, 0, NULL, ?3, NULL, grp, 0, 0, slot, until,
+                enqueued, NULL, bytes, batch, extra, head, history, payload FROM {} WHERE seq = ?1",
             table.name()
         );
         self.conn.prepare_cached(&sql)?.execute([job.seq, seq, self.now_ms])?;

@@ -3,7 +3,7 @@
 use super::{Fail, Stage};
 use crate::backend::local::ids::{Found, slot_for};
 use crate::backend::local::live::{Effect, Tally};
-use crate::backend::local::ticket::{PACED, Table, Ticket, priority_code, state_code};
+use crate::backend::local::ticket::{EXTRA_GATE, PACED, Table, Ticket, WAITING, priority_code, state_code};
 use crate::backend::local::window::Entry;
 use crate::backend::local::write::Prepared;
 use crate::backend::{Enqueued, Rejection, rules};
@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 const INSERT: &str =
     "INSERT INTO job(seq, id, queue, prio, state, ready, run_at, expires, grp, attempt, crash, slot,
-    until, enqueued, finished, bytes, head, history, payload)
-    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10, ?11, ?12, NULL, ?13, ?14, NULL, ?15)";
+    until, enqueued, finished, bytes, head, history, payload, batch, extra)
+    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10, ?11, ?12, NULL, ?13, ?14, NULL, ?15, ?16, ?17)";
 
 /// Whether an id is taken.
 enum Known {
@@ -51,11 +51,43 @@ impl Stage<'_> {
         if let Err(rejection) = self.check_room(queue, new.job.payload.len() as u64, (0, 0), from) {
             return Ok(Enqueued::Rejected(rejection));
         }
-        if let Known::Stale(stale) = known {
-            self.clear_stale(&id, stale)?;
+        if let Err(rejection) = self.check_batch(new)? {
+            return Ok(Enqueued::Rejected(rejection));
         }
-        self.insert(queue, new)?;
+        self.add(queue, new, &known, &HashMap::new())?;
         Ok(Enqueued::New(id))
+    }
+
+    fn add(
+        &mut self,
+        queue: i64,
+        new: &Prepared,
+        known: &Known,
+        beside: &HashMap<JobId, i64>,
+    ) -> Result<(), Fail> {
+        if let Known::Stale(stale) = known {
+            self.clear_stale(&new.job.id, *stale)?;
+        }
+        self.insert(queue, new, beside)
+    }
+
+    /// Stores follow-ups that were checked together; `callbacks` are the new ones among them.
+    pub(super) fn follow_all(&mut self, jobs: &[Prepared], callbacks: HashSet<JobId>) -> Result<(), Fail> {
+        // Numbered beforehand: the jobs of a batch may come before its callback.
+        let beside = callbacks.into_iter().map(|id| (id, self.next_number())).collect();
+        for new in jobs {
+            let (queue, known) = (self.queue_of(new)?, self.look_up(new)?);
+            if matches!(known, Known::Yes) {
+                self.tally(queue, Tally::Duplicate);
+            } else {
+                self.add(queue, new, &known, &beside)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_known(&self, new: &Prepared) -> Result<bool, Fail> {
+        Ok(matches!(self.look_up(new)?, Known::Yes))
     }
 
     fn queue_of(&self, new: &Prepared) -> Result<i64, Fail> {
@@ -86,6 +118,7 @@ impl Stage<'_> {
             self.conn.prepare_cached("DELETE FROM done WHERE seq = ?1")?.execute([old.seq])?;
             self.strike(&old);
             self.moved(old.queue, Some(old.state), None, old.bytes);
+            self.drop_extras(&old.id, old.extra)?;
         }
         Ok(())
     }
@@ -108,12 +141,16 @@ impl Stage<'_> {
         rules::check_room(&known.flow.resolved.limits, waiting, stored, bytes)
     }
 
-    /// Whether all of them can be stored, those that are here already left out.
+    /// Whether all of them can be stored, those that are here already left out. Returns the new callbacks.
     pub(super) fn check_follow_ups(
         &self,
         follow_ups: &[Prepared],
         from: i64,
-    ) -> Result<Result<(), Rejection>, Fail> {
+    ) -> Result<Result<HashSet<JobId>, Rejection>, Fail> {
+        let callbacks = match self.callbacks(follow_ups)? {
+            Ok(callbacks) => callbacks,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
         let mut seen: HashSet<JobId> = HashSet::new();
         let mut added: HashMap<i64, (u64, u64)> = HashMap::new();
         for new in follow_ups {
@@ -127,11 +164,15 @@ impl Stage<'_> {
                 return Ok(Err(rejection));
             }
             *others = (others.0 + 1, others.1 + bytes);
+            let beside = new.job.batch.is_some_and(|callback| callbacks.contains(&callback));
+            if let (false, Err(rejection)) = (beside, self.check_batch(new)?) {
+                return Ok(Err(rejection));
+            }
         }
-        Ok(Ok(()))
+        Ok(Ok(callbacks))
     }
 
-    fn insert(&mut self, queue: i64, new: &Prepared) -> Result<(), Fail> {
+    fn insert(&mut self, queue: i64, new: &Prepared, beside: &HashMap<JobId, i64>) -> Result<(), Fail> {
         let job = &new.job;
         let seq = self.next_number();
         let mut ticket = Ticket {
@@ -150,6 +191,8 @@ impl Stage<'_> {
             until_ms: new.until_ms,
             enqueued_ms: job.enqueued_ms,
             bytes: job.payload.len() as u64,
+            batch: self.batch_of(job, beside)?,
+            extra: if job.waits_for.is_some() { EXTRA_GATE } else { 0 },
         };
         let mut code = state_code(ticket.state);
         if ticket.state == State::Available && self.is_its_turn(&ticket)? {
@@ -166,7 +209,7 @@ impl Stage<'_> {
             &ticket.id.0,
             queue,
             priority_code(ticket.priority),
-            code,
+            if job.waits_for.is_some() { WAITING } else { code },
             ticket.ready,
             ticket.run_at_ms,
             ticket.expires_ms,
@@ -177,11 +220,16 @@ impl Stage<'_> {
             i64::try_from(ticket.bytes).unwrap_or(i64::MAX),
             &new.head,
             &job.payload[..],
+            ticket.batch.map(|batch| batch.encode()),
+            ticket.extra,
         ])?;
         self.live.buckets.put(self.conn, ticket.slot, &ticket.id, seq, ticket.until_ms)?;
         self.moved(queue, None, Some(ticket.state), ticket.bytes);
         self.tally(queue, Tally::Enqueued);
-        if ticket.state == State::Scheduled {
+        if let Some(batch) = &job.waits_for {
+            let no = beside.get(&job.id).copied().unwrap_or(seq);
+            self.open_gate(no, seq, &job.id, batch)?;
+        } else if ticket.state == State::Scheduled {
             self.effects.push(Effect::Due { queue, at_ms: ticket.run_at_ms });
         }
         self.effects.extend(ticket.expires_ms.map(Effect::Expiry));

@@ -6,6 +6,7 @@ use crate::backend::local::live::{Effect, KeptRow};
 use crate::backend::local::ticket::{Table, Ticket};
 use crate::backend::local::{serve, sql};
 use crate::backend::{Controlled, Swept, rules};
+use crate::batch::BatchEnd;
 use crate::policy::Failure;
 use crate::state::{self, State};
 use rusqlite::{OptionalExtension, params};
@@ -25,13 +26,15 @@ impl Stage<'_> {
             self.promote(job)?;
             moved += 1;
         }
+        moved += self.fire(limit.saturating_sub(moved))?;
         let due: Option<i64> =
             self.conn.prepare_cached(sql::NEXT_DUE)?.query_row([], |row| row.get(0)).optional()?;
         let expiry = self.expiring(i64::MAX, 1)?.first().and_then(|job| job.expires_ms);
         self.effects.push(Effect::DueIs(due));
         self.effects.push(Effect::ExpiryIs(expiry));
-        let next = due.into_iter().chain(expiry).min();
-        Ok(Swept { moved: moved as u64, next_in_ms: next.map(|at_ms| rules::ahead(at_ms, self.now_ms)) })
+        let next = due.into_iter().chain(expiry).min().map(|at_ms| rules::ahead(at_ms, self.now_ms));
+        let next_in_ms = next.into_iter().chain(self.next_fire_in_ms()).min();
+        Ok(Swept { moved: moved as u64, next_in_ms })
     }
 
     /// The next jobs to expire by `to_ms`. Running ones do not: their attempt has begun.
@@ -60,6 +63,7 @@ impl Stage<'_> {
     /// step.
     pub(in crate::backend::local) fn shift_back(&mut self, step_ms: i64) -> Result<Controlled, Fail> {
         let affected = self.conn.execute(sql::SHIFT_DUE, [step_ms])?;
+        self.conn.execute(sql::SHIFT_WAITING, [step_ms])?;
         self.conn.execute(sql::SHIFT_EXPIRY, [step_ms])?;
         self.effects.push(Effect::ShiftedBack(step_ms));
         Ok(Controlled { affected: affected as u64, skipped: 0 })
@@ -134,6 +138,7 @@ impl Stage<'_> {
                 moved += self.trim(queue, state, limit.saturating_sub(moved))?;
             }
         }
+        moved += self.prune_counted(limit.saturating_sub(moved))?;
         let left = limit.saturating_sub(moved);
         if left > 0
             && let Some(slot) = self.live.buckets.expired(self.now_ms)
@@ -170,7 +175,9 @@ impl Stage<'_> {
             self.effects.push(Effect::Unready { queue: job.queue, priority: job.priority, ready });
         }
         self.moved(job.queue, Some(job.state), None, job.bytes);
-        self.go_on(job.queue, job.group)
+        self.drop_extras(&job.id, job.extra)?;
+        self.go_on(job.queue, job.group)?;
+        self.count_in(job, BatchEnd::removed(job.state))
     }
 
     /// Takes a finished job out of the store for good, its id with it.
@@ -185,6 +192,7 @@ impl Stage<'_> {
         if table == Table::Dead && self.unblock(job)? {
             self.go_on(job.queue, job.group)?;
         }
-        Ok(())
+        self.drop_extras(&job.id, job.extra)?;
+        self.count_in(job, BatchEnd::removed(job.state))
     }
 }

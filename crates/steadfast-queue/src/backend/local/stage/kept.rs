@@ -81,6 +81,7 @@ impl Stage<'_> {
             until_ms: job.until_ms,
             finished_ms: self.now_ms,
             bytes: job.bytes,
+            extra: job.extra,
         };
         let staged = self.staged_kept(queue, state);
         staged.count += 1;
@@ -119,6 +120,7 @@ impl Stage<'_> {
         if row.until_ms <= self.now_ms {
             self.live.buckets.delete(self.conn, row.slot, &row.id)?;
         }
+        self.drop_extras(&row.id, row.extra)?;
         self.effects.push(Effect::Unkept { queue, state, seq: row.seq });
         self.moved(queue, Some(state), None, row.bytes);
         Ok(())

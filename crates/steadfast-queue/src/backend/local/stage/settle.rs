@@ -29,7 +29,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The lease as held, if `lease` is it.
-    fn check_lease(&self, lease: &Lease) -> Option<&'a Held> {
+    pub(super) fn check_lease(&self, lease: &Lease) -> Option<&'a Held> {
         let held = self.live.held.get(&lease.id)?;
         let same = held.fence == lease.fence && held.worker == lease.worker;
         (same && !self.gone.contains(&lease.id)).then_some(held)
@@ -48,10 +48,11 @@ impl<'a> Stage<'a> {
             Err(rejection) => return Ok(Settled::FollowUpRejected(*rejection)),
         };
         let from = held.entry.ticket.queue;
-        if let Err(rejection) = self.check_follow_ups(follow_ups, from)? {
-            return Ok(Settled::FollowUpRejected(rejection));
-        }
-        let (ticket, attempt, marked) = (held.entry.ticket.clone(), held.attempt(), held.marked);
+        let callbacks = match self.check_follow_ups(follow_ups, from)? {
+            Ok(callbacks) => callbacks,
+            Err(rejection) => return Ok(Settled::FollowUpRejected(rejection)),
+        };
+        let (mut ticket, attempt, marked) = (held.entry.ticket.clone(), held.attempt(), held.marked);
         let cancel = held.cancel || self.cancel_asked.contains(&id);
         let retry = held.retry.as_ref().or_else(|| Some(&self.resolved(from)?.retry));
         let retry = retry.map_or_else(|| Cow::Owned(RetryPolicy::default()), Cow::Borrowed);
@@ -67,10 +68,12 @@ impl<'a> Stage<'a> {
         }
         let state = next.state;
         let crash = if next.crashes_over { 0 } else { ticket.crash };
-        self.end_lease(&ticket, attempt, crash, marked, next)?;
-        for new in follow_ups {
-            self.enqueue(new, Some(from))?;
+        if let Some(note) = &settle.note {
+            self.note(&id, ticket.seq, attempt, note)?;
         }
+        ticket.extra = self.extra_of(&id, ticket.extra);
+        self.end_lease(&ticket, attempt, crash, marked, next)?;
+        self.follow_all(follow_ups, callbacks)?;
         Ok(Settled::Now(state))
     }
 
@@ -158,14 +161,15 @@ impl<'a> Stage<'a> {
         let mut moved = 0;
         for id in lapsed {
             let Some(held) = live.held.get(&id) else { continue };
-            let ticket = &held.entry.ticket;
+            let mut ticket = held.entry.ticket.clone();
+            ticket.extra = self.extra_of(&id, ticket.extra);
             let crash = ticket.crash.saturating_add(1);
             let mut next = state::reclaim(crash);
             if held.cancel || self.cancel_asked.contains(&id) {
                 next = state::heed_cancel(next);
             }
             self.tally(ticket.queue, Tally::Reclaimed);
-            self.end_lease(ticket, held.attempt(), crash, held.marked, next)?;
+            self.end_lease(&ticket, held.attempt(), crash, held.marked, next)?;
             moved += 1;
         }
         let left = live.lapses.iter().find(|(.., id)| !self.gone.contains(id));

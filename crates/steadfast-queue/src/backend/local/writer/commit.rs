@@ -11,9 +11,11 @@ use crate::backend::local::schema;
 use crate::backend::local::sql;
 use crate::backend::local::stage::{Fail, Setting, Stage};
 use crate::backend::local::write::{Answer, Write};
+use crate::backend::rules;
 use crate::backend::wall::Wall;
 use crate::error::QueueError;
 use crate::job::JobId;
+use crate::schedule::FIRED_WINDOW_MS;
 use rusqlite::ffi::SQLITE_IOERR_FSYNC;
 use rusqlite::{Connection, ErrorCode, params};
 use std::collections::BTreeSet;
@@ -192,8 +194,13 @@ impl Writer {
             }
             names.extend(writes.iter().filter_map(|write| match write {
                 Write::SetMode { queue, .. } | Write::Configure { queue, .. } => Some(queue.as_str()),
+                Write::PutSchedule(planned) => Some(planned.schedule.queue.as_str()),
                 _ => None,
             }));
+            let fires = writes.iter().any(|write| matches!(write, Write::Promote(_)));
+            if fires && !live.schedules.is_empty() {
+                slots.insert(ids::slot_for(rules::later(now_ms, FIRED_WINDOW_MS), now_ms));
+            }
             names.retain(|name| live.queue_no(name).is_none());
             slots.retain(|&slot| !live.buckets.has(slot));
             (names, slots)

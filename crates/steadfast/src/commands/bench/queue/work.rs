@@ -125,6 +125,7 @@ async fn finish(store: &LocalBackend, worker: WorkerId, max: usize) -> anyhow::R
         lease: held.lease,
         verdict: Verdict::Complete,
         follow_ups: Vec::new(),
+        note: None,
     });
     Ok(store.settle(settle.collect()).await.context("the store settled nothing")?.len() as u64)
 }
