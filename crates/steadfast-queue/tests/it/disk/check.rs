@@ -156,6 +156,7 @@ impl Left {
                     lease: held.lease,
                     verdict: Verdict::Complete,
                     follow_ups: Vec::new(),
+                    note: None,
                 };
                 self.store.settle(held.iter().map(settle).collect()).await.expect("settles");
             }

@@ -265,7 +265,7 @@ impl Life<'_> {
             if self.roll(|dice| dice.percent(4))
                 && let Some(lost) = taken.pop()
             {
-                self.answered(self.store.extend(vec![lost.lease], 1).await);
+                self.answered(self.store.extend(vec![lost.lease.into()], 1).await);
             }
             if !taken.is_empty() {
                 self.settle(&taken).await;
@@ -299,7 +299,7 @@ impl Life<'_> {
                 Word::Dead => Verdict::Dead { failure: failure() },
             };
             let follow_ups = specs.into_iter().map(|number| Spec::of(number).job()).collect();
-            settles.push(Settle { lease: held.lease, verdict, follow_ups });
+            settles.push(Settle { lease: held.lease, verdict, follow_ups, note: None });
         }
         self.say(&ask);
         for _ in 0..2 {

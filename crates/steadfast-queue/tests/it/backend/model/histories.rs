@@ -167,7 +167,11 @@ impl History {
                 Both::Enqueue(jobs)
             }
             Call::Settle(settles) => {
-                let (model, local) = self.pair.settlements(settles);
+                let silent: Vec<_> = settles
+                    .iter()
+                    .map(|(place, said, specs)| (*place, said.clone(), specs.clone(), None))
+                    .collect();
+                let (model, local) = self.pair.settlements(&silent);
                 Both::Settle(model, local)
             }
         }
