@@ -5,5 +5,6 @@ mod enqueueing;
 mod handling;
 mod helpers;
 mod jobs;
+mod plans;
 mod serving;
 mod versions;
