@@ -203,7 +203,9 @@ pub(crate) async fn scale(
     let concurrency = match (call.concurrency, call.adaptive) {
         (Some(concurrency), None) => concurrency,
         (None, Some(true)) => {
-            let now = hook.map_or(Err(ScaleError::NoWorkers), |hook| hook.adapt(&name)).map_err(unscaled)?;
+            let now = hook
+                .map_or(Err(ScaleError::NoWorkers), |hook| hook.adapt(&name))
+                .map_err(|error| unscaled(&error))?;
             let note = "It follows again what gets jobs done; GET /queues/{name} says why it is what it is.";
             return done(0, 1, json!({ "queue": name, "concurrency": now, "adaptive": true, "note": note }));
         }
@@ -224,12 +226,12 @@ pub(crate) async fn scale(
         ));
     }
     let scaled = hook.map_or(Err(ScaleError::NoWorkers), |hook| hook.scale(&name, concurrency));
-    let before = scaled.map_err(unscaled)?;
+    let before = scaled.map_err(|error| unscaled(&error))?;
     let note = "It counts in this process until its next start; to keep it, set it in the configuration.";
     done(0, 1, json!({ "queue": name, "concurrency": concurrency, "before": before, "note": note }))
 }
 
-fn unscaled(error: ScaleError) -> ApiError {
+fn unscaled(error: &ScaleError) -> ApiError {
     match error {
         ScaleError::NoWorkers => ApiError::conflict(
             "There is nothing to scale.",
