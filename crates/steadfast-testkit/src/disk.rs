@@ -7,13 +7,14 @@
 //! could leave behind.
 //!
 //! What the child writes to a file named [`SAID`] in the folder is no part of the disk: it says what it was promised,
-//! in the same order as everything else. Linux with the GNU C library, and a C compiler (`CC`, or `cc`), are needed;
-//! they are what SQLite is built with anyway.
+//! in the same order as everything else. Linux with the GNU C library and a C
+//! compiler are needed.
 
 pub mod platter;
 pub mod trace;
 
-use anyhow::{Context, bail};
+use crate::preload;
+use anyhow::Context;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -157,35 +158,10 @@ impl Disk {
     }
 }
 
-/// The library, built beside the running test binary if it is not there yet.
+/// The library, beside the running test binary.
 fn library() -> anyhow::Result<PathBuf> {
     let binary = std::env::current_exe().context("this binary has no path")?;
-    let folder = binary.parent().context("this binary lies nowhere")?;
-    let library = folder.join(format!("steadfast-disk-{:016x}.so", fingerprint(SOURCE)));
-    if library.exists() {
-        return Ok(library);
-    }
-    // Others may build it at the same time: each builds its own, and the last one stays.
-    let own = library.with_extension(std::process::id().to_string());
-    let source = own.with_extension("c");
-    std::fs::write(&source, SOURCE).with_context(|| format!("cannot write {}", source.display()))?;
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let mut command = Command::new(&compiler);
-    command.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&own).arg(&source).arg("-ldl");
-    let built = command.output().with_context(|| format!("no C compiler: {}", compiler.display()))?;
-    if !built.status.success() {
-        bail!("{} did not compile disk.c: {}", compiler.display(), String::from_utf8_lossy(&built.stderr));
-    }
-    std::fs::rename(&own, &library).context("cannot move the library to its place")?;
-    std::fs::remove_file(&source).context("cannot remove the copy of disk.c")?;
-    Ok(library)
-}
-
-/// FNV-1a: tells versions of the source apart.
-fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    preload::library("disk", SOURCE, binary.parent().context("this binary lies nowhere")?)
 }
 
 #[cfg(test)]

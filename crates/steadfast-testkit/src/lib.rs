@@ -8,6 +8,7 @@ pub mod chaos;
 pub mod dice;
 #[cfg(target_os = "linux")]
 pub mod disk;
+mod preload;
 pub mod process;
 mod sign;
 pub mod wait;

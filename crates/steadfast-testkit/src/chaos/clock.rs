@@ -1,10 +1,10 @@
 //! A wall clock that can be set for one process alone: a few lines of C, loaded before its C library.
 
-use anyhow::{Context, bail};
+use crate::preload;
+use anyhow::Context;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use tokio::process::Command;
 
 const SHIM: &str = include_str!("clock_shim.c");
 
@@ -18,16 +18,9 @@ pub(super) struct WallClock {
 
 impl WallClock {
     /// Compiles the shim into `folder`. The clock stands right.
-    pub(super) async fn make(folder: &Path) -> anyhow::Result<Self> {
+    pub(super) fn make(folder: &Path) -> anyhow::Result<Self> {
         let folder = folder.canonicalize().context("the run's folder is gone")?;
-        let (source, library) = (folder.join("clock_shim.c"), folder.join("clock_shim.so"));
-        std::fs::write(&source, SHIM).context("cannot write the clock's shim")?;
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(&source).arg("-ldl");
-        let built = cc.output().await.context("cannot run cc, the C compiler")?;
-        if !built.status.success() {
-            bail!("cc refused the clock's shim: {}", String::from_utf8_lossy(&built.stderr));
-        }
+        let library = preload::library("clock", SHIM, &folder)?;
         let path = folder.join("clock");
         let file = File::create(&path).context("cannot write the clock's file")?;
         let clock = Self { library, path, file };
@@ -53,6 +46,7 @@ impl WallClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::process::Command;
 
     async fn seconds(clock: &WallClock) -> anyhow::Result<i64> {
         let script = format!("{}\nexec date +%s", clock.prelude());
@@ -63,7 +57,7 @@ mod tests {
     #[tokio::test]
     async fn the_clock_of_another_process_is_set() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let clock = WallClock::make(folder.path()).await?;
+        let clock = WallClock::make(folder.path())?;
         let right = seconds(&clock).await?;
         clock.set(-3_600_500)?;
         let early = seconds(&clock).await?;

@@ -39,7 +39,7 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) async fn new(options: &Options, fake: &Url, client: reqwest::Client) -> anyhow::Result<Self> {
-        let clock = WallClock::make(&options.folder).await?;
+        let clock = WallClock::make(&options.folder)?;
         let disk = Disk::make(&options.folder.canonicalize()?, options.own_disk).await?;
         let port = free_port(options.seed)?;
         let base = format!("http://127.0.0.1:{port}");
