@@ -24,7 +24,7 @@ pub struct QueueSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_max: Option<u64>,
     /// How many finished jobs are remembered. Less than before is reached by the next jobs to finish, and by
-    /// [`crate::Backend::prune`].
+    /// [`Sweep::Prune`](crate::backend::Sweep::Prune).
     pub retention: RetentionSettings,
     /// How many jobs may begin within a time, over all workers. Default: any number. Charged when a job is
     /// handed out. What was charged before a start, or before this rate was set, is not known and counts as all
