@@ -58,8 +58,7 @@ async fn callbacks_beyond_the_line_are_dropped_and_counted() {
     let receiver = Receiver::start().await;
     let config = FakeTwilioConfig { callbacks_waiting_max: 1, callbacks_at_once: 1, ..quick() };
     let running = Running::start(config).await;
-    let slow =
-        crate::support::Answer { delay: Duration::from_secs(30), ..crate::support::Answer::status(200) };
+    let slow = crate::support::Answer { hangs: true, ..crate::support::Answer::status(200) };
     receiver.answers(std::iter::repeat_n(slow, 20));
     for _ in 0..5 {
         running.send(CUSTOMER, "x", Some(&format!("{}/status", receiver.base))).await;

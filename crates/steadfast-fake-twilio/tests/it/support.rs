@@ -145,9 +145,10 @@ pub(crate) async fn json(response: reqwest::Response) -> Value {
 /// Asks until the answer is yes; fails after 10 s.
 pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
+    let mut look = tokio::time::interval(Duration::from_millis(5));
     while !holds().await {
         assert!(Instant::now() < deadline, "never happened: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        look.tick().await;
     }
 }
 
@@ -192,12 +193,12 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: String,
-    pub(crate) delay: Duration,
+    pub(crate) hangs: bool,
 }
 
 impl Answer {
     pub(crate) fn status(status: u16) -> Self {
-        Self { status, content_type: "text/xml", body: "<Response/>".to_owned(), delay: Duration::ZERO }
+        Self { status, content_type: "text/xml", body: "<Response/>".to_owned(), hangs: false }
     }
 
     pub(crate) fn with(content_type: &'static str, body: &str) -> Self {
@@ -262,7 +263,9 @@ async fn receive(State(book): State<Arc<Mutex<Book>>>, uri: Uri, headers: Header
         book.seen.push(Seen { target: uri.to_string(), headers, fields });
         book.answers.pop_front().unwrap_or_else(|| Answer::status(200))
     };
-    tokio::time::sleep(answer.delay).await;
+    if answer.hangs {
+        std::future::pending::<()>().await;
+    }
     let status = StatusCode::from_u16(answer.status).expect("a status");
     (status, [("content-type", answer.content_type)], answer.body).into_response()
 }

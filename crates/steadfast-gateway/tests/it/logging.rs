@@ -18,7 +18,7 @@ async fn late_answers_are_said_with_their_breakdown() {
     {
         let queue = Queue::new();
         let gateway = gateway(GatewayConfig { limits: limits.clone(), ..config() }, &queue);
-        queue.fail_next(Fault::Delay(Duration::from_secs(seconds)));
+        queue.fail_next(Fault::Late(Duration::from_secs(seconds)));
         let (log, logging) = Log::capture();
         assert_eq!(ask(&gateway, request(WEBHOOK, &text_message(1, "hi"))).await.status, StatusCode::OK);
         drop(logging);

@@ -9,6 +9,7 @@ use steadfast_gateway::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 const SHORT: Duration = Duration::from_millis(150);
 
@@ -63,10 +64,11 @@ async fn a_head_that_never_ends_is_cut_off() {
         stream.write_all(head("X: ").as_bytes()).await.expect("sent");
         let (mut reader, mut writer) = stream.split();
         let mut sink = [0; 512];
+        let mut drops = tokio::time::interval(Duration::from_millis(20));
         loop {
             tokio::select! {
                 read = reader.read(&mut sink) => match read { Ok(0) | Err(_) => break, Ok(_) => {} },
-                () = tokio::time::sleep(Duration::from_millis(20)) => drop(writer.write_all(b"a").await),
+                _ = drops.tick() => drop(writer.write_all(b"a").await),
             }
         }
     };
@@ -184,20 +186,28 @@ async fn a_get_of_the_webhook_and_the_health_pages_work_on_the_wire() {
 #[tokio::test]
 async fn a_client_that_closes_its_side_early_is_still_answered() {
     let (served, queue) = served(Limits::default()).await;
-    queue.fail_next(Fault::Delay(SHORT));
+    let released = CancellationToken::new();
+    queue.fail_next(Fault::Held(released.clone()));
     let mut stream = served.connect().await;
     stream.write_all(&wire(WEBHOOK, &text_message(1, "hi"))).await.expect("sent");
     stream.shutdown().await.expect("half closed");
+    released.cancel();
     assert!(read_to_end(&mut stream).await.ends_with(TWIML));
 }
 
 #[tokio::test]
 async fn what_came_whole_is_stored_though_the_client_is_gone() {
     let (served, queue) = served(Limits::default()).await;
-    queue.fail_next(Fault::Delay(SHORT));
+    let released = CancellationToken::new();
+    queue.fail_next(Fault::Held(released.clone()));
     let mut stream = served.connect().await;
     stream.write_all(&wire(WEBHOOK, &text_message(1, "hi"))).await.expect("sent");
     drop(stream);
+    // Whoever serves another has heard that this one is gone.
+    assert!(
+        served.exchange("GET /livez HTTP/1.0\r\n\r\n".as_bytes()).await.ends_with(r#"{"status":"alive"}"#)
+    );
+    released.cancel();
     within(5, async {
         while queue.jobs().await.is_empty() {
             tokio::task::yield_now().await;

@@ -101,8 +101,10 @@ pub(crate) enum Fault {
     Hang,
     /// It is stored and no answer comes.
     StoreThenHang,
-    /// It is stored, but only after so long.
-    Delay(Duration),
+    /// It is stored, but only after so much of the paused time.
+    Late(Duration),
+    /// It is stored when the test says so.
+    Held(CancellationToken),
     /// Nobody knows what this back-end thinks.
     NoVerdict,
 }
@@ -157,8 +159,12 @@ impl Backend for Queue {
             Some(Fault::Error(error)) => Err(error),
             Some(Fault::Verdict(verdict)) => Ok(vec![verdict]),
             Some(Fault::NoVerdict) => Ok(Vec::new()),
-            Some(Fault::Delay(span)) => {
-                tokio::time::sleep(span).await;
+            Some(Fault::Late(span)) => {
+                tokio::time::advance(span).await;
+                self.inner.enqueue(jobs).await
+            }
+            Some(Fault::Held(released)) => {
+                released.cancelled().await;
                 self.inner.enqueue(jobs).await
             }
             Some(Fault::Hang) => std::future::pending().await,

@@ -11,7 +11,7 @@ const SHIM: &str = include_str!("clock_shim.c");
 /// The clock of the nodes started with [`WallClock::prelude`].
 #[derive(Debug)]
 pub(super) struct WallClock {
-    library: PathBuf,
+    shim: PathBuf,
     path: PathBuf,
     file: File,
 }
@@ -20,21 +20,17 @@ impl WallClock {
     /// Compiles the shim into `folder`. The clock stands right.
     pub(super) fn make(folder: &Path) -> anyhow::Result<Self> {
         let folder = folder.canonicalize().context("the run's folder is gone")?;
-        let library = preload::library("clock", SHIM, &folder)?;
+        let shim = preload::library("clock", SHIM, &folder)?;
         let path = folder.join("clock");
         let file = File::create(&path).context("cannot write the clock's file")?;
-        let clock = Self { library, path, file };
+        let clock = Self { shim, path, file };
         clock.set(0)?;
         Ok(clock)
     }
 
     /// What a shell says before it becomes a node.
     pub(super) fn prelude(&self) -> String {
-        format!(
-            "export STEADFAST_CLOCK_FILE='{}' LD_PRELOAD='{}'",
-            self.path.display(),
-            self.library.display()
-        )
+        format!("export STEADFAST_CLOCK_FILE='{}' LD_PRELOAD='{}'", self.path.display(), self.shim.display())
     }
 
     /// Sets it `off_ms` off the true time, at once and for running nodes too.

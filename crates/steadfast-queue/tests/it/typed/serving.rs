@@ -50,21 +50,31 @@ async fn everything_runs_until_the_signal_and_survives_a_restart() {
 async fn a_stop_lets_running_jobs_end_and_an_abort_gives_them_back() {
     let queue = Queue::in_memory();
     let begun = CancellationToken::new();
-    let slow = |_: Mail, Part(begun): Part<CancellationToken>| async move {
-        begun.cancel();
-        tokio::time::sleep(Duration::from_secs(3)).await;
+    let slow = |end: CancellationToken| {
+        move |_: Mail, Part(begun): Part<CancellationToken>| {
+            let end = end.clone();
+            async move {
+                begun.cancel();
+                end.cancelled().await;
+            }
+        }
     };
+    let end = CancellationToken::new();
     let id = queue.push(mail("slow")).await.expect("pushed").id;
-    let running = queue.start(Router::new().handle(slow).with_state(begun.clone())).expect("sound");
+    let running =
+        queue.start(Router::new().handle(slow(end.clone())).with_state(begun.clone())).expect("sound");
     begun.cancelled().await;
     assert_eq!(running.workers().len(), 1);
     running.stop();
+    end.cancel();
     running.ended().await;
     assert_eq!(queue.state(id).await.expect("reads"), Some(State::Completed));
 
     let begun = CancellationToken::new();
     let id = queue.push(mail("slower")).await.expect("pushed").id;
-    let running = queue.start(Router::new().handle(slow).with_state(begun.clone())).expect("sound");
+    let running = queue
+        .start(Router::new().handle(slow(CancellationToken::new())).with_state(begun.clone()))
+        .expect("sound");
     begun.cancelled().await;
     running.abort();
     running.ended().await;

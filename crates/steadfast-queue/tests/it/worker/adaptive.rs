@@ -1,7 +1,7 @@
 //! Concurrency that adapts: it finds how many jobs at a time get most done, keeps to what was set by hand, and
 //! takes nothing more while memory is short.
 
-use super::rig::{QUEUE, TokioClock, locked};
+use super::rig::{QUEUE, TokioClock, locked, millis, pass};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ struct Dependency(Semaphore);
 impl Handler for Dependency {
     async fn run(&self, _job: &Job, _context: &JobContext) -> Outcome {
         let _turn = self.0.acquire().await.expect("never closed");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        pass(millis(100)).await;
         Outcome::done()
     }
 }
