@@ -4,12 +4,15 @@ mod flow;
 pub mod local;
 pub mod memory;
 pub mod rules;
+mod search;
 mod wall;
 
 pub use local::{LocalBackend, LocalOptions};
 pub use memory::MemoryBackend;
+pub use search::{DeadGroup, DeadGroups, Filter, Page, Span};
 
 use crate::error::QueueError;
+use crate::event::{Events, EventsFrom};
 use crate::job::{Job, JobId, NewJob};
 use crate::note::Note;
 use crate::schedule::{Schedule, ScheduleStats};
@@ -230,32 +233,6 @@ pub struct Swept {
     pub next_in_ms: Option<u64>,
 }
 
-/// A search.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only this queue.
-    pub queue: Option<String>,
-    /// Only these states; empty means all.
-    pub states: Vec<State>,
-    /// Only this kind.
-    pub kind: Option<String>,
-    /// Only those whose last failure has this error word.
-    pub error: Option<String>,
-    /// Only those with this correlation id.
-    pub correlation_id: Option<String>,
-    /// Only those finished (for final states) or enqueued before this, in milliseconds since the epoch.
-    pub before_ms: Option<i64>,
-}
-
-/// A page of a listing.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// The jobs, newest first.
-    pub jobs: Vec<Job>,
-    /// Where the next page starts; `None` at the end.
-    pub next: Option<String>,
-}
-
 /// An operator's command.
 #[derive(Clone, Debug)]
 pub enum Control {
@@ -305,7 +282,7 @@ pub enum Control {
     /// Forget what matches, only final states or waiting ones, at most so many at a time.
     Purge {
         /// What.
-        filter: Filter,
+        filter: Box<Filter>,
         /// At most.
         limit: u64,
     },
@@ -334,6 +311,7 @@ impl Control {
             Self::PutSchedule(schedule) => Ok(schedule.check()?),
             Self::Configure { settings, .. } => settings.check().map_err(QueueError::Settings),
             Self::Count(command) => command.check(),
+            Self::Purge { filter, .. } => rules::check_batch(filter.ids.len()),
             _ => Ok(()),
         }
     }
@@ -448,12 +426,27 @@ pub trait Backend: Send + Sync + std::fmt::Debug + 'static {
     /// Asks where jobs are.
     async fn status(&self, ids: Vec<JobId>) -> Result<Vec<Status>, QueueError>;
 
-    /// Searches, newest first, from `cursor` on, at most `limit` per page.
+    /// Searches, newest first, from `cursor` on, at most `limit` per page. A search for something rare may come back
+    /// with less than a page, or nothing, and yet with where to go on.
     async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError>;
+
+    /// Counts the dead letters, of one queue or all, by queue and error word: the most frequent groups, at most `max`.
+    async fn dead_groups(&self, queue: Option<String>, max: usize) -> Result<DeadGroups, QueueError>;
 
     /// Carries out an operator's command.
     async fn control(&self, command: Control) -> Result<Controlled, QueueError>;
 
     /// Counts.
     async fn stats(&self) -> Result<Stats, QueueError>;
+
+    /// What has happened behind `from`, at most `limit` events and at most
+    /// [`EVENTS_PAGE_MAX`](crate::event::EVENTS_PAGE_MAX); if there is nothing, waits for it for at most `wait`. Who
+    /// reads, and who waits, holds up nobody.
+    ///
+    /// # Errors
+    /// [`QueueError::Closed`] when the store is closed and there is nothing more to read.
+    ///
+    /// # Cancel safety
+    /// Dropping the returned future changes nothing.
+    async fn events(&self, from: EventsFrom, limit: usize, wait: Duration) -> Result<Events, QueueError>;
 }

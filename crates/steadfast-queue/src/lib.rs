@@ -9,6 +9,7 @@ pub mod backend;
 pub mod batch;
 pub mod cron;
 pub mod error;
+pub mod event;
 pub mod handler;
 pub mod job;
 pub mod maintenance;

@@ -46,10 +46,11 @@ pub use envelope::{CODEC_SEALED, OVERHEAD_BYTES_MAX, SEALABLE_BYTES_MAX};
 pub use keys::{KEY_BYTES, KEY_ID_BYTES_MAX, KEYS_MAX, KeyError, KeyRing, SealKey};
 
 use crate::backend::{
-    Backend, Control, Controlled, Enqueued, Extend, Extended, Filter, Page, Rejection, Reservation, Reserve,
-    Settle, Settled, Stats, Status, Sweep, Swept,
+    Backend, Control, Controlled, DeadGroups, Enqueued, Extend, Extended, Filter, Page, Rejection,
+    Reservation, Reserve, Settle, Settled, Stats, Status, Sweep, Swept,
 };
 use crate::error::QueueError;
+use crate::event::{Events, EventsFrom};
 use crate::job::{Job, JobId, NewJob, PAYLOAD_BYTES_MAX};
 use crate::policy::Failure;
 use crate::schedule::ScheduleError;
@@ -58,6 +59,7 @@ use async_trait::async_trait;
 use envelope::{Owner, Unopened};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 /// How long a job whose key is missing is put off, in milliseconds.
 const PUT_OFF_MS: u64 = 60_000;
@@ -289,5 +291,13 @@ impl<B: Backend + ?Sized> Backend for Sealed<B> {
 
     async fn stats(&self) -> Result<Stats, QueueError> {
         self.inner.stats().await
+    }
+
+    async fn dead_groups(&self, queue: Option<String>, max: usize) -> Result<DeadGroups, QueueError> {
+        self.inner.dead_groups(queue, max).await
+    }
+
+    async fn events(&self, from: EventsFrom, limit: usize, wait: Duration) -> Result<Events, QueueError> {
+        self.inner.events(from, limit, wait).await
     }
 }

@@ -14,9 +14,10 @@ use steadfast_gateway::signature::{Secrets, sign};
 use steadfast_gateway::{Gateway, GatewayConfig, HealthReport, Limits, Secret, form};
 use steadfast_queue::backend::memory::MemoryBackend;
 use steadfast_queue::backend::{
-    Control, Controlled, Enqueued, Extend, Extended, Filter, Page, Reservation, Reserve, Settle, Settled,
-    Stats, Status, Sweep, Swept,
+    Control, Controlled, DeadGroups, Enqueued, Extend, Extended, Filter, Page, Reservation, Reserve, Settle,
+    Settled, Stats, Status, Sweep, Swept,
 };
+use steadfast_queue::event::{Events, EventsFrom};
 use steadfast_queue::{Backend, Job, JobId, NewJob, QueueError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -200,6 +201,12 @@ impl Backend for Queue {
     }
     async fn stats(&self) -> Result<Stats, QueueError> {
         self.inner.stats().await
+    }
+    async fn dead_groups(&self, queue: Option<String>, max: usize) -> Result<DeadGroups, QueueError> {
+        self.inner.dead_groups(queue, max).await
+    }
+    async fn events(&self, from: EventsFrom, limit: usize, wait: Duration) -> Result<Events, QueueError> {
+        self.inner.events(from, limit, wait).await
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) async fn purge(
     let budget = Budget::of(&monitor);
     while !call.dry_run && !exhausted && purged < monitor.config().purge_max && !budget.is_spent() {
         let limit = CHUNK.min(monitor.config().purge_max - purged);
-        let command = Control::Purge { filter: filter.clone(), limit };
+        let command = Control::Purge { filter: Box::new(filter.clone()), limit };
         let removed = monitor.deps().backend.control(command).await?.affected;
         purged += removed;
         exhausted = removed < limit;

@@ -46,7 +46,7 @@ pub(crate) async fn walk(
 
 /// How many jobs match, exactly.
 pub(crate) async fn count(monitor: &Monitor, filter: Filter) -> Result<u64, ApiError> {
-    let purge = Control::Purge { filter, limit: u64::from(u32::MAX) };
+    let purge = Control::Purge { filter: Box::new(filter), limit: u64::from(u32::MAX) };
     let command = Control::Count(Box::new(purge));
     Ok(monitor.deps().backend.control(command).await?.affected)
 }

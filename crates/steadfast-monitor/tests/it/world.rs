@@ -12,9 +12,10 @@ use steadfast_monitor::hooks::{HealthProbe, ScaleError, ScaleHook, WebhookLog, W
 use steadfast_monitor::{Monitor, MonitorConfig, MonitorDeps, recorder_builder};
 use steadfast_queue::backend::memory::MemoryBackend;
 use steadfast_queue::backend::{
-    Control, Controlled, Enqueued, Extend, Extended, Filter, Page, Reservation, Reserve, Settle, Settled,
-    Stats, Status, Sweep, Swept, WorkerId,
+    Control, Controlled, DeadGroups, Enqueued, Extend, Extended, Filter, Page, Reservation, Reserve, Settle,
+    Settled, Stats, Status, Sweep, Swept, WorkerId,
 };
+use steadfast_queue::event::{Events, EventsFrom};
 use steadfast_queue::policy::Failure;
 use steadfast_queue::state::Verdict;
 use steadfast_queue::{Backend, Job, JobId, NewJob, QueueError};
@@ -109,6 +110,14 @@ impl Backend for Faulty {
     async fn stats(&self) -> Result<Stats, QueueError> {
         self.meet().await?;
         self.inner.stats().await
+    }
+    async fn dead_groups(&self, queue: Option<String>, max: usize) -> Result<DeadGroups, QueueError> {
+        self.meet().await?;
+        self.inner.dead_groups(queue, max).await
+    }
+    async fn events(&self, from: EventsFrom, limit: usize, wait: Duration) -> Result<Events, QueueError> {
+        self.meet().await?;
+        self.inner.events(from, limit, wait).await
     }
 }
 

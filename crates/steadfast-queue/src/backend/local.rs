@@ -9,6 +9,7 @@
 
 mod checkpoint;
 mod codec;
+mod deaths;
 mod ids;
 mod live;
 mod load;
@@ -16,6 +17,7 @@ mod log;
 mod options;
 mod read;
 mod schema;
+mod search;
 mod serve;
 mod sql;
 mod stage;
@@ -30,10 +32,11 @@ pub use options::{Bounds, Faults, LocalOptions, OpenError};
 
 use crate::backend::rules::{WAIT_MAX, check_batch, is_name};
 use crate::backend::{
-    BATCH_MAX, Backend, Control, Controlled, Enqueued, Extend, Extended, Filter, Page, QueueStats,
-    Reservation, Reserve, Settle, Settled, Stats, Status, Sweep, Swept,
+    BATCH_MAX, Backend, Control, Controlled, DeadGroups, Enqueued, Extend, Extended, Filter, Page,
+    QueueStats, Reservation, Reserve, Settle, Settled, Stats, Status, Sweep, Swept,
 };
 use crate::error::QueueError;
+use crate::event::{Events, EventsFrom};
 use crate::job::{Job, JobId, NewJob};
 use crate::schedule::Planned;
 use crate::settings::{Mode, QueueSettings};
@@ -203,7 +206,7 @@ impl LocalBackend {
             return Ok(self.count_queue(&command, queue));
         }
         if let Control::Purge { filter, limit } = command {
-            return self.purge(filter, limit, true).await;
+            return self.purge(*filter, limit, true).await;
         }
         match write_of(command, self.clock.now_ms()) {
             Some(write) => self.command(Write::Count(Box::new(write))).await,
@@ -222,7 +225,7 @@ impl LocalBackend {
             view.number = number;
             let wanted = filter.clone();
             let found =
-                self.readers.look(move |conn| read::targets(conn, &view, &wanted, after, step)).await?;
+                self.readers.look(move |conn| search::targets(conn, &view, &wanted, after, step)).await?;
             if dry_run {
                 done.affected += found.hits.len() as u64;
             } else if !found.hits.is_empty() {
@@ -363,6 +366,7 @@ impl Backend for LocalBackend {
     }
 
     async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError> {
+        check_batch(filter.ids.len())?;
         let before = match cursor.map(|cursor| cursor.parse::<i64>()) {
             None => i64::MAX,
             Some(Ok(before)) => before,
@@ -371,8 +375,14 @@ impl Backend for LocalBackend {
         };
         let view = View::whole(&self.shared.look());
         let limit = limit.min(BATCH_MAX);
-        let found = self.readers.look(move |conn| read::list(conn, &view, &filter, before, limit)).await?;
+        let found = self.readers.look(move |conn| search::list(conn, &view, &filter, before, limit)).await?;
         Ok(Page { jobs: found.hits, next: found.next.map(|seq| seq.to_string()) })
+    }
+
+    async fn dead_groups(&self, queue: Option<String>, max: usize) -> Result<DeadGroups, QueueError> {
+        let view = View::of(&self.shared.look(), []);
+        let max = max.min(BATCH_MAX);
+        self.readers.look(move |conn| deaths::groups(conn, &view, queue.as_deref(), max)).await
     }
 
     async fn control(&self, command: Control) -> Result<Controlled, QueueError> {
@@ -381,7 +391,7 @@ impl Backend for LocalBackend {
             return Ok(Controlled { affected: 0, skipped: 1 });
         }
         match command {
-            Control::Purge { filter, limit } => self.purge(filter, limit, false).await,
+            Control::Purge { filter, limit } => self.purge(*filter, limit, false).await,
             Control::Count(command) => self.count(*command).await,
             command => match write_of(command, self.clock.now_ms()) {
                 Some(write) => self.command(write).await,
@@ -408,5 +418,9 @@ impl Backend for LocalBackend {
             store_bytes += tokio::fs::metadata(file).await.map_or(0, |found| found.len());
         }
         Ok(Stats { queues, settings, schedules, store_bytes })
+    }
+
+    async fn events(&self, from: EventsFrom, limit: usize, wait: Duration) -> Result<Events, QueueError> {
+        self.shared.events.read(from, limit, wait).await
     }
 }

@@ -11,10 +11,11 @@ mod schedules;
 use crate::backend::rules::{Limits, Retention, WAIT_MAX, check_batch};
 use crate::backend::wall::{self, Wall};
 use crate::backend::{
-    BATCH_MAX, Backend, Control, Controlled, Enqueued, Extend, Extended, Filter, Page, Reservation, Reserve,
-    Settle, Settled, Stats, Status, Sweep, Swept,
+    BATCH_MAX, Backend, Control, Controlled, DeadGroups, Enqueued, Extend, Extended, Filter, Page,
+    Reservation, Reserve, Settle, Settled, Stats, Status, Sweep, Swept,
 };
 use crate::error::QueueError;
+use crate::event::{EventLog, Events, EventsFrom};
 use crate::job::{Job, JobId, NewJob};
 use async_trait::async_trait;
 use model::Model;
@@ -29,6 +30,7 @@ use tokio::time::{Instant, timeout_at};
 pub struct MemoryBackend {
     model: Mutex<Model>,
     changed: Notify,
+    events: EventLog,
     clock: SharedClock,
 }
 
@@ -42,12 +44,13 @@ impl MemoryBackend {
     pub fn with(clock: SharedClock, limits: Limits, retention: Retention) -> Arc<Self> {
         let (now_ms, mono_ms) = wall::read(&*clock);
         let model = Model::new(limits, retention, Wall::at(now_ms, mono_ms));
-        Arc::new(Self { model: Mutex::new(model), changed: Notify::new(), clock })
+        Arc::new(Self { model: Mutex::new(model), changed: Notify::new(), events: EventLog::new(), clock })
     }
 
     /// What a clean restart does to a store that outlives it, for tests: leases are over, their jobs ready.
     #[doc(hidden)]
     pub fn restart(&self) {
+        self.events.break_off();
         self.change(|model| {
             model.end_leases();
             model.count_anew();
@@ -59,6 +62,7 @@ impl MemoryBackend {
     /// crashed once more.
     #[doc(hidden)]
     pub fn crash(&self) {
+        self.events.break_off();
         self.change(|model| {
             let dead = model.count_crashes();
             model.end_leases();
@@ -77,9 +81,18 @@ impl MemoryBackend {
         model
     }
 
-    /// Runs a change and wakes whoever waits for jobs.
+    /// Runs a change and tells what happened.
+    fn act<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
+        let mut model = self.model();
+        let outcome = act(&mut model);
+        // Under the model's lock: in the order of the changes.
+        self.events.tell(model.happened.drain(..));
+        outcome
+    }
+
+    /// The same, and wakes whoever waits for jobs.
     fn change<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
-        let outcome = act(&mut self.model());
+        let outcome = self.act(act);
         self.changed.notify_waiters();
         outcome
     }
@@ -106,11 +119,10 @@ impl Backend for MemoryBackend {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let (taken, next_in_ms) = {
-                let mut model = self.model();
+            let (taken, next_in_ms) = self.act(|model| {
                 let (taken, wait_ms) = model.reserve(&request);
                 (taken, wait_ms.into_iter().chain(model.next_sweep_in_ms()).min())
-            };
+            });
             if !taken.is_empty() || request.max == 0 || Instant::now() >= deadline {
                 return Ok(taken);
             }
@@ -123,8 +135,7 @@ impl Backend for MemoryBackend {
 
     async fn extend(&self, leases: Vec<Extend>, lease_ms: u64) -> Result<Vec<Extended>, QueueError> {
         check_batch(leases.len())?;
-        let mut model = self.model();
-        Ok(leases.iter().map(|lease| model.extend(lease, lease_ms)).collect())
+        Ok(self.act(|model| leases.iter().map(|lease| model.extend(lease, lease_ms)).collect()))
     }
 
     async fn settle(&self, settlements: Vec<Settle>) -> Result<Vec<Settled>, QueueError> {
@@ -157,7 +168,12 @@ impl Backend for MemoryBackend {
     }
 
     async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError> {
+        check_batch(filter.ids.len())?;
         Ok(self.model().list(&filter, cursor.as_deref(), limit.min(BATCH_MAX)))
+    }
+
+    async fn dead_groups(&self, queue: Option<String>, max: usize) -> Result<DeadGroups, QueueError> {
+        Ok(self.model().dead_groups(queue.as_deref(), max.min(BATCH_MAX)))
     }
 
     async fn control(&self, command: Control) -> Result<Controlled, QueueError> {
@@ -170,5 +186,9 @@ impl Backend for MemoryBackend {
 
     async fn stats(&self) -> Result<Stats, QueueError> {
         Ok(self.model().stats())
+    }
+
+    async fn events(&self, from: EventsFrom, limit: usize, wait: Duration) -> Result<Events, QueueError> {
+        self.events.read(from, limit, wait).await
     }
 }

@@ -3,6 +3,7 @@
 use crate::backend::{BATCH_MAX, Controlled, Filter, Rejection};
 use crate::batch::Sealed;
 use crate::error::QueueError;
+use crate::event::WORD_BYTES_MAX;
 use crate::job::{
     AttemptRecord, HISTORY_MAX, Job, JobId, NAME_BYTES_MAX, NewJob, PAYLOAD_BYTES_MAX, UNIQUE_WINDOW_MS,
     UNIQUE_WINDOW_MS_MAX,
@@ -152,9 +153,17 @@ pub fn remember(history: &mut Vec<AttemptRecord>, attempt: u32, at_ms: i64, fail
     history.push(AttemptRecord { attempt, at_ms, error: failure.error, message: failure.message });
 }
 
-/// What is said of a job that waited beyond its time-to-live.
+/// The word for a job that waited beyond its time-to-live.
+pub(crate) const EXPIRED: &str = "expired";
+
+/// What is said of it.
 pub fn expiry() -> Failure {
-    Failure::new("expired", "it waited longer than its time-to-live before its first attempt")
+    Failure::new(EXPIRED, "it waited longer than its time-to-live before its first attempt")
+}
+
+/// As much of the word for a failure as is shown in events and counted by.
+pub(crate) fn word(error: &str) -> &str {
+    &error[..error.floor_char_boundary(WORD_BYTES_MAX)]
 }
 
 /// Whether `job` is one that `filter` asks for.
@@ -162,11 +171,15 @@ pub fn matches(filter: &Filter, job: &Job) -> bool {
     let same = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
     let error = job.history.last().map_or("", |record| record.error.as_str());
     let at_ms = job.finished_ms.unwrap_or(job.enqueued_ms);
-    same(&filter.queue, &job.queue)
+    (filter.ids.is_empty() || filter.ids.contains(&job.id))
+        && same(&filter.queue, &job.queue)
         && (filter.states.is_empty() || filter.states.contains(&job.state))
         && same(&filter.kind, &job.kind)
+        && (filter.group.is_none() || filter.group == job.group)
         && same(&filter.error, error)
         && same(&filter.correlation_id, &job.correlation_id)
+        && filter.enqueued.contains(Some(job.enqueued_ms))
+        && filter.finished.contains(job.finished_ms)
         && filter.before_ms.is_none_or(|before_ms| at_ms < before_ms)
 }
 

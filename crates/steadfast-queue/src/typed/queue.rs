@@ -5,6 +5,7 @@ use crate::backend::{
     BATCH_MAX, Backend, Control, Filter, LocalBackend, LocalOptions, MemoryBackend, QueueStats, Stats,
 };
 use crate::error::QueueError;
+use crate::event::{EventsFrom, Follower};
 use crate::job::{Job, JobId};
 use crate::settings::QueueSettings;
 use crate::state::State;
@@ -112,6 +113,25 @@ impl Queue {
     /// If the store cannot be read.
     pub async fn stats_of(&self, queue: &str) -> Result<QueueStats, QueueError> {
         Ok(self.stats().await?.queues.remove(queue).unwrap_or_default())
+    }
+
+    /// Follows what happens to jobs and queues, from now on. From elsewhere: [`Follower::new`].
+    ///
+    /// ```
+    /// # use steadfast_queue::event::{EventKind, Followed};
+    /// # async fn example(queue: steadfast_queue::typed::Queue) -> Result<(), steadfast_queue::QueueError> {
+    /// let mut events = queue.events();
+    /// while let Followed::Event(event) = events.next().await? {
+    ///     if event.kind == EventKind::Dead {
+    ///         println!("{:?} died in {}: {:?}", event.job, event.queue, event.error);
+    ///     }
+    /// }
+    /// // Some events are missing here: this reader was too slow, or the store was opened anew.
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn events(&self) -> Follower {
+        Follower::new(Arc::clone(&self.backend), EventsFrom::Now)
     }
 
     /// The newest dead letters of `queue`, at most `limit` and at most [`BATCH_MAX`].

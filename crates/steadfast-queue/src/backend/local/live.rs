@@ -73,6 +73,8 @@ impl Kept {
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) name: String,
+    /// The same, for events.
+    pub(super) tag: Arc<str>,
     pub(super) stats: QueueStats,
     pub(super) picks: u64,
     /// By priority.
@@ -90,8 +92,8 @@ impl Queue {
     pub(super) fn new(name: String, flow: Flow, window: impl Fn() -> Window) -> Self {
         let windows = [window(), window(), window()];
         let (suspects, completed, cancelled) = (BTreeMap::new(), Kept::default(), Kept::default());
-        let stats = QueueStats::default();
-        Self { name, stats, picks: 0, windows, suspects, completed, cancelled, flow, spread: 1 }
+        let (tag, stats) = (Arc::from(name.as_str()), QueueStats::default());
+        Self { name, tag, stats, picks: 0, windows, suspects, completed, cancelled, flow, spread: 1 }
     }
 
     pub(super) fn waiting(&self) -> u64 {

@@ -7,12 +7,11 @@ use super::options::Bounds;
 use super::schema;
 use super::stage::fill;
 use super::ticket::{TICKET, Table, Ticket};
-use super::write::Target;
-use crate::backend::{Filter, Status, rules};
+use crate::backend::Status;
 use crate::error::QueueError;
 use crate::job::{Job, JobId};
 use crate::state::State;
-use rusqlite::{Connection, OptionalExtension, Rows, Statement};
+use rusqlite::{Connection, OptionalExtension};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,10 +21,6 @@ use tokio_util::task::TaskTracker;
 
 /// Searches at the same time.
 const READERS: usize = 2;
-/// Rows that one call looks at, at most: a search for something rare comes back with less than a page, and
-/// with where to go on.
-const SCAN_MAX: usize = 20_000;
-
 /// The connections.
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -132,9 +127,9 @@ impl Readers {
 /// running.
 #[derive(Debug)]
 pub(super) struct View {
-    names: BTreeMap<i64, String>,
+    pub(super) names: BTreeMap<i64, String>,
     /// Attempt and row of running jobs.
-    running: HashMap<JobId, (u32, i64)>,
+    pub(super) running: HashMap<JobId, (u32, i64)>,
     pub(super) number: i64,
 }
 
@@ -159,18 +154,18 @@ impl View {
         (seq == job.seq && job.state == State::Available).then_some(attempt)
     }
 
-    fn name(&self, no: i64) -> String {
+    pub(super) fn name(&self, no: i64) -> String {
         self.names.get(&no).cloned().unwrap_or_default()
     }
 
-    fn complete(&self, ticket: &Ticket, job: &mut Job) {
+    pub(super) fn complete(&self, ticket: &Ticket, job: &mut Job) {
         if let Some(attempt) = self.running_attempt(ticket) {
             (job.state, job.attempt) = (State::Running, attempt);
         }
     }
 }
 
-const TABLES: [Table; 3] = [Table::Job, Table::Dead, Table::Done];
+pub(super) const TABLES: [Table; 3] = [Table::Job, Table::Dead, Table::Done];
 
 /// Reads jobs whole.
 pub(super) fn get(conn: &Connection, view: &View, ids: &[JobId]) -> rusqlite::Result<Vec<Option<Job>>> {
@@ -212,142 +207,4 @@ fn status_one(conn: &Connection, view: &View, buckets: &Buckets, id: &JobId) -> 
         }
     }
     Ok(unknown)
-}
-
-/// A search's way through the rows.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Way {
-    /// Newest first, from before this row.
-    Down(i64),
-    /// Oldest first, from after the first up to the second.
-    Up(i64, i64),
-}
-
-/// What a search found, and the row it came to, unless it came to the end.
-#[derive(Debug)]
-pub(super) struct Hits<T> {
-    pub(super) hits: Vec<T>,
-    pub(super) next: Option<i64>,
-}
-
-/// Reads a page of jobs.
-pub(super) fn list(
-    conn: &Connection,
-    view: &View,
-    filter: &Filter,
-    before: i64,
-    limit: usize,
-) -> rusqlite::Result<Hits<Job>> {
-    let found = scan(conn, view, filter, Way::Down(before), limit)?;
-    let hits = found.hits.into_iter().map(|(table, ticket, mut job)| {
-        let sql = format!("SELECT payload FROM {} WHERE seq = ?1", table.name());
-        let payload: Vec<u8> = conn.prepare_cached(&sql)?.query_row([ticket.seq], |row| row.get(0))?;
-        job.payload = payload.into();
-        fill(conn, &ticket, &mut job)?;
-        Ok(job)
-    });
-    Ok(Hits { hits: hits.collect::<rusqlite::Result<_>>()?, next: found.next })
-}
-
-/// Finds jobs to remove: what runs is left out.
-pub(super) fn targets(
-    conn: &Connection,
-    view: &View,
-    filter: &Filter,
-    after: i64,
-    limit: usize,
-) -> rusqlite::Result<Hits<Target>> {
-    let found = scan(conn, view, filter, Way::Up(after, view.number), limit)?;
-    let hits = found.hits.into_iter().filter(|(.., job)| job.state != State::Running);
-    let hits = hits.map(|(table, ticket, _)| Target { table, seq: ticket.seq, state: ticket.state });
-    Ok(Hits { hits: hits.collect(), next: found.next })
-}
-
-fn scan(
-    conn: &Connection,
-    view: &View,
-    filter: &Filter,
-    way: Way,
-    limit: usize,
-) -> rusqlite::Result<Hits<(Table, Ticket, Job)>> {
-    let wanted =
-        |table: &Table| filter.states.is_empty() || filter.states.iter().any(|&s| Table::of(s) == *table);
-    let running = filter.states == [State::Running];
-    let (mut range, order) = match way {
-        Way::Down(before) => (format!("seq < {before}"), "DESC"),
-        Way::Up(after, to) => (format!("seq > {after} AND seq <= {to}"), "ASC"),
-    };
-    if running {
-        // Those are known: nothing else need be looked at.
-        let rows: Vec<String> = view.running.values().map(|(_, seq)| seq.to_string()).collect();
-        range = format!("{range} AND seq IN ({})", rows.join(","));
-    }
-    let tables: Vec<Table> = TABLES.into_iter().filter(wanted).collect();
-    let mut statements = Vec::new();
-    for table in &tables {
-        // Without payloads: only what is found is read whole.
-        let sql = format!(
-            "SELECT {TICKET}, finished, head, history, x'' FROM {} WHERE {range} ORDER BY seq {order}",
-            table.name()
-        );
-        statements.push(conn.prepare(&sql)?);
-    }
-    let mut lanes = Vec::new();
-    for (statement, &table) in statements.iter_mut().zip(&tables) {
-        lanes.push(Lane::start(statement, table, view)?);
-    }
-    let mut hits = Vec::new();
-    for scanned in 0_usize.. {
-        let next = match way {
-            Way::Down(_) => lanes.iter_mut().filter(|lane| lane.head.is_some()).max_by_key(|lane| lane.seq()),
-            Way::Up(..) => lanes.iter_mut().filter(|lane| lane.head.is_some()).min_by_key(|lane| lane.seq()),
-        };
-        let Some(lane) = next else { break };
-        if hits.len() >= limit || scanned >= SCAN_MAX {
-            // The next page begins with this row.
-            let seq = lane.seq();
-            return Ok(Hits {
-                hits,
-                next: Some(if matches!(way, Way::Down(_)) { seq + 1 } else { seq - 1 }),
-            });
-        }
-        if let Some((ticket, job)) = lane.step(view)?
-            && rules::matches(filter, &job)
-        {
-            hits.push((lane.table, ticket, job));
-        }
-    }
-    Ok(Hits { hits, next: None })
-}
-
-/// One table's rows in order.
-struct Lane<'s> {
-    rows: Rows<'s>,
-    table: Table,
-    head: Option<(Ticket, Job)>,
-}
-
-impl<'s> Lane<'s> {
-    fn start(statement: &'s mut Statement<'_>, table: Table, view: &View) -> rusqlite::Result<Self> {
-        let mut lane = Self { rows: statement.query([])?, table, head: None };
-        lane.step(view)?;
-        Ok(lane)
-    }
-
-    fn seq(&self) -> i64 {
-        self.head.as_ref().map_or(0, |(ticket, _)| ticket.seq)
-    }
-
-    /// Takes the row at hand and goes to the next.
-    fn step(&mut self, view: &View) -> rusqlite::Result<Option<(Ticket, Job)>> {
-        let next = match self.rows.next()? {
-            Some(row) => {
-                let (ticket, mut job, _) = whole(row, |no| view.name(no))?;
-                view.complete(&ticket, &mut job);
-                Some((ticket, job))
-            }
-            None => None,
-        };
-        Ok(std::mem::replace(&mut self.head, next))
-    }
 }

@@ -1,5 +1,6 @@
 //! The file: its lock, its permissions, its layout, its connections.
 
+use super::deaths;
 use super::options::OpenError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -96,7 +97,7 @@ const ADDED: &str = "
         WITHOUT ROWID, STRICT;";
 
 /// Columns added since the first layout.
-const ADDED_COLUMNS: [(&str, &str, &str); 9] = [
+const ADDED_COLUMNS: [(&str, &str, &str); 10] = [
     ("pulse", "seen", "INTEGER NOT NULL DEFAULT 0"),
     ("queue", "settings", "TEXT"),
     ("queue", "spread", "INTEGER NOT NULL DEFAULT 1"),
@@ -106,6 +107,8 @@ const ADDED_COLUMNS: [(&str, &str, &str); 9] = [
     ("done", "extra", "INTEGER NOT NULL DEFAULT 0"),
     ("dead", "batch", "BLOB"),
     ("dead", "extra", "INTEGER NOT NULL DEFAULT 0"),
+    // The word for the last failure, by which dead letters are found and counted.
+    ("dead", "word", "TEXT"),
 ];
 
 /// Columns of every id table.
@@ -279,7 +282,8 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
             conn.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {form}"))?;
         }
     }
-    conn.execute_batch(&format!("BEGIN IMMEDIATE; {ADDED} {BESIDE} COMMIT;"))
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {ADDED} {BESIDE} {} COMMIT;", deaths::ADDED))?;
+    deaths::name_all(conn)
 }
 
 /// From now on commits do not wait for the disk: whoever commits syncs the log ([`super::log`]).

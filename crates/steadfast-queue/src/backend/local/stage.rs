@@ -4,6 +4,7 @@
 mod batch;
 mod control;
 mod enqueue;
+mod events;
 mod flow;
 mod housekeep;
 mod kept;
@@ -12,6 +13,7 @@ mod schedules;
 mod settle;
 
 use super::codec::{decode_history, encode_history};
+use super::deaths;
 use super::live::{Effect, Live, Tally};
 use super::schema::MOVED;
 use super::ticket::{TICKET, Table, Ticket, state_code};
@@ -19,6 +21,7 @@ use super::write::{Answer, Write};
 use crate::backend::Controlled;
 use crate::backend::rules::{self, Dice};
 use crate::batch::BatchEnd;
+use crate::event::Event;
 use crate::job::{GroupKey, JobId};
 use crate::policy::Failure;
 use crate::rate::Arrival;
@@ -66,6 +69,8 @@ pub(super) struct Stage<'a> {
     completions_ahead: HashMap<i64, u64>,
     /// Arrivals of groups to which something was given back.
     arrivals: HashMap<(i64, GroupKey), Arrival>,
+    /// What is to be told once it is on disk.
+    pub(super) happened: Vec<Event>,
 }
 
 /// What a stage needs besides the connection and memory.
@@ -95,6 +100,7 @@ impl<'a> Stage<'a> {
             schedules: BTreeMap::new(),
             completions_ahead: HashMap::new(),
             arrivals: HashMap::new(),
+            happened: Vec::new(),
         };
         stage.look_ahead(writes);
         stage
@@ -185,7 +191,9 @@ impl<'a> Stage<'a> {
     /// Moves an unfinished job to a final state; `attempt` and `crash` are its last. `from` is its state as
     /// counted.
     fn finish(&mut self, job: &Ticket, from: State, end: End) -> Result<(), Fail> {
+        self.tell_end(job, from, &end);
         let End { state, attempt, crash, failure } = end;
+        let word = failure.as_ref().filter(|_| state == State::Dead).map(|failure| failure.error.clone());
         self.stop_waiting(job)?;
         let keeps = state == State::Dead || self.keeps(job.queue, state);
         if keeps {
@@ -194,6 +202,9 @@ impl<'a> Stage<'a> {
                 None => None,
             };
             self.move_row(job, state, attempt, crash, history)?;
+            if let Some(word) = word {
+                deaths::name(self.conn, job.seq, &word)?;
+            }
         }
         self.delete_row(job.seq)?;
         if from == State::Available

@@ -11,6 +11,7 @@ use super::stage::{Fail, Setting, Stage};
 use super::writer::{Call, Shared, Writer};
 use crate::backend::rules::{Dice, is_name};
 use crate::backend::wall::{self, Wall};
+use crate::event::Event;
 use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -42,14 +43,15 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
     schema::rewrite_log(&path).map_err(no_file)?;
     let conn = schema::open_writer(&path)?;
     let mut dice = Dice::new();
-    let Recovered { live, clean, wall, now_ms } =
-        recover(&conn, &options, clock, &mut dice).map_err(|fail| match fail {
+    let Recovered { live, clean, wall, now_ms, happened } = recover(&conn, &options, clock, &mut dice)
+        .map_err(|fail| match fail {
             Fail::Sql(error) => unreadable(error),
             Fail::Broken(what) => OpenError::Inconsistent { path: path.clone(), what },
         })?;
     let log = Log::open(&path).map_err(no_file)?;
     schema::leave_syncing(&conn).map_err(unreadable)?;
     let shared = Arc::new(Shared::new(live));
+    shared.events.tell(happened);
     let readers = Arc::new(Readers::new(&path, bounds));
     let checkpointer = Checkpointer::start(&path, bounds.wal_pages_max).map_err(no_file)?;
     let writer = Writer {
@@ -85,6 +87,7 @@ struct Recovered {
     clean: bool,
     wall: Wall,
     now_ms: i64,
+    happened: Vec<Event>,
 }
 
 /// Begins a new epoch, counts the crash if there was one, shifts what waits for a time if the clock was set back
@@ -125,7 +128,7 @@ fn recover(
     }
     stage.settle_marks(&marks, clean)?;
     stage.close()?;
-    let (effects, number) = (stage.effects, stage.number);
+    let (effects, happened, number) = (stage.effects, stage.happened, stage.number);
     let sql = "UPDATE pulse SET clean = 0, commits = commits + 1, number = ?1, seen = ?2";
     conn.execute(sql, [number, now_ms])?;
     conn.execute_batch("COMMIT")?;
@@ -137,5 +140,5 @@ fn recover(
     for queue in queues {
         load::refill(conn, &mut live, queue)?;
     }
-    Ok(Recovered { live, clean, wall: Wall::at(now_ms, mono_ms), now_ms })
+    Ok(Recovered { live, clean, wall: Wall::at(now_ms, mono_ms), now_ms, happened })
 }

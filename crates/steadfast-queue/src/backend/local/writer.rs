@@ -17,6 +17,7 @@ use crate::backend::rules::{Dice, SWEEP_AT_RESERVE, ahead};
 use crate::backend::wall::{self, Wall};
 use crate::backend::{Extended, Lease, Reservation, Reserve, Settle};
 use crate::error::QueueError;
+use crate::event::{Event, EventKind, EventLog};
 use crate::state::Verdict;
 use rusqlite::Connection;
 use rusqlite::ffi::SQLITE_FULL;
@@ -67,12 +68,14 @@ pub(super) enum Call {
 #[derive(Debug)]
 pub(super) struct Shared {
     live: RwLock<Live>,
+    /// What has happened. Told by the writer alone, after the commit, when memory says so too.
+    pub(super) events: EventLog,
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
 impl Shared {
     pub(super) fn new(live: Live) -> Self {
-        Self { live: RwLock::new(live), waiting: Mutex::new(HashMap::new()) }
+        Self { live: RwLock::new(live), events: EventLog::new(), waiting: Mutex::new(HashMap::new()) }
     }
 
     // A poisoned lock means that the writer panicked; its last state is still the best there is to look at.
@@ -109,6 +112,7 @@ impl Shared {
 
     /// Wakes everybody: the writer is gone.
     fn wake_all(&self) {
+        self.events.close();
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.values().for_each(|notify| notify.notify_waiters());
     }
@@ -300,7 +304,7 @@ impl Writer {
             && !reservations.is_empty()
             && let Err(error) = self.mark()
         {
-            self.take_back(&std::mem::take::<Vec<Reservation>>(&mut reservations));
+            self.take_back(&std::mem::take::<Vec<Reservation>>(&mut reservations), false);
             if even_empty {
                 // Not "nothing is ready": whoever hears that asks again at once, for what was just taken back.
                 let _ = reply.send(Err(error));
@@ -317,11 +321,25 @@ impl Writer {
             let fire = live.schedules.values().filter_map(|planned| planned.next_in_ms(self.now_ms, mono_ms));
             next_ms.map(|at_ms| ahead(at_ms, self.now_ms)).chain(wait_ms).chain(fire).min()
         };
+        self.tell(EventKind::Started, &reservations);
         if let Err(Ok((unwanted, _))) = reply.send(Ok((reservations, next_in_ms))) {
             // The caller has gone meanwhile: nobody will run these.
-            self.take_back(&unwanted);
+            self.take_back(&unwanted, true);
         }
         None
+    }
+
+    /// Tells what no commit knows of: that jobs of one queue were handed out, or taken back.
+    fn tell(&self, kind: EventKind, reservations: &[Reservation]) {
+        let Some(Reservation { job, .. }) = reservations.first() else { return };
+        let tag = {
+            let live = self.shared.look();
+            live.queue_no(&job.queue).and_then(|no| Some(Arc::clone(&live.queues.get(&no)?.tag)))
+        };
+        let Some(tag) = tag else { return };
+        self.shared.events.tell(reservations.iter().map(|Reservation { job, .. }| {
+            Event::of_queue(kind, self.now_ms, Arc::clone(&tag)).of_job(job.id, job.group, job.attempt)
+        }));
     }
 
     /// Lets jobs that were found in ready order wait until they may begin. If that cannot be stored, they are in
@@ -340,10 +358,15 @@ impl Writer {
         Err(self.explain(fail))
     }
 
-    fn take_back(&mut self, reservations: &[Reservation]) {
-        let mut live = self.shared.change();
-        for Reservation { lease, .. } in reservations {
-            if !live.take_back(lease) {
+    /// Takes back what nobody has seen; `told`: that it was handed out.
+    fn take_back(&mut self, reservations: &[Reservation], told: bool) {
+        for reservation in reservations {
+            let lease = &reservation.lease;
+            if self.shared.change().take_back(lease) {
+                if told {
+                    self.tell(EventKind::Released, std::slice::from_ref(reservation));
+                }
+            } else {
                 let release =
                     Settle { lease: *lease, verdict: Verdict::Release, follow_ups: Vec::new(), note: None };
                 self.chores.push_back(Write::Settle(vec![PreparedSettle::new(release, 0)]));

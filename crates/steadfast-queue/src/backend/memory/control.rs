@@ -2,11 +2,13 @@
 
 use super::model::{Model, Row};
 use crate::backend::rules;
-use crate::backend::{Control, Controlled, Filter, Page, Stats, Swept};
-use crate::job::JobId;
+use crate::backend::{Control, Controlled, DeadGroup, DeadGroups, Filter, Page, Stats, Swept};
+use crate::event::EventKind;
+use crate::job::{Job, JobId};
 use crate::schedule::Planned;
 use crate::settings::{Mode, QueueSettings};
 use crate::state::{State, may_be_cancelled, may_be_retried};
+use std::collections::BTreeMap;
 
 impl Model {
     pub(super) fn control(&mut self, command: Control) -> Controlled {
@@ -49,6 +51,9 @@ impl Model {
             return Controlled { affected: 0, skipped: 1 };
         }
         let was = std::mem::replace(&mut self.queue(name).stats.mode, mode);
+        if was != mode {
+            self.tell_queue(EventKind::of_mode(mode), name);
+        }
         Controlled { affected: u64::from(was != mode), skipped: u64::from(was == mode) }
     }
 
@@ -71,8 +76,9 @@ impl Model {
         if !may_be_retried(state) {
             return false;
         }
-        if let Some(id) = self.rows.get(&seq).map(|row| row.job.id) {
-            self.shut_gate(&id);
+        if let Some(job) = self.rows.get(&seq).map(|row| row.job.clone()) {
+            self.tell(EventKind::RetriedByHand, &Job { attempt: 0, ..job.clone() }, None);
+            self.shut_gate(&job.id);
         }
         let now_ms = self.now_ms;
         let fresh = |row: &mut Row| {
@@ -130,9 +136,16 @@ impl Model {
 
     fn discard(&mut self, seq: u64, state: State) -> bool {
         if state.is_final() {
-            self.forget(seq, true);
+            self.remove_by_hand(seq);
         }
         state.is_final()
+    }
+
+    fn remove_by_hand(&mut self, seq: u64) {
+        if let Some(job) = self.rows.get(&seq).map(|row| row.job.clone()) {
+            self.tell(EventKind::Discarded, &job, None);
+        }
+        self.forget(seq, true);
     }
 
     fn release_keys(&mut self, ids: &[JobId]) -> Controlled {
@@ -158,7 +171,7 @@ impl Model {
         let seqs: Vec<u64> =
             self.rows.iter().filter(|(_, row)| meant(row)).map(|(&seq, _)| seq).take(limit).collect();
         for &seq in &seqs {
-            self.forget(seq, true);
+            self.remove_by_hand(seq);
         }
         Controlled { affected: seqs.len() as u64, skipped: 0 }
     }
@@ -213,6 +226,23 @@ impl Model {
         let more = found.next().is_some();
         let next = page.last().filter(|_| more).map(|(seq, _)| seq.to_string());
         Page { jobs: page.into_iter().map(|(_, row)| row.job.clone()).collect(), next }
+    }
+
+    pub(super) fn dead_groups(&self, queue: Option<&str>, max: usize) -> DeadGroups {
+        let mut counted: BTreeMap<(&str, &str), (u64, i64, i64)> = BTreeMap::new();
+        for job in self.rows.values().map(|row| &row.job).filter(|job| job.state == State::Dead) {
+            let word = job.history.last().map_or("", |record| rules::word(&record.error));
+            let at_ms = job.finished_ms.unwrap_or(0);
+            let (count, first_ms, last_ms) = counted.entry((&job.queue, word)).or_insert((0, at_ms, at_ms));
+            (*count, *first_ms, *last_ms) = (*count + 1, at_ms.min(*first_ms), at_ms.max(*last_ms));
+        }
+        let mut groups = DeadGroups::default();
+        let counted = counted.into_iter().filter(|((name, _), _)| queue.is_none_or(|queue| queue == *name));
+        for ((name, error), (count, first_ms, last_ms)) in counted {
+            let (queue, error) = (name.to_owned(), error.to_owned());
+            groups.add(DeadGroup { queue, error, count, first_ms, last_ms }, max);
+        }
+        groups.cut(max)
     }
 
     pub(super) fn stats(&self) -> Stats {

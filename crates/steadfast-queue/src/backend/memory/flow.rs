@@ -4,6 +4,7 @@ use super::model::Model;
 use crate::backend::flow::Gate;
 use crate::backend::rules::{self, PUT_OFF_AT_RESERVE, SWEEP_AT_RESERVE};
 use crate::backend::{BATCH_MAX, Controlled, Reservation, Reserve};
+use crate::event::EventKind;
 use crate::job::GroupKey;
 use crate::settings::QueueSettings;
 use crate::state::State;
@@ -30,6 +31,8 @@ impl Model {
         }
         let paced_anew = queue.flow.settings.group_rate != settings.group_rate;
         queue.flow.configure(settings, mono_ms);
+        self.tell_queue(EventKind::Configured, name);
+        let queue = self.queue(name);
         if !queue.flow.resolved.block_on_dead {
             queue.blocks.clear();
         }

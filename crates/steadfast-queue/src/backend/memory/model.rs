@@ -6,6 +6,7 @@ use crate::backend::rules::{Dice, Limits, Retention, ahead};
 use crate::backend::wall::Wall;
 use crate::backend::{Fence, QueueStats, WorkerId};
 use crate::batch::BatchEnd;
+use crate::event::{Event, EventKind};
 use crate::job::{GroupKey, Job, JobId};
 use crate::schedule::Planned;
 use crate::settings::QueueSettings;
@@ -92,6 +93,8 @@ pub(super) struct Model {
     pub(super) expiring: BTreeSet<(i64, u64)>,
     pub(super) last_number: u64,
     pub(super) last_fence: u64,
+    /// What is to be told of the change at hand.
+    pub(super) happened: Vec<Event>,
 }
 
 impl Model {
@@ -113,7 +116,27 @@ impl Model {
             expiring: BTreeSet::new(),
             last_number: 0,
             last_fence: 0,
+            happened: Vec::new(),
         }
+    }
+
+    /// Notes that something happened to a job.
+    pub(super) fn tell(&mut self, kind: EventKind, job: &Job, error: Option<&str>) {
+        let event = Event::of_queue(kind, self.now_ms, job.queue.as_str().into());
+        self.happened.push(event.of_job(job.id, job.group, job.attempt).failing(error));
+    }
+
+    /// Notes that something happened to a queue.
+    pub(super) fn tell_queue(&mut self, kind: EventKind, queue: &str) {
+        self.happened.push(Event::of_queue(kind, self.now_ms, queue.into()));
+    }
+
+    /// Notes the end of a job.
+    fn tell_end(&mut self, seq: u64, to: State) {
+        let Some(job) = self.rows.get(&seq).map(|row| row.job.clone()) else { return };
+        let error = job.history.last().map_or("", |record| record.error.as_str());
+        let kind = EventKind::of_end(job.state, to, error);
+        self.tell(kind, &job, (to == State::Dead).then_some(error));
     }
 
     /// Numbers for arrival and ready order come from one counter.
@@ -196,6 +219,7 @@ impl Model {
     /// Moves a job to a final state, and lets its group go on.
     pub(super) fn finish(&mut self, seq: u64, state: State) {
         let now_ms = self.now_ms;
+        self.tell_end(seq, state);
         self.edit(seq, |row| {
             row.job.state = state;
             row.job.finished_ms = Some(now_ms);

@@ -7,6 +7,7 @@ use crate::backend::{
     Enqueued, Extend, Extended, Fence, Lease, Rejection, Reservation, Reserve, Settle, Settled, Swept,
 };
 use crate::batch::Awaited;
+use crate::event::{Event, EventKind};
 use crate::job::{Job, JobId, NewJob};
 use crate::note::{Note, Said};
 use crate::policy::RetryPolicy;
@@ -110,6 +111,7 @@ impl Model {
         }
         let no = |id: &JobId| beside.get(id).copied().or_else(|| Some(self.gates.get(id)?.no));
         let batch = job.batch.and_then(|id| Some((id, no(&id)?)));
+        self.tell(EventKind::Enqueued, &job, None);
         self.insert(seq, Row { job, ready: None, paced: false, batch });
         self.line_up(seq);
     }
@@ -122,6 +124,7 @@ impl Model {
         self.last_fence += 1;
         let fence = Fence { epoch: 1, counter: self.last_fence };
         let job = self.rows.get(&seq)?.job.clone();
+        self.tell(EventKind::Started, &job, None);
         let mono_ms = self.mono_ms;
         let charges = self.queue(&job.queue).flow.charge(job.group, mono_ms);
         let expires_mono_ms = mono_ms.saturating_add(request.lease_ms);
@@ -155,6 +158,11 @@ impl Model {
     fn note(&mut self, id: &JobId, note: Option<&Note>) {
         let (Some(note), Some(seq)) = (note, self.seq_of(id)) else { return };
         let now_ms = self.now_ms;
+        if let (Some(progress), Some(row)) = (&note.progress, self.rows.get(&seq)) {
+            let (job, queue) = (&row.job, row.job.queue.as_str());
+            let event = Event::of_queue(EventKind::Progress, now_ms, queue.into()).reaching(progress);
+            self.happened.push(event.of_job(job.id, job.group, job.attempt));
+        }
         self.edit(seq, |row| {
             let job = &mut row.job;
             let mut said = Said { progress: job.progress.take(), log: std::mem::take(&mut job.log) };
@@ -175,7 +183,7 @@ impl Model {
         let Some(job) = self.rows.get(&seq).map(|row| row.job.clone()) else {
             return Settled::Lost;
         };
-        let name = job.queue;
+        let name = job.queue.clone();
         let callbacks = match self.check_follow_ups(&settle.follow_ups, &name) {
             Ok(callbacks) => callbacks,
             Err(rejection) => return Settled::FollowUpRejected(rejection),
@@ -183,6 +191,7 @@ impl Model {
         let beside = callbacks.into_iter().map(|id| (id, self.next_number())).collect();
         self.note(&id, settle.note.as_ref());
         let draw = self.dice.roll();
+        let kind = EventKind::of_verdict(&settle.verdict);
         let did_not_run = settle.verdict.did_not_run();
         let flow = &mut self.queue(&name).flow;
         if did_not_run {
@@ -197,6 +206,9 @@ impl Model {
             self.queue(&name).stats.failed_total += 1;
         }
         let state = next.state;
+        if !state.is_final() {
+            self.tell(kind, &job, next.failure.as_ref().map(|failure| failure.error.as_str()));
+        }
         self.apply(seq, next);
         for mut new in settle.follow_ups {
             new.parent.get_or_insert(id);
@@ -310,13 +322,16 @@ impl Model {
         for (id, cancel) in expired {
             let Some(seq) = self.seq_of(&id) else { continue };
             self.edit(seq, |row| row.job.crash_count += 1);
-            let Some(job) = self.rows.get(&seq).map(|row| &row.job) else {
+            let Some(job) = self.rows.get(&seq).map(|row| row.job.clone()) else {
                 continue;
             };
             let name = job.queue.clone();
             let mut next = state::reclaim(job.crash_count);
             if cancel {
                 next = state::heed_cancel(next);
+            }
+            if !next.state.is_final() {
+                self.tell(EventKind::Reclaimed, &job, None);
             }
             self.queue(&name).stats.reclaimed_total += 1;
             self.apply(seq, next);
@@ -335,11 +350,16 @@ impl Model {
         ran.sort_unstable();
         for (seq, cancel) in ran {
             self.edit(seq, |row| row.job.crash_count += 1);
-            let crashes = self.rows.get(&seq).map_or(0, |row| row.job.crash_count);
-            let next = state::reclaim(crashes);
-            if next.state == State::Dead && !cancel {
-                dead.extend(self.rows.get(&seq).map(|row| row.job.queue.clone()));
-                self.apply(seq, next);
+            let Some(job) = self.rows.get(&seq).map(|row| row.job.clone()) else { continue };
+            let next = state::reclaim(job.crash_count);
+            match next.state {
+                // What was called off ends with its lease.
+                _ if cancel => {}
+                State::Dead => {
+                    dead.push(job.queue);
+                    self.apply(seq, next);
+                }
+                _ => self.tell(EventKind::Reclaimed, &job, None),
             }
         }
         dead

@@ -186,7 +186,7 @@ async fn a_job_removed_before_it_was_over_counts_as_cancelled(make: Make) {
     rig.add(NewJob { ttl_ms: Some(100), delay_ms: 500, ..member(done) }).await;
     rig.add(member(done)).await;
     let filter = Filter { kind: Some("doomed".into()), ..Filter::default() };
-    assert_eq!(rig.control(Control::Purge { filter, limit: 9 }).await.affected, 1);
+    assert_eq!(rig.control(Control::Purge { filter: Box::new(filter), limit: 9 }).await.affected, 1);
     let held = rig.next().await;
     rig.complete(&held).await;
     rig.pass(100);
@@ -210,7 +210,7 @@ async fn a_callback_that_ends_first_ends_its_batch(make: Make) {
             }
             "purged" => {
                 let filter = Filter { kind: Some("callback".into()), ..Filter::default() };
-                rig.control(Control::Purge { filter, limit: 9 }).await;
+                rig.control(Control::Purge { filter: Box::new(filter), limit: 9 }).await;
             }
             _ => assert_eq!(rig.control(Control::Retry(vec![done])).await.affected, 1),
         }

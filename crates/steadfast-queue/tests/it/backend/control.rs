@@ -170,7 +170,7 @@ async fn a_purge_takes_what_it_is_told(make: Make) {
     }
     let odd = Filter { kind: Some("odd".into()), ..Filter::default() };
     let purge = |filter: &Filter, limit, dry_run| {
-        let purge = Control::Purge { filter: filter.clone(), limit };
+        let purge = Control::Purge { filter: Box::new(filter.clone()), limit };
         if dry_run { Control::Count(Box::new(purge)) } else { purge }
     };
     assert_eq!(rig.control(purge(&odd, 100, true)).await, did(5, 0));
@@ -191,7 +191,7 @@ async fn a_purge_spares_what_runs(make: Make) {
     let running = rig.add(job()).await;
     rig.add(job()).await;
     let held = rig.next().await;
-    let purge = Control::Purge { filter: Filter::default(), limit: 100 };
+    let purge = Control::Purge { filter: Box::new(Filter::default()), limit: 100 };
     assert_eq!(rig.control(purge).await, did(1, 0));
     assert_eq!(held.job.id, running);
     rig.complete(&held).await;

@@ -153,7 +153,7 @@ async fn purging_the_first_lets_the_second_run(make: Make) {
     rig.add(of_group(delayed(60_000), 1)).await;
     let second = rig.add(grouped(1)).await;
     let filter = Filter { states: vec![State::Scheduled], ..Filter::default() };
-    assert_eq!(rig.control(Control::Purge { filter, limit: 10 }).await.affected, 1);
+    assert_eq!(rig.control(Control::Purge { filter: Box::new(filter), limit: 10 }).await.affected, 1);
     assert_eq!(rig.drain().await, [second]);
 }
 

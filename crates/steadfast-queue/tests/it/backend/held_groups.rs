@@ -49,7 +49,7 @@ async fn a_discarded_or_cancelled_or_purged_one_lets_its_group_go_on(make: Make)
     let commands: [fn(JobId, Filter) -> Control; 3] = [
         |id, _| Control::Discard(vec![id]),
         |id, _| Control::Cancel(vec![id]),
-        |_, filter| Control::Purge { filter, limit: 5 },
+        |_, filter| Control::Purge { filter: Box::new(filter), limit: 5 },
     ];
     for command in commands {
         let rig = Rig::new(make);

@@ -2,6 +2,7 @@
 //! same jobs behind, whatever the calls are.
 
 mod histories;
+mod told;
 
 use super::flow_rig::{configure, schedule, settings};
 use super::rig::{START_MS, options};
@@ -15,7 +16,7 @@ use steadfast_queue::backend::local::{Bounds, LocalBackend, LocalOptions};
 use steadfast_queue::backend::rules::{Limits, Retention};
 use steadfast_queue::backend::{
     Backend, Control, Enqueued, Extend, Extended, Filter, Lease, MemoryBackend, Reservation, Reserve, Settle,
-    Sweep, WorkerId,
+    Span, Sweep, WorkerId,
 };
 use steadfast_queue::batch::{OnDead, WaitsFor};
 use steadfast_queue::note::{Note, Progress};
@@ -197,6 +198,7 @@ struct Pair {
     leases: Vec<(Lease, Lease)>,
     callbacks: Vec<(JobId, JobId)>,
     specs: usize,
+    told: told::Told,
 }
 
 fn choice() -> (Limits, Retention) {
@@ -231,6 +233,7 @@ impl Pair {
             leases: Vec::new(),
             callbacks: Vec::new(),
             specs: 0,
+            told: told::Told::default(),
         }
     }
 
@@ -406,6 +409,17 @@ impl Pair {
 
     async fn list(&self, states: &[State], limit: usize) {
         let filter = Filter { states: states.to_vec(), ..Filter::default() };
+        for filter in [
+            Filter { error: Some("boom".into()), ..filter.clone() },
+            Filter { group: Some(GroupKey([1; 16])), ..filter.clone() },
+            Filter { finished: Span { since_ms: Some(START_MS + 500), until_ms: None }, ..filter.clone() },
+            filter,
+        ] {
+            self.list_filtered(filter, limit).await;
+        }
+    }
+
+    async fn list_filtered(&self, filter: Filter, limit: usize) {
         let (mut expected, mut cursor) = (Vec::new(), None);
         loop {
             let page = self.model.list(filter.clone(), cursor, limit).await.expect("model");
@@ -478,7 +492,7 @@ impl Pair {
             }
             Op::Purge { states, limit } => {
                 let filter = Filter { states: states.clone(), ..Filter::default() };
-                let command = Control::Purge { filter, limit: *limit };
+                let command = Control::Purge { filter: Box::new(filter), limit: *limit };
                 (command.clone(), command)
             }
             other => panic!("{other:?} is no command"),
@@ -506,8 +520,11 @@ impl Pair {
         job
     }
 
-    /// Every job, and every count.
-    async fn compare(&self) {
+    /// Every job, every count, and every event.
+    async fn compare(&mut self) {
+        let same = &self.same;
+        let known = |id| same.get(&id).copied().unwrap_or(id);
+        self.told.compare(&*self.model, &*self.local, known).await;
         let (model, local): (Vec<JobId>, Vec<JobId>) = self.jobs.iter().copied().unzip();
         for (model, local) in model.chunks(1_000).zip(local.chunks(1_000)) {
             let expected = self.model.get(model.to_vec()).await.expect("model");
@@ -522,6 +539,8 @@ impl Pair {
         let (expected, got) =
             (self.model.stats().await.expect("model"), self.local.stats().await.expect("local"));
         assert_eq!(got.settings, expected.settings);
+        let groups = self.model.dead_groups(None, 2).await.expect("model");
+        assert_eq!(self.local.dead_groups(None, 2).await.expect("local"), groups);
         assert_eq!(got.schedules, expected.schedules);
         let (expected, got) = (expected.queues, got.queues);
         let names: BTreeSet<&String> = expected.keys().chain(got.keys()).collect();

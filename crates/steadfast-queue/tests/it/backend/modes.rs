@@ -185,8 +185,8 @@ async fn counting_changes_nothing(make: Make) {
         (Control::Cancel(all.clone()), did(1, 4)),
         (Control::Discard(all.clone()), did(2, 3)),
         (Control::ReleaseKeys(all.clone()), did(1, 4)),
-        (Control::Purge { filter: filter.clone(), limit: 100 }, did(3, 0)),
-        (Control::Purge { filter, limit: 2 }, did(2, 0)),
+        (Control::Purge { filter: Box::new(filter.clone()), limit: 100 }, did(3, 0)),
+        (Control::Purge { filter: Box::new(filter), limit: 2 }, did(2, 0)),
         (Control::Pause(QUEUE.into()), did(1, 0)),
         (Control::Drain(QUEUE.into()), did(1, 0)),
         (Control::Resume(QUEUE.into()), did(0, 1)),
@@ -214,7 +214,7 @@ async fn s32_the_key_of_a_job_deleted_by_hand_is_free(make: Make) {
     assert_eq!(rig.control(Control::Discard(vec![id])).await, did(1, 0));
     assert_eq!(rig.enqueue(unique("k", 3_600_000)).await, Enqueued::New(id));
     let filter = Filter { states: vec![State::Available], ..Filter::default() };
-    assert_eq!(rig.control(Control::Purge { filter, limit: 5 }).await.affected, 1);
+    assert_eq!(rig.control(Control::Purge { filter: Box::new(filter), limit: 5 }).await.affected, 1);
     assert_eq!(rig.enqueue(unique("k", 3_600_000)).await, Enqueued::New(id));
     assert_eq!(rig.drain().await, [id]);
 }

@@ -161,7 +161,7 @@ async fn nothing_stays_behind_in_the_file() {
     assert_eq!(rig.job(held.job.id).await.progress.map(|progress| progress.done), Some(7));
     let discarded = rig.control(Control::Discard(kept.clone())).await.affected;
     let filter = Filter::default();
-    let purged = rig.control(Control::Purge { filter, limit: 99 }).await.affected;
+    let purged = rig.control(Control::Purge { filter: Box::new(filter), limit: 99 }).await.affected;
     assert!(discarded > 0 && purged > 0);
     store.close().await.expect("closes");
     let conn = rusqlite::Connection::open(path).expect("opens");

@@ -56,7 +56,7 @@ async fn s17_s18_a_hundred_thousand_at_once(make: Make) {
         ..Filter::default()
     };
     let purge = |dry_run| {
-        let purge = Control::Purge { filter: filter.clone(), limit: u64::MAX };
+        let purge = Control::Purge { filter: Box::new(filter.clone()), limit: u64::MAX };
         if dry_run { Control::Count(Box::new(purge)) } else { purge }
     };
     assert_eq!(rig.control(purge(true)).await.affected, waiting);

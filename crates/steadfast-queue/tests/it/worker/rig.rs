@@ -9,9 +9,10 @@ use std::time::Duration;
 use steadfast_clock::{Clock, SharedClock};
 use steadfast_queue::backend::rules::{Limits, Retention};
 use steadfast_queue::backend::{
-    Control, Controlled, Enqueued, Extend, Extended, Filter, MemoryBackend, Page, QueueStats, Reservation,
-    Reserve, Settle, Settled, Stats, Status, Sweep, Swept,
+    Control, Controlled, DeadGroups, Enqueued, Extend, Extended, Filter, MemoryBackend, Page, QueueStats,
+    Reservation, Reserve, Settle, Settled, Stats, Status, Sweep, Swept,
 };
+use steadfast_queue::event::{Events, EventsFrom};
 use steadfast_queue::handler::{Handler, JobContext, Outcome};
 use steadfast_queue::maintenance::{Maintenance, MaintenanceConfig};
 use steadfast_queue::worker::{
@@ -184,6 +185,12 @@ impl Backend for Link {
     }
     async fn stats(&self) -> Result<Stats, QueueError> {
         self.store.stats().await
+    }
+    async fn dead_groups(&self, queue: Option<String>, max: usize) -> Result<DeadGroups, QueueError> {
+        self.store.dead_groups(queue, max).await
+    }
+    async fn events(&self, from: EventsFrom, limit: usize, wait: Duration) -> Result<Events, QueueError> {
+        self.store.events(from, limit, wait).await
     }
 }
 

@@ -8,6 +8,7 @@ use crate::backend::local::load::mode_code;
 use crate::backend::local::schema::MOVED;
 use crate::backend::local::ticket::{Table, Ticket};
 use crate::backend::local::write::Target;
+use crate::event::EventKind;
 use crate::job::JobId;
 use crate::settings::Mode;
 use crate::state::{State, may_be_cancelled, may_be_retried};
@@ -29,6 +30,7 @@ impl Stage<'_> {
             .prepare_cached("UPDATE queue SET paused = ?2 WHERE no = ?1")?
             .execute(params![no, mode_code(mode)])?;
         self.effects.push(Effect::Mode { queue: no, mode });
+        self.tell_queue(EventKind::of_mode(mode), no);
         Ok(Controlled { affected: 1, skipped: 0 })
     }
 
@@ -68,6 +70,7 @@ impl Stage<'_> {
         if !may_be_retried(job.state) {
             return Ok(false);
         }
+        self.tell(EventKind::RetriedByHand, job, 0, None);
         if table == Table::Job {
             self.stop_waiting(job)?;
             let sql = "UPDATE job SET state = 0, run_at = ?2, expires = NULL, attempt = 0, crash = 0 WHERE seq = ?1";
@@ -145,6 +148,7 @@ impl Stage<'_> {
         if table == Table::Job {
             return Ok(false);
         }
+        self.tell(EventKind::Discarded, job, job.attempt, None);
         self.remove_final(table, job)?;
         Ok(true)
     }
@@ -182,17 +186,16 @@ impl Stage<'_> {
         for target in targets {
             let ticket = self.ticket(target.table, target.seq)?;
             let same = ticket.filter(|job| job.state == target.state && !self.is_held(&job.id));
-            match same {
-                None => done.skipped += 1,
-                Some(job) if target.table == Table::Job => {
-                    self.remove_waiting(&job)?;
-                    done.affected += 1;
-                }
-                Some(job) => {
-                    self.remove_final(target.table, &job)?;
-                    done.affected += 1;
-                }
+            let Some(job) = same else {
+                done.skipped += 1;
+                continue;
+            };
+            self.tell(EventKind::Discarded, &job, job.attempt, None);
+            match target.table {
+                Table::Job => self.remove_waiting(&job)?,
+                table => self.remove_final(table, &job)?,
             }
+            done.affected += 1;
         }
         Ok(done)
     }

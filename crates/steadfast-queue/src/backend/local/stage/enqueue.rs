@@ -7,6 +7,7 @@ use crate::backend::local::ticket::{EXTRA_GATE, PACED, Table, Ticket, WAITING, p
 use crate::backend::local::window::Entry;
 use crate::backend::local::write::Prepared;
 use crate::backend::{Enqueued, Rejection, rules};
+use crate::event::EventKind;
 use crate::job::JobId;
 use crate::settings::Mode;
 use crate::state::State;
@@ -226,6 +227,7 @@ impl Stage<'_> {
         self.live.buckets.put(self.conn, ticket.slot, &ticket.id, seq, ticket.until_ms)?;
         self.moved(queue, None, Some(ticket.state), ticket.bytes);
         self.tally(queue, Tally::Enqueued);
+        self.tell(EventKind::Enqueued, &ticket, 0, None);
         if let Some(batch) = &job.waits_for {
             let no = beside.get(&job.id).copied().unwrap_or(seq);
             self.open_gate(no, seq, &job.id, batch)?;

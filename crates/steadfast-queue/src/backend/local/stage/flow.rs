@@ -8,6 +8,7 @@ use crate::backend::local::ticket::{PACED, Ticket};
 use crate::backend::local::window::Entry;
 use crate::backend::local::write::PutOff;
 use crate::backend::rules;
+use crate::event::EventKind;
 use crate::job::GroupKey;
 use crate::settings::{QueueSettings, Resolved};
 use crate::state::State;
@@ -57,6 +58,7 @@ impl<'a> Stage<'a> {
             self.line_up_groups(no, &flow)?;
         }
         let settings = Box::new(settings.clone());
+        self.tell_queue(EventKind::Configured, no);
         self.effects.push(Effect::Configured { queue: no, settings, spread, mono_ms: self.mono_ms });
         Ok(Controlled { affected: 1, skipped: 0 })
     }

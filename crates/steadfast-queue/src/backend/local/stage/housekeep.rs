@@ -7,6 +7,7 @@ use crate::backend::local::ticket::{Table, Ticket};
 use crate::backend::local::{serve, sql};
 use crate::backend::{Controlled, Swept, rules};
 use crate::batch::BatchEnd;
+use crate::event::EventKind;
 use crate::policy::Failure;
 use crate::state::{self, State};
 use rusqlite::{OptionalExtension, params};
@@ -116,6 +117,9 @@ impl Stage<'_> {
                 let (attempt, failure) = (attempt.saturating_add(1), dead.failure);
                 self.finish(&job, job.state, End { state: State::Dead, attempt, crash, failure })?;
             } else {
+                if !clean {
+                    self.tell(EventKind::Reclaimed, &job, attempt.saturating_add(1), None);
+                }
                 self.conn
                     .prepare_cached("UPDATE job SET crash = ?2 WHERE seq = ?1")?
                     .execute(params![seq, crash])?;

@@ -4,7 +4,7 @@ use super::{Fail, Stage};
 use crate::backend::Lease;
 use crate::backend::local::codec::{decode_said, encode_said};
 use crate::backend::local::live::Effect;
-use crate::backend::local::ticket::EXTRA_NOTE;
+use crate::backend::local::ticket::{EXTRA_NOTE, Ticket};
 use crate::job::JobId;
 use crate::note::{Note, Said};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -22,14 +22,17 @@ impl Stage<'_> {
         let mut stored = 0;
         for (lease, note) in notes {
             let Some(held) = self.check_lease(lease) else { continue };
-            let (seq, attempt) = (held.entry.ticket.seq, held.attempt());
-            self.note(&lease.id, seq, attempt, note)?;
+            self.note(&held.entry.ticket, held.attempt(), note)?;
             stored += 1;
         }
         Ok(stored)
     }
 
-    pub(super) fn note(&mut self, id: &JobId, seq: i64, attempt: u32, note: &Note) -> Result<(), Fail> {
+    pub(super) fn note(&mut self, job: &Ticket, attempt: u32, note: &Note) -> Result<(), Fail> {
+        if let Some(progress) = &note.progress {
+            self.tell_progress(job, attempt, progress);
+        }
+        let (id, seq) = (&job.id, job.seq);
         let mut said = said(self.conn, id)?;
         said.take(note, attempt, self.now_ms);
         let sql =

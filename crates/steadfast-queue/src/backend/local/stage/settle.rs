@@ -5,6 +5,7 @@ use crate::backend::local::live::{Effect, Held, Tally};
 use crate::backend::local::ticket::{Ticket, state_code};
 use crate::backend::local::write::{PreparedSettle, Write};
 use crate::backend::{Lease, Settled, Swept, rules};
+use crate::event::EventKind;
 use crate::policy::RetryPolicy;
 use crate::state::{self, State, Transition, Verdict};
 use rusqlite::params;
@@ -69,9 +70,13 @@ impl<'a> Stage<'a> {
         let state = next.state;
         let crash = if next.crashes_over { 0 } else { ticket.crash };
         if let Some(note) = &settle.note {
-            self.note(&id, ticket.seq, attempt, note)?;
+            self.note(&ticket, attempt, note)?;
         }
         ticket.extra = self.extra_of(&id, ticket.extra);
+        if !state.is_final() {
+            let error = next.failure.as_ref().map(|failure| failure.error.as_str());
+            self.tell(EventKind::of_verdict(&settle.verdict), &ticket, attempt, error);
+        }
         self.end_lease(&ticket, attempt, crash, marked, next)?;
         self.follow_all(follow_ups, callbacks)?;
         Ok(Settled::Now(state))
@@ -169,6 +174,9 @@ impl<'a> Stage<'a> {
                 next = state::heed_cancel(next);
             }
             self.tally(ticket.queue, Tally::Reclaimed);
+            if !next.state.is_final() {
+                self.tell(EventKind::Reclaimed, &ticket, held.attempt(), None);
+            }
             self.end_lease(&ticket, held.attempt(), crash, held.marked, next)?;
             moved += 1;
         }

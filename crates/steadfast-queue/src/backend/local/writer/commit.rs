@@ -14,6 +14,7 @@ use crate::backend::local::write::{Answer, Write};
 use crate::backend::rules;
 use crate::backend::wall::Wall;
 use crate::error::QueueError;
+use crate::event::Event;
 use crate::job::JobId;
 use crate::schedule::FIRED_WINDOW_MS;
 use rusqlite::ffi::SQLITE_IOERR_FSYNC;
@@ -30,6 +31,7 @@ type Committed = Result<Vec<Answer>, Fail>;
 struct Staged {
     answers: Vec<Answer>,
     effects: Vec<Effect>,
+    happened: Vec<Event>,
     number: i64,
     commits: i64,
     marked: Vec<JobId>,
@@ -94,7 +96,7 @@ impl Writer {
             self.seal(must_last, staged.changed)?;
             Ok(staged)
         });
-        let Staged { answers, effects, number, commits, marked, .. } = match staged {
+        let Staged { answers, effects, happened, number, commits, marked, .. } = match staged {
             Ok(staged) => staged,
             Err(fail) => {
                 self.roll_back();
@@ -112,6 +114,7 @@ impl Writer {
         }
         effects.into_iter().for_each(|effect| live.apply(effect));
         drop(live);
+        self.shared.events.tell(happened);
         crate::metrics::local_commit(writes.len(), begun.elapsed());
         Ok(answers)
     }
@@ -134,7 +137,8 @@ impl Writer {
                 self.conn.prepare_cached("UPDATE pulse SET commits = ?1, number = ?2, seen = ?3")?;
             pulse.execute([commits, stage.number, seen_ms])?;
         }
-        Ok(Staged { answers, number: stage.number, effects: stage.effects, commits, marked, changed })
+        let Stage { number, effects, happened, .. } = stage;
+        Ok(Staged { answers, number, effects, happened, commits, marked, changed })
     }
 
     /// What `write` would do, in a transaction that is undone.
@@ -335,7 +339,13 @@ impl Writer {
         load::take_over(&self.conn, &mut fresh, &live).map_err(failed)?;
         load::suspects(&self.conn, &mut fresh).map_err(failed)?;
         fresh.woken = fresh.queues.keys().copied().collect();
+        let as_told = fresh.commits == live.commits;
         *live = fresh;
+        drop(live);
+        if !as_told {
+            // What was told is not what is stored, and nobody knows the difference.
+            self.shared.events.break_off();
+        }
         Ok(())
     }
 
