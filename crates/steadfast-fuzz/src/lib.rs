@@ -9,6 +9,7 @@
 
 mod answers;
 mod config;
+mod cron;
 mod form;
 mod input;
 mod order;
@@ -19,6 +20,7 @@ mod webhook;
 
 pub use answers::answers;
 pub use config::config;
+pub use cron::cron;
 pub use form::form;
 pub use order::order;
 pub use reply::reply;
@@ -33,6 +35,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("answers", answers),
     ("config", config),
+    ("cron", cron),
     ("form", form),
     ("order", order),
     ("reply", reply),

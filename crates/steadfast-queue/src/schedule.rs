@@ -310,6 +310,19 @@ impl Planned {
         self.move_to(self.place_ms);
     }
 
+    /// Goes on where `before`, the same schedule in memory, was: what found no room is owed still, and not tried again
+    /// at once. One whose place is another has fired since, or not.
+    pub(crate) fn take_over(&mut self, before: &Self) {
+        if self.schedule == before.schedule && self.place_ms == before.place_ms {
+            (self.owed_ms, self.again_mono_ms) = (before.owed_ms, before.again_mono_ms);
+        }
+    }
+
+    /// What a new process knows of it: what is in the store.
+    pub(crate) fn begin_anew(&mut self) {
+        (self.owed_ms, self.again_mono_ms) = (None, 0);
+    }
+
     pub(crate) fn stats(&self) -> ScheduleStats {
         let Schedule { cron, zone, queue, kind, missed, .. } = &*self.schedule;
         ScheduleStats {

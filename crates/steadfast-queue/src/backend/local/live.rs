@@ -137,8 +137,12 @@ impl Queue {
         }
     }
 
-    /// When the first in ready order was enqueued.
+    /// When the first in ready order was enqueued. Not known until the beginning of ready order is loaded, which the writer
+    /// does once it has answered.
     pub(super) fn oldest_ms(&self) -> Option<i64> {
+        if self.windows.iter().any(Window::is_blind) {
+            return None;
+        }
         let per_priority = self.windows.iter().enumerate().filter_map(|(priority, window)| {
             let suspect = self.suspects.range((priority, i64::MIN)..=(priority, i64::MAX)).next();
             let suspect = suspect.map(|(&(_, ready), entry)| (ready, entry));
@@ -456,9 +460,13 @@ impl Live {
         let Some(held) = self.held.get(&lease.id).filter(|held| held.fence == lease.fence) else {
             return true;
         };
-        let (marked, crash) = (held.marked, held.entry.ticket.crash);
+        let (marked, crash, queue) = (held.marked, held.entry.ticket.crash, held.entry.ticket.queue);
         if !marked {
             self.give_back(&lease.id);
+            if let Some(queue) = self.queues.get_mut(&queue) {
+                // The turn of the lowest priority, if it was that, is still to come.
+                queue.picks = queue.picks.saturating_sub(1);
+            }
             self.apply(Effect::Back { id: lease.id, crash });
         }
         !marked

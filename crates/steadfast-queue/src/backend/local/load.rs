@@ -228,7 +228,7 @@ pub(super) fn refill(conn: &Connection, live: &mut Live, queue: i64) -> rusqlite
     Ok(())
 }
 
-/// Takes leases, and counts since the start, over from before an I/O error. A lease whose job is no longer
+/// Takes leases, counts since the start, and what schedules owe, over from before an I/O error. A lease whose job is no longer
 /// where it was is lost. `before` stays whole: if anything here or after it fails, it is still what counts.
 pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &Live) -> rusqlite::Result<()> {
     live.epoch = before.epoch;
@@ -246,6 +246,9 @@ pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &Live) -> ru
         queue.stats.failed_total = old.stats.failed_total;
         queue.stats.dead_total = old.stats.dead_total;
         queue.stats.reclaimed_total = old.stats.reclaimed_total;
+    }
+    for (name, planned) in &mut live.schedules {
+        before.schedules.get(name).into_iter().for_each(|old| planned.take_over(old));
     }
     let mut select = conn.prepare(&format!("SELECT {TICKET} FROM job WHERE seq = ?1"))?;
     for (&id, held) in &before.held {

@@ -11,6 +11,7 @@ use crate::event::{Event, EventKind};
 use crate::job::{Job, JobId, NewJob};
 use crate::note::{Note, Said};
 use crate::policy::RetryPolicy;
+use crate::schedule::Planned;
 use crate::settings::Mode;
 use crate::state::{self, State, Transition, Verdict};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -383,6 +384,7 @@ impl Model {
     /// What is counted since the start of the process.
     pub(super) fn count_anew(&mut self) {
         let (defaults, mono_ms) = ((self.limits, self.retention), self.mono_ms);
+        self.schedules.values_mut().for_each(Planned::begin_anew);
         for queue in self.queues.values_mut() {
             queue.picks = 0;
             queue.flow = Flow::new(queue.flow.settings.clone(), defaults, mono_ms);

@@ -1,8 +1,10 @@
 //! How much there may be, and what happens then.
 
-use super::rig::{Choice, Make, QUEUE, Rig, dead, delayed, job, over_every_backend, unique};
+use super::rig::{Choice, Make, QUEUE, Rig, dead, delayed, job, over_every_backend, retry, unique};
 use steadfast_queue::backend::rules::{EXTRAS_BYTES_MAX, Limits, Retention};
-use steadfast_queue::backend::{BATCH_MAX, Control, Enqueued, Rejection, Reservation, Settle, Sweep};
+use steadfast_queue::backend::{
+    BATCH_MAX, Control, Enqueued, Rejection, Reservation, Settle, Settled, Sweep,
+};
 use steadfast_queue::job::PAYLOAD_BYTES_MAX;
 use steadfast_queue::state::Verdict;
 use steadfast_queue::{NewJob, QueueError, State};
@@ -12,6 +14,7 @@ over_every_backend!(
     a_call_has_a_bound,
     s33_completed_jobs_are_kept_by_count,
     s33_of_many_at_once_the_last_are_kept,
+    s33_what_comes_second_pushes_nobody_out,
     s33_completed_jobs_are_kept_by_bytes,
     s33_completed_jobs_are_kept_by_age,
     cancelled_jobs_are_bounded_too,
@@ -131,6 +134,29 @@ async fn s33_of_many_at_once_the_last_are_kept(make: Make) {
     assert_eq!((stats.completed, stats.completed_total, stats.running, stats.bytes), (100, 250, 0, 0));
     assert_eq!(rig.state(taken[1].job.id).await, None);
     assert!(matches!(rig.enqueue(unique("1", 60_000)).await, Enqueued::Duplicate(_)), "its key counts on");
+}
+
+/// A job that was given back before is not completed by who comes second, and takes no other's place.
+async fn s33_what_comes_second_pushes_nobody_out(make: Make) {
+    let retention = Retention { completed_max: 1, ..Retention::default() };
+    let rig = Rig::with(make, Choice { retention, ..Choice::default() });
+    rig.store.enqueue(vec![job(), job()]).await.expect("enqueues");
+    let taken = rig.take(2).await;
+    let settle = |held: &Reservation, verdict: Verdict| Settle {
+        lease: held.lease,
+        verdict,
+        follow_ups: Vec::new(),
+        note: None,
+    };
+    let settles = vec![
+        settle(&taken[0], retry()),
+        settle(&taken[0], Verdict::Complete),
+        settle(&taken[1], Verdict::Complete),
+    ];
+    let settled = rig.store.settle(settles).await.expect("settles");
+    let expected = [Settled::Now(State::Retryable), Settled::Lost, Settled::Now(State::Completed)];
+    assert_eq!(settled, expected);
+    assert_eq!(rig.state(taken[1].job.id).await, Some(State::Completed));
 }
 
 async fn s33_completed_jobs_are_kept_by_bytes(make: Make) {

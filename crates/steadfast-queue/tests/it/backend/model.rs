@@ -2,24 +2,26 @@
 //! same jobs behind, whatever the calls are.
 
 mod histories;
+mod history;
+mod ops;
 mod told;
 
-use super::flow_rig::{configure, schedule, settings};
+use super::flow_rig::{configure, schedule};
 use super::rig::{START_MS, options};
+use ops::{Op, Said, Spec, op};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use steadfast_clock::{ManualClock, SharedClock};
+use steadfast_clock::{Clock, ManualClock, SharedClock};
 use steadfast_queue::backend::local::{Bounds, LocalBackend, LocalOptions};
-use steadfast_queue::backend::rules::{Limits, Retention};
+use steadfast_queue::backend::rules::{self, Limits, Retention};
 use steadfast_queue::backend::{
     Backend, Control, Enqueued, Extend, Extended, Filter, Lease, MemoryBackend, Reservation, Reserve, Settle,
     Span, Sweep, WorkerId,
 };
-use steadfast_queue::batch::{OnDead, WaitsFor};
-use steadfast_queue::note::{Note, Progress};
+use steadfast_queue::note::Note;
 use steadfast_queue::policy::Failure;
 use steadfast_queue::schedule::{Missed, Schedule};
 use steadfast_queue::state::Verdict;
@@ -28,176 +30,37 @@ use tempfile::TempDir;
 
 const QUEUES: [&str; 2] = ["a", "b"];
 const CASES: u32 = 64;
+/// What still matters, for the most part.
+const LATEST: usize = 8;
+const PAGE: usize = 1_000;
 const NAMES: [&str; 2] = ["x", "y"];
 const CRONS: [&str; 3] = ["*/20 * * * * *", "* * * * *", "30 2 * * *"];
 const MISSED: [Missed; 4] =
     [Missed::Skip, Missed::Coalesce, Missed::CatchUp { max: 3 }, Missed::CatchUp { max: 9 }];
-
-/// A new job, in small numbers, so that things meet.
-#[derive(Clone, Debug)]
-struct Spec {
-    queue: usize,
-    priority: usize,
-    delay_ms: u64,
-    unique: Option<(u8, u64)>,
-    group: Option<u8>,
-    ttl_ms: Option<u64>,
-    bytes: usize,
-    /// The batch of which callback, by its place among those there were.
-    batch: Option<usize>,
-    waits_for: Option<WaitsFor>,
-}
-
-#[derive(Clone, Debug)]
-enum Said {
-    Complete,
-    Retry(Option<u64>),
-    Snooze(u64),
-    PutOff(u64),
-    Dead,
-    Release,
-}
-
-/// A call. Jobs and leases are named by their place among all there were.
-#[derive(Clone, Debug)]
-enum Op {
-    Enqueue(Vec<Spec>),
-    Reserve {
-        queue: usize,
-        max: usize,
-        lease_ms: u64,
-        no_suspects: bool,
-    },
-    /// Each with what the job says last.
-    Settle(Vec<(usize, Said, Vec<Spec>, Option<Note>)>),
-    Extend(Vec<usize>, u64, Option<Note>),
-    Pass(u64),
-    StepWall(i64),
-    Promote(usize),
-    Reclaim(usize),
-    Prune,
-    Mode(usize, Mode),
-    Configure(usize, Box<QueueSettings>),
-    Retry(Vec<usize>),
-    Cancel(Vec<usize>),
-    Discard(Vec<usize>),
-    ReleaseKeys(Vec<usize>),
-    Purge {
-        states: Vec<State>,
-        limit: u64,
-    },
-    Seal(usize, u32),
-    /// A name, a time, and a policy, each by its place in a list.
-    PutSchedule(usize, usize, usize),
-    RemoveSchedule(usize),
-    List {
-        states: Vec<State>,
-        limit: usize,
-    },
-    Reopen,
-}
-
-fn spec() -> impl Strategy<Value = Spec> {
-    let delay_ms = prop_oneof![3 => Just(0), 1 => Just(50), 1 => Just(500)];
-    let window_ms = prop_oneof![Just(100_u64), Just(3_600_000), Just(100_000_000)];
-    let unique = proptest::option::of((0_u8..5, window_ms));
-    let group = proptest::option::of(0_u8..3);
-    let ttl_ms = proptest::option::weighted(0.2, prop_oneof![Just(30_u64), Just(300)]);
-    let batch = proptest::option::weighted(0.3, any::<usize>());
-    let on_dead = prop_oneof![Just(OnDead::Continue), Just(OnDead::Block)];
-    let waits_for = (0_u32..4, on_dead).prop_map(|(jobs, on_dead)| WaitsFor { jobs, on_dead });
-    let fan_in = (batch, proptest::option::weighted(0.15, waits_for));
-    (0..QUEUES.len(), 0_usize..3, delay_ms, unique, group, ttl_ms, 0_usize..40, fan_in).prop_map(
-        |(queue, priority, delay_ms, unique, group, ttl_ms, bytes, (batch, waits_for))| Spec {
-            queue,
-            priority,
-            delay_ms,
-            unique,
-            group: group.filter(|&group| waits_for.is_none() || group == 0),
-            ttl_ms,
-            bytes,
-            batch,
-            waits_for,
-        },
-    )
-}
-
-fn said() -> impl Strategy<Value = Said> {
-    prop_oneof![
-        4 => Just(Said::Complete),
-        2 => proptest::option::of(0_u64..100).prop_map(Said::Retry),
-        1 => prop_oneof![Just(0_u64), Just(60)].prop_map(Said::Snooze),
-        1 => prop_oneof![Just(0_u64), Just(60)].prop_map(Said::PutOff),
-        1 => Just(Said::Dead),
-        1 => Just(Said::Release),
-    ]
-}
-
-fn note() -> impl Strategy<Value = Option<Note>> {
-    let progress =
-        proptest::option::of((0_u64..9, 0_u64..9).prop_map(|(done, total)| Progress::of(done, total)));
-    let log = proptest::collection::vec("[a-c]{0,3}", 0..3);
-    proptest::option::weighted(0.3, (progress, log).prop_map(|(progress, log)| Note { progress, log }))
-}
-
-fn states() -> impl Strategy<Value = Vec<State>> {
-    proptest::sample::subsequence(State::ALL.to_vec(), 0..4)
-}
-
-fn some() -> impl Strategy<Value = Vec<usize>> {
-    proptest::collection::vec(any::<usize>(), 1..4)
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let queue = 0..QUEUES.len();
-    let lease_ms = prop_oneof![Just(20_u64), Just(200), Just(100_000)];
-    let settles = proptest::collection::vec(
-        (any::<usize>(), said(), proptest::collection::vec(spec(), 0..2), note()),
-        1..5,
-    );
-    let mode = prop_oneof![3 => Just(Mode::Running), 1 => Just(Mode::Paused), 1 => Just(Mode::Draining)];
-    let pass =
-        prop_oneof![4 => 1_u64..100, 2 => 100_u64..1_000, 1 => Just(3_700_000_u64), 1 => Just(40_000_000)];
-    prop_oneof![
-        8 => proptest::collection::vec(spec(), 1..5).prop_map(Op::Enqueue),
-        8 => (queue.clone(), 1_usize..6, lease_ms, any::<bool>())
-            .prop_map(|(queue, max, lease_ms, no_suspects)| Op::Reserve { queue, max, lease_ms, no_suspects }),
-        8 => settles.prop_map(Op::Settle),
-        2 => (some(), 1_u64..300, note()).prop_map(|(leases, ms, note)| Op::Extend(leases, ms, note)),
-        5 => pass.prop_map(Op::Pass),
-        1 => prop_oneof![-1_000_i64..1_000, -1_000_000_i64..-2_000].prop_map(Op::StepWall),
-        2 => (1_usize..5).prop_map(Op::Promote),
-        4 => (1_usize..5).prop_map(Op::Reclaim),
-        1 => Just(Op::Prune),
-        1 => (queue.clone(), mode).prop_map(|(queue, mode)| Op::Mode(queue, mode)),
-        2 => (queue, settings()).prop_map(|(queue, settings)| Op::Configure(queue, Box::new(settings))),
-        2 => some().prop_map(Op::Retry),
-        2 => some().prop_map(Op::Cancel),
-        1 => some().prop_map(Op::Discard),
-        1 => some().prop_map(Op::ReleaseKeys),
-        1 => (states(), 1_u64..6).prop_map(|(states, limit)| Op::Purge { states, limit }),
-        1 => (any::<usize>(), 0_u32..4).prop_map(|(callback, jobs)| Op::Seal(callback, jobs)),
-        1 => (0_usize..2, 0..CRONS.len(), 0..MISSED.len())
-            .prop_map(|(name, cron, missed)| Op::PutSchedule(name, cron, missed)),
-        1 => (0_usize..2).prop_map(Op::RemoveSchedule),
-        1 => (states(), 1_usize..6).prop_map(|(states, limit)| Op::List { states, limit }),
-        1 => Just(Op::Reopen),
-    ]
-}
 
 /// Both stores, and what was seen of them so far.
 struct Pair {
     clock: Arc<ManualClock>,
     model: Arc<MemoryBackend>,
     local: Arc<LocalBackend>,
-    folder: TempDir,
+    options: LocalOptions,
+    _folder: TempDir,
+    /// No job brings others. Where fewer completed jobs are kept than one transaction may bring, those it pushes out at
+    /// once are counted beforehand: should one be refused, fewer are kept than might be, which the model does not do.
+    childless: bool,
     /// Every job: its id in the model, its id in the store.
     jobs: Vec<(JobId, JobId)>,
     /// From the store's ids to the model's.
     same: HashMap<JobId, JobId>,
     leases: Vec<(Lease, Lease)>,
     callbacks: Vec<(JobId, JobId)>,
+    /// What an id stands for: a queue and a key.
+    keys: HashMap<JobId, (usize, u8)>,
+    /// Until when ids count or counted, and the latest that the clock has shown.
+    untils: HashMap<JobId, Vec<i64>>,
+    peak_ms: i64,
     specs: usize,
+    worker: WorkerId,
     told: told::Told,
 }
 
@@ -208,33 +71,49 @@ fn choice() -> (Limits, Retention) {
     (limits, retention)
 }
 
-fn open(folder: &TempDir, clock: &Arc<ManualClock>) -> Arc<LocalBackend> {
-    let (limits, retention) = choice();
-    let bounds = Bounds { window_max: 2, cache_bytes_max: 1_200, ..Bounds::default() };
-    let shared: SharedClock = clock.clone();
-    LocalBackend::open(LocalOptions { limits, retention, bounds, ..options(folder) }, shared).expect("opens")
+fn narrow() -> Bounds {
+    Bounds { window_max: 2, cache_bytes_max: 1_200, ..Bounds::default() }
+}
+
+/// One of them by its place: one of the latest as often as any.
+fn one_of<T: Copy>(all: &[T], place: usize) -> Option<T> {
+    let (place, latest) = (place / 2, place.is_multiple_of(2));
+    let among = if latest { all.len().min(LATEST) } else { all.len() };
+    all.iter().rev().nth(place % among.max(1)).copied()
 }
 
 impl Pair {
-    fn new() -> Self {
+    fn new(limits: Limits, retention: Retention, bounds: Bounds) -> Self {
         let clock = ManualClock::at(START_MS);
-        let (limits, retention) = choice();
         let shared: SharedClock = clock.clone();
-        let model = MemoryBackend::with(shared, limits, retention);
+        let model = MemoryBackend::with(Arc::clone(&shared), limits, retention);
         let folder = tempfile::tempdir().expect("a folder");
-        let local = open(&folder, &clock);
+        let options = LocalOptions { limits, retention, bounds, ..options(&folder) };
+        let local = LocalBackend::open(options.clone(), shared).expect("opens");
         Self {
             clock,
             model,
             local,
-            folder,
+            options,
+            _folder: folder,
+            childless: false,
             jobs: Vec::new(),
             same: HashMap::new(),
             leases: Vec::new(),
             callbacks: Vec::new(),
+            keys: HashMap::new(),
+            untils: HashMap::new(),
+            peak_ms: START_MS,
             specs: 0,
+            worker: WorkerId::fresh(),
             told: told::Told::default(),
         }
+    }
+
+    /// Opens the store again, once it is closed.
+    fn reopen(&mut self) {
+        let shared: SharedClock = self.clock.clone();
+        self.local = LocalBackend::open(self.options.clone(), shared).expect("opens");
     }
 
     fn new_job(&mut self, spec: &Spec) -> NewJob {
@@ -247,7 +126,36 @@ impl Pair {
         new.ttl_ms = spec.ttl_ms;
         new.retry = if self.specs.is_multiple_of(2) { schedule(&[10, 200]) } else { None };
         new.waits_for = spec.waits_for;
+        if let Some((key, _)) = spec.unique {
+            let (id, means) = (new.resolve_id(), (spec.queue, key));
+            // Both stores take the id from the key: that it is the right one, neither can tell.
+            assert_eq!(*self.keys.entry(id).or_insert(means), means, "one id for two keys");
+            if self.is_doubtful(id) {
+                new.unique = None;
+            } else {
+                self.counts_for(id, rules::window_ms(&new));
+            }
+        }
         new
+    }
+
+    /// Whether the id has stopped counting, and the clock was set back to before that: the one store may have forgotten
+    /// it meanwhile, and the other not.
+    fn is_doubtful(&mut self, id: JobId) -> bool {
+        let now_ms = self.now_ms();
+        let untils = self.untils.get(&id).into_iter().flatten();
+        untils.into_iter().any(|&until_ms| now_ms < until_ms && until_ms <= self.peak_ms)
+    }
+
+    fn counts_for(&mut self, id: JobId, window_ms: u64) {
+        let until_ms = rules::later(self.now_ms(), window_ms);
+        self.untils.entry(id).or_default().push(until_ms);
+    }
+
+    fn now_ms(&mut self) -> i64 {
+        let now_ms = self.clock.now_ms();
+        self.peak_ms = self.peak_ms.max(now_ms);
+        now_ms
     }
 
     /// Puts jobs into their batches, for the model and for the store.
@@ -266,14 +174,14 @@ impl Pair {
     }
 
     fn know(&mut self, model: JobId, local: JobId) {
+        self.counts_for(local, 0);
         if self.same.insert(local, model).is_none() {
             self.jobs.push((model, local));
         }
     }
 
     fn pick(&self, places: &[usize]) -> Vec<(JobId, JobId)> {
-        let pick = |place: &usize| self.jobs.get(place % self.jobs.len().max(1)).copied();
-        places.iter().filter_map(pick).collect()
+        places.iter().filter_map(|&place| one_of(&self.jobs, place)).collect()
     }
 
     async fn run(&mut self, op: &Op) {
@@ -305,8 +213,8 @@ impl Pair {
             Op::List { states, limit } => self.list(states, *limit).await,
             Op::Reopen => {
                 self.local.close().await.expect("closes");
-                self.local = open(&self.folder, &self.clock);
                 self.model.restart();
+                self.reopen();
             }
             _ => self.control(op).await,
         }
@@ -333,15 +241,21 @@ impl Pair {
     }
 
     async fn reserve(&mut self, queue: usize, max: usize, lease_ms: u64, no_suspects: bool) {
-        let (queue, worker) = (QUEUES[queue].to_owned(), WorkerId::fresh());
+        let queue = QUEUES[queue].to_owned();
+        // One and the same now and then, so that leases differ by their fences alone.
+        let worker = if max.is_multiple_of(2) { self.worker } else { WorkerId::fresh() };
         let request = Reserve { queue, max, lease_ms, worker, wait: Duration::ZERO, no_suspects };
-        let model = self.model.reserve(request.clone()).await.expect("model");
-        let local = self.local.reserve(request).await.expect("local");
-        let shown = |held: &Reservation| (held.job.clone(), held.lease_ms, held.alone);
+        let local = self.local.reserve(request.clone()).await.expect("local");
+        self.reserved(request, local).await;
+    }
+
+    /// The store has answered: so must the model.
+    async fn reserved(&mut self, request: Reserve, local: Vec<Reservation>) {
+        let model = self.model.reserve(request).await.expect("model");
+        let shown = |held: &Reservation| (held.job.clone(), held.lease_ms, held.alone, held.last_attempt);
         let expected: Vec<_> = model.iter().map(shown).collect();
-        let got: Vec<_> =
-            local.iter().map(|held| (self.translated(&held.job), held.lease_ms, held.alone)).collect();
-        assert_eq!(got, expected);
+        let got = local.iter().map(|held| Reservation { job: self.translated(&held.job), ..held.clone() });
+        assert_eq!(got.map(|held| shown(&held)).collect::<Vec<_>>(), expected);
         self.leases.extend(model.iter().map(|held| held.lease).zip(local.iter().map(|held| held.lease)));
     }
 
@@ -356,49 +270,62 @@ impl Pair {
         &mut self,
         settles: &[(usize, Said, Vec<Spec>, Option<Note>)],
     ) -> (Vec<Settle>, Vec<Settle>) {
-        let (mut model, mut local) = (Vec::new(), Vec::new());
-        for (place, said, specs, note) in settles {
-            let Some(&lease) = self.leases.get(place % self.leases.len().max(1)) else { break };
-            let verdict = match said {
-                Said::Complete => Verdict::Complete,
-                Said::Retry(after_ms) => {
-                    Verdict::Retry { failure: Failure::new("boom", "m"), after_ms: *after_ms }
-                }
-                Said::Snooze(after_ms) => Verdict::Snooze { after_ms: *after_ms },
-                Said::PutOff(after_ms) => Verdict::PutOff { after_ms: *after_ms },
-                Said::Dead => Verdict::Dead { failure: Failure::new("bad", "m") },
-                Said::Release => Verdict::Release,
-            };
-            let mut follow_ups = self.new_jobs(specs);
-            for (step, new) in follow_ups.iter_mut().enumerate() {
-                let id = JobId::of_follow_up(lease.0.id, &format!("{step}"));
-                new.id = Some(id);
-                let known = new.resolve_id();
-                self.know(known, known);
-                if new.waits_for.is_some() {
-                    self.callbacks.push((known, known));
-                }
+        let both = settles.iter().map_while(|(place, said, specs, note)| {
+            let lease = one_of(&self.leases, *place)?;
+            Some(self.settlement(lease, said, specs, note.as_ref()))
+        });
+        both.unzip()
+    }
+
+    fn settlement(
+        &mut self,
+        lease: (Lease, Lease),
+        said: &Said,
+        specs: &[Spec],
+        note: Option<&Note>,
+    ) -> (Settle, Settle) {
+        let verdict = match said {
+            Said::Complete => Verdict::Complete,
+            Said::Retry(after_ms) => {
+                Verdict::Retry { failure: Failure::new("boom", "m"), after_ms: *after_ms }
             }
-            // Both follow one parent, by its name in the model.
-            for new in &mut follow_ups {
-                new.parent = Some(JobId([1; 16]));
+            Said::Snooze(after_ms) => Verdict::Snooze { after_ms: *after_ms },
+            Said::PutOff(after_ms) => Verdict::PutOff { after_ms: *after_ms },
+            Said::Dead => Verdict::Dead { failure: Failure::new("bad", "m") },
+            Said::Release => Verdict::Release,
+        };
+        let specs = if self.childless { &[] } else { specs };
+        let (follow_ups, others) = self.follow_ups(lease.0.id, specs);
+        let settle =
+            |lease, follow_ups| Settle { lease, verdict: verdict.clone(), follow_ups, note: note.cloned() };
+        (settle(lease.0, follow_ups), settle(lease.1, others))
+    }
+
+    fn follow_ups(&mut self, parent: JobId, specs: &[Spec]) -> (Vec<NewJob>, Vec<NewJob>) {
+        let mut follow_ups = self.new_jobs(specs);
+        for (step, new) in follow_ups.iter_mut().enumerate() {
+            let mut id = JobId::of_follow_up(parent, &format!("{step}"));
+            if self.is_doubtful(id) {
+                id = JobId::of_follow_up(parent, &format!("{step} {}", new.kind));
             }
-            let (follow_ups, others) = self.in_batches(specs, follow_ups);
-            let settle = |lease, follow_ups| Settle {
-                lease,
-                verdict: verdict.clone(),
-                follow_ups,
-                note: note.clone(),
-            };
-            model.push(settle(lease.0, follow_ups));
-            local.push(settle(lease.1, others));
+            new.id = Some(id);
+            let known = new.resolve_id();
+            self.counts_for(known, rules::window_ms(new));
+            self.know(known, known);
+            if new.waits_for.is_some() {
+                self.callbacks.push((known, known));
+            }
         }
-        (model, local)
+        // Both follow one parent, by its name in the model.
+        for new in &mut follow_ups {
+            new.parent = Some(JobId([1; 16]));
+        }
+        self.in_batches(specs, follow_ups)
     }
 
     async fn extend(&self, places: &[usize], lease_ms: u64, note: Option<&Note>) {
-        let pick = |place: &usize| self.leases.get(place % self.leases.len().max(1)).copied();
-        let both = places.iter().filter_map(pick).map(|(model, local)| {
+        let held = places.iter().filter_map(|&place| one_of(&self.leases, place));
+        let both = held.map(|(model, local)| {
             let extend = |lease| Extend { lease, note: note.cloned() };
             (extend(model), extend(local))
         });
@@ -443,14 +370,14 @@ impl Pair {
     }
 
     /// Settings without chance in them.
-    async fn begin(&self) {
+    async fn begin(&mut self) {
         for queue in 0..QUEUES.len() {
             let settings = QueueSettings { retry: schedule(&[10, 200]), ..QueueSettings::default() };
             self.control(&Op::Configure(queue, Box::new(settings))).await;
         }
     }
 
-    async fn control(&self, op: &Op) {
+    async fn control(&mut self, op: &Op) {
         let both = |command: &dyn Fn(Vec<JobId>) -> Control, places: &[usize]| {
             let (model, local): (Vec<JobId>, Vec<JobId>) = self.pick(places).into_iter().unzip();
             (command(model), command(local))
@@ -471,7 +398,13 @@ impl Pair {
             Op::Retry(places) => both(&Control::Retry, places),
             Op::Cancel(places) => both(&Control::Cancel, places),
             Op::Discard(places) => both(&Control::Discard, places),
-            Op::ReleaseKeys(places) => both(&Control::ReleaseKeys, places),
+            Op::ReleaseKeys(places) => {
+                let mut ids = self.pick(places);
+                ids.retain(|&(_, local)| !self.is_doubtful(local));
+                ids.iter().for_each(|&(_, local)| self.counts_for(local, 0));
+                let (model, local) = ids.into_iter().unzip();
+                (Control::ReleaseKeys(model), Control::ReleaseKeys(local))
+            }
             Op::PutSchedule(name, cron, missed) => {
                 let schedule = Schedule {
                     missed: MISSED[*missed],
@@ -520,11 +453,8 @@ impl Pair {
         job
     }
 
-    /// Every job, every count, and every event.
-    async fn compare(&mut self) {
-        let same = &self.same;
-        let known = |id| same.get(&id).copied().unwrap_or(id);
-        self.told.compare(&*self.model, &*self.local, known).await;
+    /// Every job by its id, also those that are gone.
+    async fn compare_by_id(&self) {
         let (model, local): (Vec<JobId>, Vec<JobId>) = self.jobs.iter().copied().unzip();
         for (model, local) in model.chunks(1_000).zip(local.chunks(1_000)) {
             let expected = self.model.get(model.to_vec()).await.expect("model");
@@ -536,6 +466,20 @@ impl Pair {
             let expected = self.model.status(model.to_vec()).await.expect("model");
             assert_eq!(self.local.status(local.to_vec()).await.expect("local"), expected);
         }
+    }
+
+    /// Every job that is there.
+    async fn compare_all(&self) {
+        self.list_filtered(Filter::default(), PAGE).await;
+    }
+
+    /// Every count, and every event.
+    async fn compare(&mut self) {
+        // What the clock shows now was seen.
+        self.now_ms();
+        let same = &self.same;
+        let known = |id| same.get(&id).copied().unwrap_or(id);
+        self.told.compare(&*self.model, &*self.local, known).await;
         let (expected, got) =
             (self.model.stats().await.expect("model"), self.local.stats().await.expect("local"));
         assert_eq!(got.settings, expected.settings);
@@ -565,12 +509,15 @@ fn the_durable_store_does_what_the_model_does() {
     let run = TestRunner::new(config).run(&proptest::collection::vec(op(), 1..60), |ops| {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             runtime.block_on(async {
-                let mut pair = Pair::new();
+                let (limits, retention) = choice();
+                let mut pair = Pair::new(limits, retention, narrow());
                 pair.begin().await;
                 for op in &ops {
                     pair.run(op).await;
                     pair.compare().await;
+                    pair.compare_all().await;
                 }
+                pair.compare_by_id().await;
                 pair.local.close().await.expect("closes");
             });
         }));

@@ -1,15 +1,17 @@
 //! Full disks and failing ones.
 
-use super::rig::{QUEUE, Rig, START_MS, ids, job, options, unique};
+use super::rig::{QUEUE, Rig, START_MS, ids, job, options, unique, urgent};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use steadfast_clock::{ManualClock, SharedClock};
 use steadfast_queue::backend::local::{Bounds, Faults, LocalBackend, LocalOptions};
-use steadfast_queue::backend::{Enqueued, Reserve, Settle, Settled};
+use steadfast_queue::backend::rules::LOW_TURN_EVERY;
+use steadfast_queue::backend::{Backend, Control, Enqueued, Reserve, Settle, Settled, Sweep};
+use steadfast_queue::schedule::{AGAIN_MS, MISSED_AFTER_MS, Schedule};
 use steadfast_queue::state::Verdict;
-use steadfast_queue::{NewJob, QueueError, State};
+use steadfast_queue::{NewJob, Priority, QueueError, State};
 use tempfile::TempDir;
 
 fn store() -> (Rig, Faults, Arc<LocalBackend>, TempDir) {
@@ -195,6 +197,49 @@ async fn s35_a_read_that_fails_buries_nobody() {
 
 /// After a crash, marks come before their jobs are handed out. While the disk has no room for them, who asks
 /// for jobs is told so, and does not ask again at once.
+/// The sixteenth turn is the lowest priority's, also if whoever had it could not be served.
+#[tokio::test]
+async fn s35_a_turn_that_failed_is_still_to_come() {
+    let (folder, clock) = (tempfile::tempdir().expect("a folder"), ManualClock::at(START_MS));
+    let (shared, faults): (SharedClock, _) = (clock.clone(), Faults::default());
+    // Nothing is served without a look at its row.
+    let bounds = Bounds { cache_bytes_max: 0, ..Bounds::default() };
+    let opened = LocalOptions { bounds, faults: faults.clone(), ..options(&folder) };
+    let rig = Rig::around(LocalBackend::open(opened, shared).expect("opens"), clock);
+    for _ in 0..LOW_TURN_EVERY {
+        rig.add(urgent(Priority::High)).await;
+    }
+    let low = rig.add(urgent(Priority::Low)).await;
+    for _ in 1..LOW_TURN_EVERY {
+        assert_ne!(rig.next().await.job.id, low);
+    }
+    for _ in 0..3 {
+        faults.rows_lost.store(1, Ordering::SeqCst);
+        is_unavailable(rig.store.reserve(rig.request(QUEUE, 1)).await);
+    }
+    assert_eq!(rig.next().await.job.id, low);
+}
+
+/// What found no room is owed, and not asked for in a loop, whatever the disk does meanwhile.
+#[tokio::test]
+async fn s35_what_a_schedule_owes_outlives_a_reopening() {
+    let (rig, faults, store, _folder) = store();
+    let schedule = Schedule::new("tick", "* * * * *", QUEUE, "kind", "payload");
+    rig.control(Control::PutSchedule(Box::new(schedule))).await;
+    rig.control(Control::Drain(QUEUE.to_owned())).await;
+    rig.pass(60_000);
+    assert_eq!(rig.promote().await, 0, "there is no room");
+    let owed = store.sweep(Sweep::Promote, 10).await.expect("sweeps").next_in_ms;
+    assert_eq!(owed, Some(AGAIN_MS));
+    faults.commits_lost.store(1, Ordering::SeqCst);
+    is_unavailable(rig.store.enqueue(vec![unique("m1", 60_000)]).await);
+    rig.control(Control::Resume(QUEUE.to_owned())).await;
+    assert_eq!(rig.promote().await, 0, "asked again at once");
+    // By now it would be missed, were it not owed.
+    rig.pass(2 * MISSED_AFTER_MS + AGAIN_MS);
+    assert_eq!(rig.promote().await, 2, "the one that is owed, and the latest");
+}
+
 #[tokio::test]
 async fn s35_a_disk_too_full_for_marks_is_not_asked_in_a_loop() {
     let (rig, _faults, store, folder) = store();

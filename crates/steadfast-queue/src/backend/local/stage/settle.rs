@@ -19,10 +19,10 @@ impl<'a> Stage<'a> {
         let mut seen = HashSet::new();
         for write in writes {
             let Write::Settle(settles) = write else { continue };
-            for settle in settles.iter().filter(|settle| settle.verdict == Verdict::Complete) {
-                let held = self.check_lease(&settle.lease);
-                let sound = settle.follow_ups.is_ok();
-                if let Some(held) = held.filter(|_| sound && seen.insert(settle.lease.id)) {
+            for settle in settles.iter().filter(|settle| settle.follow_ups.is_ok()) {
+                // Whoever comes second with a lease has lost it.
+                let held = self.check_lease(&settle.lease).filter(|_| seen.insert(settle.lease.id));
+                if let Some(held) = held.filter(|_| settle.verdict == Verdict::Complete) {
                     *self.completions_ahead.entry(held.entry.ticket.queue).or_default() += 1;
                 }
             }

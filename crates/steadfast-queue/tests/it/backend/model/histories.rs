@@ -1,226 +1,175 @@
-//! Histories with everything in them: the calls of the model test, several of them at the same instant, commits that
-//! fail or only seem to, and processes that die at a write. After each step both stores must be alike.
+//! Histories with everything in them: the calls of the model test, several of them at the same instant, rounds of jobs that
+//! come, end and come again, commits that fail or only seem to, reads and marks that fail, and processes that end or die
+//! while the clock is moved. After each step both stores must be alike.
 //!
 //! `STEADFAST_HISTORIES=<n>` runs so many, `STEADFAST_SEED=<seed>` those of a run before.
 
-use super::{Op, Pair, Said, Spec, choice, op, said, spec};
-use crate::backend::rig::options;
+use super::history::History;
+use super::ops::{Op, Said, Spec, note, op, said, spec};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use std::collections::HashMap;
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use steadfast_clock::{ManualClock, SharedClock};
-use steadfast_queue::backend::local::{Bounds, Faults, LocalBackend, LocalOptions};
-use steadfast_queue::backend::{Backend, Enqueued, Settle, Settled, Sweep};
-use steadfast_queue::{JobId, NewJob, QueueError};
-use tempfile::TempDir;
+use steadfast_queue::backend::Sweep;
+use steadfast_queue::backend::local::Bounds;
+use steadfast_queue::backend::rules::{Limits, Retention};
+use steadfast_queue::note::Note;
 
 const HISTORIES: u32 = 24;
+const STEPS_MAX: usize = 50;
+
+/// How the stores of a history are set up.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) limits: Limits,
+    pub(super) retention: Retention,
+    pub(super) bounds: Bounds,
+}
 
 /// A call that writes.
 #[derive(Clone, Debug)]
-enum Call {
+pub(super) enum Call {
     Enqueue(Vec<Spec>),
-    Settle(Vec<(usize, Said, Vec<Spec>)>),
+    Settle(Vec<(usize, Said, Vec<Spec>, Option<Note>)>),
+}
+
+/// What the clock does while no process is there to see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Meanwhile {
+    Nothing,
+    /// Time passes, in milliseconds.
+    Passes(u64),
+    /// The wall clock is set on or back by so many milliseconds.
+    IsSet(i64),
+}
+
+/// What fails while somebody asks for a job, which must be as if nobody had asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Missing {
+    /// Its row cannot be read.
+    Row,
+    /// Its mark cannot be put on disk.
+    Mark,
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     One(Op),
     /// At the same instant, so that they share a transaction.
     Together(Vec<Call>),
-    /// The commit fails.
-    Lost(Call),
+    /// Jobs come, are handed out and settled, so many in a call, and come again.
+    Round(Vec<Spec>, Vec<Said>, usize),
+    /// Many jobs come at once.
+    Flood(Vec<Spec>),
+    /// A queue is worked off, so many jobs in a reservation.
+    Drain(usize, usize),
+    /// The commit fails, and after it so many attempts to open the store again.
+    Lost(Call, u32),
     /// The commit succeeds, and is reported as failed; then the process ends cleanly.
     Unsure(Call),
-    /// The process dies: before the commit, or after it and before the answer.
-    Dies(Option<Call>, bool),
+    /// A job of this queue is asked for while something fails.
+    Unserved(usize, Missing),
+    /// Time goes on to a millisecond before something is due there, and then to that very moment.
+    Brink(Sweep),
+    /// The process ends and begins anew.
+    Ends(Meanwhile),
+    /// The process dies: amid a call or not; before its commit, or after it and before the answer.
+    Dies(Option<Call>, bool, Meanwhile),
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let limits = prop_oneof![
+        2 => Just(Limits { waiting_max: 12, bytes_max: 300 }),
+        1 => Just(Limits { waiting_max: 100, bytes_max: 4_000 }),
+    ];
+    let kept = (
+        prop_oneof![1 => Just(0_u64), 1 => Just(1), 4 => Just(4)],
+        prop_oneof![1 => Just(0_u64), 2 => Just(2)],
+        prop_oneof![Just(60_u64), Just(2_000)],
+    );
+    let retention = kept.prop_map(|(completed_max, cancelled_max, bytes_max)| Retention {
+        completed_max,
+        cancelled_max,
+        bytes_max,
+        age_max_ms: Some(5_000),
+    });
+    let sizes = (
+        prop_oneof![2 => Just(2_usize), 1 => Just(3), 1 => Just(64)],
+        prop_oneof![Just(0_usize), Just(1_200), Just(1 << 20)],
+        prop_oneof![Just(30_u32), Just(1_000)],
+    );
+    let bounds = sizes.prop_map(|(window_max, cache_bytes_max, wal_pages_max)| Bounds {
+        window_max,
+        cache_bytes_max,
+        wal_pages_max,
+        ..Bounds::default()
+    });
+    (limits, retention, bounds).prop_map(|(limits, retention, bounds)| Shape { limits, retention, bounds })
+}
+
+fn specs(from: usize, to: usize) -> impl Strategy<Value = Vec<Spec>> {
+    proptest::collection::vec(spec(), from..to)
 }
 
 /// At most `settles` settlements: of more completions at once than are kept, fewer may be.
 fn call(settles: usize) -> impl Strategy<Value = Call> {
-    let settle = (any::<usize>(), said(), proptest::collection::vec(spec(), 0..2));
+    let settle = (any::<usize>(), said(), specs(0, 2), note());
     prop_oneof![
-        proptest::collection::vec(spec(), 1..4).prop_map(Call::Enqueue),
+        specs(1, 4).prop_map(Call::Enqueue),
         proptest::collection::vec(settle, 1..=settles).prop_map(Call::Settle),
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn meanwhile() -> impl Strategy<Value = Meanwhile> {
+    let passes = prop_oneof![Just(30_u64), Just(600), Just(6_000), Just(3_700_000)];
+    let is_set = prop_oneof![Just(-1_500_i64), Just(-5_000), Just(-1_000_000), Just(200), Just(100_000)];
     prop_oneof![
-        12 => op().prop_map(Step::One),
-        3 => proptest::collection::vec(call(1), 2..5).prop_map(Step::Together),
-        1 => call(4).prop_map(Step::Lost),
-        1 => call(4).prop_map(Step::Unsure),
-        1 => (proptest::option::of(call(4)), any::<bool>()).prop_map(|(call, stored)| Step::Dies(call, stored)),
+        3 => Just(Meanwhile::Nothing),
+        1 => passes.prop_map(Meanwhile::Passes),
+        1 => is_set.prop_map(Meanwhile::IsSet),
     ]
 }
 
-/// A call, put together for each of the two.
-#[derive(Debug)]
-enum Both {
-    Enqueue(Vec<NewJob>),
-    Settle(Vec<Settle>, Vec<Settle>),
-}
-
-#[derive(Debug)]
-enum Answers {
-    Enqueue(Vec<Enqueued>),
-    Settle(Vec<Settled>),
-}
-
-struct History {
-    pair: Pair,
-    faults: Faults,
-    /// What an id stands for: a queue and a key.
-    keys: HashMap<JobId, (usize, u8)>,
-}
-
-fn open(folder: &TempDir, clock: &Arc<ManualClock>, faults: &Faults) -> Arc<LocalBackend> {
-    let (limits, retention) = choice();
-    let bounds = Bounds { window_max: 2, cache_bytes_max: 1_200, wal_pages_max: 30, ..Bounds::default() };
-    let shared: SharedClock = clock.clone();
-    let opened = LocalOptions { limits, retention, bounds, faults: faults.clone(), ..options(folder) };
-    LocalBackend::open(opened, shared).expect("opens")
-}
-
-impl History {
-    async fn new() -> Self {
-        let mut history = Self { pair: Pair::new(), faults: Faults::default(), keys: HashMap::new() };
-        history.pair.begin().await;
-        history.end(true).await;
-        history
-    }
-
-    /// The process ends and begins anew.
-    async fn end(&mut self, clean: bool) {
-        let pair = &mut self.pair;
-        if clean {
-            pair.local.close().await.expect("closes");
-            pair.model.restart();
-        } else {
-            pair.local.abandon().await.expect("ends");
-            pair.model.crash();
-        }
-        pair.local = open(&pair.folder, &pair.clock, &self.faults);
-    }
-
-    fn nothing_fails(&self) {
-        self.faults.commits_lost.store(0, Ordering::SeqCst);
-        self.faults.commits_unsure.store(0, Ordering::SeqCst);
-    }
-
-    async fn run(&mut self, step: &Step) {
-        match step {
-            Step::One(Op::Reopen) => self.end(true).await,
-            Step::One(op) => self.pair.run(op).await,
-            Step::Together(calls) => self.together(calls).await,
-            Step::Lost(call) => {
-                let both = self.prepare(call);
-                self.faults.commits_lost.store(1, Ordering::SeqCst);
-                self.refused(&both).await;
-            }
-            Step::Unsure(call) => {
-                let both = self.prepare(call);
-                self.faults.commits_unsure.store(1, Ordering::SeqCst);
-                self.refused(&both).await;
-                self.model(both).await;
-                // What was counted since the start of the process is not on the disk.
-                self.end(true).await;
-            }
-            Step::Dies(call, stored) => {
-                // So that the marks of what runs are on the disk, whoever came first.
-                self.pair.local.sweep(Sweep::Reclaim, 0).await.expect("sweeps");
-                if let Some(call) = call {
-                    let both = self.prepare(call);
-                    let fault = if *stored { &self.faults.commits_unsure } else { &self.faults.commits_lost };
-                    fault.store(1, Ordering::SeqCst);
-                    self.refused(&both).await;
-                    if *stored {
-                        self.model(both).await;
-                    }
-                }
-                self.end(false).await;
-            }
-        }
-    }
-
-    fn prepare(&mut self, call: &Call) -> Both {
-        match call {
-            Call::Enqueue(specs) => {
-                let mut jobs = self.pair.new_jobs(specs);
-                for (new, spec) in jobs.iter_mut().zip(specs) {
-                    // Under one name in both, whether it is answered or not.
-                    if new.unique.is_none() {
-                        new.id = Some(JobId::fresh());
-                    }
-                    let id = new.resolve_id();
-                    // Both stores take the id from the key: that it is the right one, neither can tell.
-                    if let Some((key, _)) = spec.unique {
-                        let means = (spec.queue, key);
-                        assert_eq!(*self.keys.entry(id).or_insert(means), means, "one id for two keys");
-                    }
-                    self.pair.know(id, id);
-                }
-                Both::Enqueue(jobs)
-            }
-            Call::Settle(settles) => {
-                let silent: Vec<_> = settles
-                    .iter()
-                    .map(|(place, said, specs)| (*place, said.clone(), specs.clone(), None))
-                    .collect();
-                let (model, local) = self.pair.settlements(&silent);
-                Both::Settle(model, local)
-            }
-        }
-    }
-
-    async fn local(&self, both: &Both) -> Result<Answers, QueueError> {
-        let local = &self.pair.local;
-        Ok(match both {
-            Both::Enqueue(jobs) => Answers::Enqueue(local.enqueue(jobs.clone()).await?),
-            Both::Settle(_, settles) => Answers::Settle(local.settle(settles.clone()).await?),
-        })
-    }
-
-    async fn model(&self, both: Both) -> Answers {
-        let model = &self.pair.model;
-        match both {
-            Both::Enqueue(jobs) => Answers::Enqueue(model.enqueue(jobs).await.expect("model")),
-            Both::Settle(settles, _) => Answers::Settle(model.settle(settles).await.expect("model")),
-        }
-    }
-
-    /// The call must fail, for nobody knows whether it is on the disk.
-    async fn refused(&self, both: &Both) {
-        let nothing = matches!(both, Both::Settle(_, settles) if settles.is_empty());
-        match self.local(both).await {
-            Err(QueueError::Unavailable { .. }) => {}
-            Ok(_) if nothing => {}
-            other => panic!("answered without a commit: {other:?}"),
-        }
-        self.nothing_fails();
-    }
-
-    async fn together(&mut self, calls: &[Call]) {
-        let calls: Vec<Both> = calls.iter().map(|call| self.prepare(call)).collect();
-        // In the order in which they are polled first, they are asked.
-        let answers = futures::future::join_all(calls.iter().map(|call| self.local(call))).await;
-        for (call, answer) in calls.into_iter().zip(answers) {
-            let expected = self.model(call).await;
-            match (answer.expect("local"), expected) {
-                (Answers::Enqueue(got), Answers::Enqueue(expected)) => assert_eq!(got, expected),
-                (Answers::Settle(got), Answers::Settle(expected)) => assert_eq!(got, expected),
-                other => panic!("{other:?}"),
-            }
-        }
-    }
+fn step() -> impl Strategy<Value = Step> {
+    let queue = 0..super::QUEUES.len();
+    let verdicts = proptest::collection::vec(prop_oneof![2 => Just(Said::Complete), 1 => said()], 1..4);
+    let missing = prop_oneof![Just(Missing::Row), Just(Missing::Mark)];
+    let sweep = prop_oneof![Just(Sweep::Promote), Just(Sweep::Reclaim)];
+    let dies = (proptest::option::of(call(4)), any::<bool>(), meanwhile());
+    prop_oneof![
+        24 => op().prop_map(Step::One),
+        6 => proptest::collection::vec(call(1), 2..5).prop_map(Step::Together),
+        4 => (specs(2, 7), verdicts, 1_usize..9).prop_map(|(s, said, at_once)| Step::Round(s, said, at_once)),
+        1 => specs(8, 30).prop_map(Step::Flood),
+        2 => (queue.clone(), 1_usize..9).prop_map(|(queue, max)| Step::Drain(queue, max)),
+        2 => (call(4), 0_u32..3).prop_map(|(call, reopens)| Step::Lost(call, reopens)),
+        1 => call(4).prop_map(Step::Unsure),
+        2 => (queue, missing).prop_map(|(queue, missing)| Step::Unserved(queue, missing)),
+        2 => sweep.prop_map(Step::Brink),
+        1 => meanwhile().prop_map(Step::Ends),
+        2 => dies.prop_map(|(call, stored, meanwhile)| Step::Dies(call, stored, meanwhile)),
+    ]
 }
 
 fn set(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+/// Runs a history; what went wrong, if anything did.
+fn run(runtime: &tokio::runtime::Runtime, shape: &Shape, steps: &[Step]) -> Result<(), String> {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let mut history = History::new(shape).await;
+            for step in steps {
+                history.run(step).await;
+            }
+            history.close().await;
+        });
+    }));
+    outcome.map_err(|cause| match cause.downcast::<String>() {
+        Ok(said) => *said,
+        Err(cause) => cause.downcast_ref::<&str>().copied().unwrap_or_default().to_owned(),
+    })
 }
 
 #[test]
@@ -232,28 +181,24 @@ fn histories_of_both_stores_are_alike_whatever_fails() {
     bytes[..8].copy_from_slice(&seed.to_be_bytes());
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 1_000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let (done, steps_done) = (AtomicU64::new(0), AtomicU64::new(0));
-    let run = runner.run(&proptest::collection::vec(step(), 1..50), |steps| {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            runtime.block_on(async {
-                let mut history = History::new().await;
-                for step in &steps {
-                    history.run(step).await;
-                    history.pair.compare().await;
-                }
-                history.pair.local.close().await.expect("closes");
-            });
-        }));
-        done.fetch_add(1, Ordering::SeqCst);
+    let tell = |line: String| writeln!(std::io::stdout(), "{line}").expect("tells");
+    let (done, steps_done, failed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let found = runner.run(&(shape(), proptest::collection::vec(step(), 1..STEPS_MAX)), |(shape, steps)| {
+        let done = done.fetch_add(1, Ordering::SeqCst) + 1;
         steps_done.fetch_add(steps.len() as u64, Ordering::SeqCst);
-        outcome.map_err(|cause| {
-            let said = cause.downcast_ref::<String>().cloned().unwrap_or_default();
+        if done.is_multiple_of(1_000) {
+            tell(format!("{done} histories, STEADFAST_SEED={seed}"));
+        }
+        run(&runtime, &shape, &steps).map_err(|said| {
+            if failed.fetch_add(1, Ordering::SeqCst) == 0 {
+                tell(format!("history {done} fails, STEADFAST_SEED={seed}: {said}\n{shape:?} {steps:?}"));
+            }
             TestCaseError::fail(said)
         })
     });
     let (done, steps) = (done.into_inner(), steps_done.into_inner());
-    writeln!(std::io::stdout(), "{done} histories of {steps} steps, STEADFAST_SEED={seed}").expect("tells");
-    if let Err(error) = run {
+    tell(format!("{done} histories of {steps} steps, STEADFAST_SEED={seed}"));
+    if let Err(error) = found {
         panic!("seed {seed}, after {done} histories, shrinking included: {error}");
     }
 }
