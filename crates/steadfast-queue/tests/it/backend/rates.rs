@@ -4,9 +4,9 @@ use super::flow_rig::schedule;
 use super::rig::{Make, Rig, dead, delayed, grouped, ids, job, options, over_every_backend, retry};
 use std::sync::Arc;
 use steadfast_clock::{ManualClock, SharedClock};
-use steadfast_queue::backend::Control;
 use steadfast_queue::backend::local::{LocalBackend, LocalOptions};
 use steadfast_queue::backend::rules::PUT_OFF_AT_RESERVE;
+use steadfast_queue::backend::{Control, Filter};
 use steadfast_queue::state::Verdict;
 use steadfast_queue::{GroupKey, JobId, QueueSettings, Rate, State};
 
@@ -20,6 +20,7 @@ over_every_backend!(
     a_burst_begins_at_once_after_a_rest,
     what_did_not_run_is_given_back,
     what_ran_is_not_given_back,
+    a_purge_takes_all_of_a_group_that_must_wait,
     a_step_of_the_wall_clock_changes_no_rate,
     a_changed_group_rate_acts_on_those_that_wait,
     a_rate_that_stays_keeps_what_was_charged,
@@ -225,6 +226,24 @@ async fn what_ran_is_not_given_back(make: Make) {
     rig.pass(1);
     assert_eq!(rig.reclaim().await, 1, "a crash may have had its effect");
     rig.nothing_is_ready().await;
+}
+
+/// Without the first, the second has its turn, and must wait for it: it is meant all the same.
+async fn a_purge_takes_all_of_a_group_that_must_wait(make: Make) {
+    let rig = Rig::new(make);
+    for _ in 0..6 {
+        rig.add(grouped(0)).await;
+    }
+    let first = rig.next().await;
+    rig.configure(group_rate(1, 60_000)).await;
+    rig.complete(&first).await;
+    rig.pass(60_000);
+    rig.promote().await;
+    let begun = rig.next().await;
+    rig.settle(&begun, retry()).await;
+    let filter = Filter { states: vec![State::Available], ..Filter::default() };
+    let purged = rig.control(Control::Purge { filter: Box::new(filter), limit: 100 }).await;
+    assert_eq!((purged.affected, purged.skipped), (4, 0));
 }
 
 async fn a_step_of_the_wall_clock_changes_no_rate(make: Make) {

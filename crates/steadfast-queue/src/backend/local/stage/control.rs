@@ -182,11 +182,17 @@ impl Stage<'_> {
 
     /// Removes what a search found, unless it has moved since.
     pub(super) fn purge(&mut self, targets: &[Target]) -> Result<Controlled, Fail> {
-        let mut done = Controlled::default();
+        let mut meant = Vec::with_capacity(targets.len());
         for target in targets {
             let ticket = self.ticket(target.table, target.seq)?;
-            let same = ticket.filter(|job| job.state == target.state && !self.is_held(&job.id));
-            let Some(job) = same else {
+            if ticket.is_some_and(|job| job.state == target.state && !self.is_held(&job.id)) {
+                meant.push(target);
+            }
+        }
+        let mut done = Controlled { affected: 0, skipped: (targets.len() - meant.len()) as u64 };
+        for target in meant {
+            // Read again: the end of one before it may have given it its turn, or another time to wait for.
+            let Some(job) = self.ticket(target.table, target.seq)? else {
                 done.skipped += 1;
                 continue;
             };
