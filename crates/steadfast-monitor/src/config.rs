@@ -102,6 +102,8 @@ pub struct MonitorConfig {
     pub connections_max: usize,
     /// At most so many requests at work; further ones are answered 503. Default 32.
     pub requests_max: usize,
+    /// At most so many streams of events; further ones are answered 503. Default 16.
+    pub streams_max: usize,
     /// So long do requests at work get to finish after the stop. Default 5 s.
     pub drain_timeout: Duration,
     /// One call retries at most so many dead jobs. Default 1,000.
@@ -125,6 +127,7 @@ impl Default for MonitorConfig {
             check_timeout: Duration::from_secs(2),
             connections_max: 256,
             requests_max: 32,
+            streams_max: 16,
             drain_timeout: Duration::from_secs(5),
             redrive_max: 1_000,
             purge_max: 20_000,

@@ -114,6 +114,10 @@ impl From<QueueError> for ApiError {
             QueueError::Closed => {
                 (StatusCode::SERVICE_UNAVAILABLE, "It is shutting down: try again when it is back.")
             }
+            QueueError::Schedule(_) | QueueError::Settings(_) | QueueError::TooMany { .. } => {
+                let todo = "Mend what is named; nothing was changed.";
+                return Self::bad("The queue cannot take this.", chain(&error), todo);
+            }
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "Look at the log; keep a copy of the data folder."),
         };
         Self::new(status, "The queue did not answer.", chain(&error), todo)

@@ -84,6 +84,7 @@ pub struct Monitor {
     config: MonitorConfig,
     guard: Guard,
     requests: Semaphore,
+    streams: Arc<Semaphore>,
     book: Mutex<RateBook>,
     started_ms: u64,
 }
@@ -101,8 +102,9 @@ impl Monitor {
         let guard = Guard::new(&config.allowed_hosts, &config.tokens);
         let started_ms = deps.clock.mono_ms();
         let requests = Semaphore::new(config.requests_max.min(Semaphore::MAX_PERMITS));
+        let streams = Arc::new(Semaphore::new(config.streams_max.min(Semaphore::MAX_PERMITS)));
         let book = Mutex::new(RateBook::new(started_ms));
-        Ok(Arc::new(Self { deps, config, guard, requests, book, started_ms }))
+        Ok(Arc::new(Self { deps, config, guard, requests, streams, book, started_ms }))
     }
 
     /// Serves the API, health and metrics on `listener` until `stop` fires; then lets requests at work
@@ -154,6 +156,10 @@ impl Monitor {
 
     pub(crate) const fn requests(&self) -> &Semaphore {
         &self.requests
+    }
+
+    pub(crate) const fn streams(&self) -> &Arc<Semaphore> {
+        &self.streams
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use steadfast_queue::backend::QueueStats;
 use steadfast_queue::job::AttemptRecord;
-use steadfast_queue::{Job, Mode, State};
+use steadfast_queue::note::{LogLine, Progress};
+use steadfast_queue::{GroupKey, Job, Mode, State};
 
 /// The most bytes of one payload that are shown.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
@@ -30,6 +31,43 @@ impl From<&AttemptRecord> for AttemptView {
             message: record.message.clone(),
         }
     }
+}
+
+/// How far a job is.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProgressView {
+    done: u64,
+    /// 0: nobody knows.
+    total: u64,
+    note: String,
+    at: String,
+}
+
+impl From<&Progress> for ProgressView {
+    fn from(progress: &Progress) -> Self {
+        let Progress { done, total, note, at_ms } = progress;
+        Self { done: *done, total: *total, note: note.clone(), at: iso8601(*at_ms) }
+    }
+}
+
+/// A line of a job's log.
+#[derive(Debug, Serialize)]
+pub(crate) struct LogView {
+    at: String,
+    attempt: u32,
+    text: String,
+}
+
+impl From<&LogLine> for LogView {
+    fn from(line: &LogLine) -> Self {
+        Self { at: iso8601(line.at_ms), attempt: line.attempt, text: line.text.clone() }
+    }
+}
+
+/// A group's key as it is shown: a keyed hash, which tells nobody whose it is.
+pub(crate) fn group_text(group: GroupKey) -> String {
+    // It has the form of an id.
+    steadfast_queue::JobId(group.0).to_string()
 }
 
 /// What a job carries, as far as it is shown.
@@ -76,9 +114,14 @@ pub(crate) struct JobView {
     correlation_id: String,
     parent: Option<String>,
     grouped: bool,
+    group: Option<String>,
+    progress: Option<ProgressView>,
     timeout_ms: u64,
     payload_bytes: usize,
     history: Vec<AttemptView>,
+    /// What it has said, where one job is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<Vec<LogView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<PayloadView>,
 }
@@ -106,11 +149,19 @@ impl JobView {
             correlation_id: job.correlation_id.clone(),
             parent: job.parent.map(|parent| parent.to_string()),
             grouped: job.group.is_some(),
+            group: job.group.map(group_text),
+            progress: job.progress.as_ref().map(ProgressView::from),
             timeout_ms: job.timeout_ms,
             payload_bytes: job.payload.len(),
             history: job.history.iter().map(AttemptView::from).collect(),
+            log: None,
             payload: with_payload.then(|| PayloadView::of(job)),
         }
+    }
+
+    /// The same, with the lines of its log.
+    pub(crate) fn whole(job: &Job, with_payload: bool) -> Self {
+        Self { log: Some(job.log.iter().map(LogView::from).collect()), ..Self::of(job, with_payload) }
     }
 }
 

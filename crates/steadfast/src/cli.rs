@@ -1,5 +1,9 @@
 //! The command line.
 
+mod operate;
+
+pub(crate) use operate::{Dlq, Events, Jobs, Queues};
+
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -53,12 +57,21 @@ pub(crate) enum Command {
     Trigger(Trigger),
     /// Run the fake Twilio and its chat page alone
     FakeTwilio(FakeTwilio),
-    /// Show the queues of a running node
+    /// Show the queues of a running node, or hold one up
     Queues {
+        #[command(subcommand)]
+        command: Option<Queues>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+    /// Look for jobs of a running node, and act on them
+    Jobs {
+        #[command(subcommand)]
+        command: Jobs,
+    },
+    /// Show what happens to jobs and queues of a running node
+    Events(Events),
     /// Look at and act on dead letters of a running node
     Dlq {
         #[command(subcommand)]
@@ -148,36 +161,6 @@ pub(crate) struct FakeTwilio {
     /// Where inbound messages are delivered [default: the local node's webhook]
     #[arg(long, value_name = "URL")]
     pub(crate) webhook_url: Option<url::Url>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Dlq {
-    /// List dead letters, counted and grouped by error
-    List {
-        /// Only of this queue
-        #[arg(long)]
-        queue: Option<String>,
-        /// Only with this error word
-        #[arg(long)]
-        error: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Make dead jobs available again
-    Retry {
-        /// Their ids
-        ids: Vec<String>,
-        /// All of them
-        #[arg(long, conflicts_with = "ids")]
-        all: bool,
-    },
-    /// Forget dead jobs for good
-    Discard {
-        /// Their ids
-        #[arg(required = true)]
-        ids: Vec<String>,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,8 @@
 //! `/dlq`: the dead jobs of all queues, and bringing them back or letting them go.
 
 use super::redrive::{self, Redriven};
-use super::{Budget, Done, cursor, done, may_show_payload, queue_filter, scan};
+use super::search::{Search, SearchQuery};
+use super::{Budget, Done, done, queue_filter, scan};
 use crate::Monitor;
 use crate::error::ApiError;
 use crate::guard::Caller;
@@ -16,24 +17,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use steadfast_core::queues as names;
 use steadfast_queue::State;
-use steadfast_queue::backend::{Filter, Stats};
+use steadfast_queue::backend::{BATCH_MAX, DeadGroup, Filter, Stats};
+use steadfast_queue::event::WORD_BYTES_MAX;
 
-const LIST_DEFAULT: usize = 50;
-const LIST_MAX: usize = 200;
+/// Groups of errors, unless asked for more or fewer.
+const ERRORS_DEFAULT: usize = 50;
 /// Dead jobs looked at to group them.
 const GROUPED_MAX: usize = 1_000;
 /// Ids in one call.
 pub(crate) const IDS_MAX: usize = 1_000;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ListQuery {
-    queue: Option<String>,
-    error: Option<String>,
-    limit: Option<usize>,
-    cursor: Option<String>,
-    payload: Option<String>,
-}
 
 #[derive(Debug, Serialize)]
 pub(crate) struct ListView {
@@ -61,12 +53,14 @@ pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     uri: Uri,
 ) -> Result<Json<ListView>, ApiError> {
-    let asked: ListQuery = query(&uri)?;
-    let size = limit(asked.limit, LIST_DEFAULT, LIST_MAX)?;
-    let cursor = cursor(asked.cursor)?;
-    let with_payload = may_show_payload(&caller, asked.payload.as_deref(), names::DEAD_LETTERS)?;
+    let asked: SearchQuery = query(&uri)?;
     let stats = monitor.stats().await?;
-    let filter = dead(queue_filter(&stats, asked.queue.as_deref())?, asked.error);
+    let Search { filter, size, cursor, with_payload } = asked.read(&stats, &caller, names::DEAD_LETTERS)?;
+    if !filter.states.is_empty() {
+        let todo = "Leave the state out, or ask GET /jobs.";
+        return Err(ApiError::bad("All here are dead.", "A state was asked for.", todo));
+    }
+    let filter = Filter { states: vec![State::Dead], ..filter };
     let mut failures = Failures::default();
     let budget = Budget::of(&monitor);
     let walked = scan::walk(&monitor, &filter, GROUPED_MAX, budget, |job| failures.add(job)).await?;
@@ -84,14 +78,58 @@ pub(crate) async fn list(
     }))
 }
 
-/// How many dead jobs match: known already, unless an error word was asked for.
+/// How many dead jobs match. By queue and error word that is known, but for words that are many or long.
 pub(crate) async fn count(monitor: &Monitor, stats: &Stats, filter: Filter) -> Result<u64, ApiError> {
-    if filter.error.is_some() {
+    let simple = Filter {
+        queue: filter.queue.clone(),
+        error: filter.error.clone(),
+        states: filter.states.clone(),
+        ..Filter::default()
+    };
+    if filter != simple {
         return scan::count(monitor, filter).await;
     }
-    let queues =
-        stats.queues.iter().filter(|(name, _)| filter.queue.as_ref().is_none_or(|queue| queue == *name));
-    Ok(queues.map(|(_, stats)| stats.dead).fold(0, u64::saturating_add))
+    let Some(error) = &filter.error else {
+        let queues =
+            stats.queues.iter().filter(|(name, _)| filter.queue.as_ref().is_none_or(|queue| queue == *name));
+        return Ok(queues.map(|(_, stats)| stats.dead).fold(0, u64::saturating_add));
+    };
+    let counted = monitor.deps().backend.dead_groups(filter.queue.clone(), BATCH_MAX).await?;
+    if error.len() > WORD_BYTES_MAX || counted.groups_total > counted.groups.len() as u64 {
+        return scan::count(monitor, filter).await;
+    }
+    let groups = counted.groups.iter().filter(|group| group.error == *error);
+    Ok(groups.map(|group| group.count).fold(0, u64::saturating_add))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ErrorsQuery {
+    queue: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /dlq/errors`: how many died of what.
+pub(crate) async fn errors(
+    Shared(monitor): Shared<Arc<Monitor>>,
+    uri: Uri,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let asked: ErrorsQuery = query(&uri)?;
+    let size = limit(asked.limit, ERRORS_DEFAULT, BATCH_MAX)?;
+    let queue = queue_filter(&monitor.stats().await?, asked.queue.as_deref())?;
+    let counted = monitor.deps().backend.dead_groups(queue, size).await?;
+    let group = |group: &DeadGroup| {
+        serde_json::json!({
+            "queue": group.queue, "error": group.error, "count": group.count,
+            "first_at": iso8601(group.first_ms), "last_at": iso8601(group.last_ms),
+        })
+    };
+    Ok(Json(serde_json::json!({
+        "timestamp": iso8601(monitor.clock().now_ms()),
+        "total": counted.total,
+        "groups_total": counted.groups_total,
+        "groups": counted.groups.iter().map(group).collect::<Vec<_>>(),
+    })))
 }
 
 /// The body of a retry call: some, or all.
@@ -105,13 +143,15 @@ pub(crate) struct RetryCall {
     queue: Option<String>,
     error: Option<String>,
     limit: Option<usize>,
+    #[serde(default, alias = "dry_run")]
+    dry_run: bool,
 }
 
 impl RetryCall {
     /// Whether it says one thing, and within bounds.
     pub(crate) fn check(&self, redrive_max: usize) -> Result<(), ApiError> {
         const HINT: &str = "Send {\"jobIds\": [\"…\"]} or {\"retryAll\": true}; GET /dlq shows the ids.";
-        let narrowed = self.queue.is_some() || self.error.is_some() || self.limit.is_some();
+        let narrowed = self.queue.is_some() || self.error.is_some() || self.limit.is_some() || self.dry_run;
         match (self.retry_all, self.job_ids.is_empty()) {
             (true, false) => {
                 Err(ApiError::bad("Some or all?", "jobIds and retryAll exclude each other.", HINT))
@@ -120,7 +160,7 @@ impl RetryCall {
                 Err(ApiError::bad("No job is named.", "jobIds is empty and retryAll is not true.", HINT))
             }
             (false, false) if narrowed => {
-                Err(ApiError::bad("Some or all?", "queue, error and limit belong to retryAll.", HINT))
+                Err(ApiError::bad("Some or all?", "queue, error, limit and dryRun belong to retryAll.", HINT))
             }
             (false, false) => check_ids(&self.job_ids),
             (true, true) => limit(self.limit, redrive_max, redrive_max).map(|_| ()),
@@ -146,7 +186,10 @@ pub(crate) async fn retry(
     let redriven = if call.retry_all {
         let stats = monitor.stats().await?;
         let filter = dead(queue_filter(&stats, call.queue.as_deref())?, call.error);
-        redrive::all(&monitor, filter, limit(call.limit, max, max)?).await?
+        match call.dry_run {
+            true => Redriven::counted(count(&monitor, &stats, filter).await?),
+            false => redrive::all(&monitor, filter, limit(call.limit, max, max)?).await?,
+        }
     } else {
         redrive::named(&monitor, &call.job_ids, redrive::Verb::Retry).await?
     };

@@ -39,7 +39,7 @@ pub(crate) async fn one(
     let id = job_id(&text)?;
     let with_payload = may_show_payload(&caller, asked.payload.as_deref(), &id.to_string())?;
     let found = monitor.deps().backend.get(vec![id]).await?;
-    found.into_iter().flatten().next().map(|job| Json(JobView::of(&job, with_payload))).ok_or_else(unknown)
+    found.into_iter().flatten().next().map(|job| Json(JobView::whole(&job, with_payload))).ok_or_else(unknown)
 }
 
 #[derive(Debug, Serialize)]

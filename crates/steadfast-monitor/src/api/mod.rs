@@ -1,13 +1,16 @@
 //! The handlers, one file per subject.
 
 pub(crate) mod dlq;
+pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod messages;
 pub(crate) mod purge;
 pub(crate) mod queues;
 pub(crate) mod redrive;
 pub(crate) mod scan;
+pub(crate) mod schedules;
 pub(crate) mod scrape;
+pub(crate) mod search;
 pub(crate) mod webhooks;
 
 use crate::Monitor;

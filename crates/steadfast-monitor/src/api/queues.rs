@@ -169,18 +169,35 @@ fn no_dead_letters(name: &str, verb: &str) -> Result<(), ApiError> {
 /// `POST /queues/{name}/pause`.
 pub(crate) async fn pause(Shared(monitor): Shared<Arc<Monitor>>, Segment(name): Segment) -> Done<Value> {
     no_dead_letters(&name, "paused")?;
-    check_queue(&monitor.stats().await?, &name)?;
-    let changed = monitor.deps().backend.control(Control::Pause(name.clone())).await?.affected;
     let note = "Nothing more is handed out; jobs that run finish, and new ones are taken and wait.";
-    done(0, changed, json!({ "queue": name, "paused": true, "note": note }))
+    set_mode(&monitor, &name, Control::Pause(name.clone()), note).await
+}
+
+/// `POST /queues/{name}/drain`.
+pub(crate) async fn drain(Shared(monitor): Shared<Arc<Monitor>>, Segment(name): Segment) -> Done<Value> {
+    no_dead_letters(&name, "drained")?;
+    let note = "What is there is worked off; nothing new is taken but what follows its own jobs. On the queue of \
+        webhooks that means that messages are refused with 503.";
+    set_mode(&monitor, &name, Control::Drain(name.clone()), note).await
 }
 
 /// `POST /queues/{name}/resume`.
 pub(crate) async fn resume(Shared(monitor): Shared<Arc<Monitor>>, Segment(name): Segment) -> Done<Value> {
     no_dead_letters(&name, "resumed")?;
-    check_queue(&monitor.stats().await?, &name)?;
-    let changed = monitor.deps().backend.control(Control::Resume(name.clone())).await?.affected;
-    done(0, changed, json!({ "queue": name, "paused": false }))
+    set_mode(&monitor, &name, Control::Resume(name.clone()), "It goes on as usual.").await
+}
+
+/// Does it, and says how many jobs it concerns.
+async fn set_mode(monitor: &Monitor, name: &str, command: Control, note: &str) -> Done<Value> {
+    check_queue(&monitor.stats().await?, name)?;
+    let changed = monitor.deps().backend.control(command).await?.affected;
+    let stats = monitor.stats().await?.queues.remove(name).unwrap_or_default();
+    let waiting = stats.available + stats.scheduled + stats.retryable;
+    let body = json!({
+        "queue": name, "waiting": waiting, "running": stats.running, "changed": changed > 0, "mode": stats.mode,
+        "paused": stats.mode.is_paused(), "note": note
+    });
+    done(0, changed, body)
 }
 
 /// The body of a scale call: one of the two.

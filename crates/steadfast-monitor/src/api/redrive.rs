@@ -79,6 +79,12 @@ pub(crate) struct Redriven {
 }
 
 impl Redriven {
+    /// What a retry of all would do, without doing it.
+    pub(crate) fn counted(matching: u64) -> Self {
+        let note = Some("Nothing was retried. Repeat it without dryRun to retry what remaining counts.");
+        Self { retried: Some(0), remaining: matching, note, ..Self::default() }
+    }
+
     pub(crate) fn changed(&self) -> u64 {
         self.retried.or(self.discarded).unwrap_or(0)
     }

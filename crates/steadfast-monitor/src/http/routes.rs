@@ -2,7 +2,7 @@
 
 use super::gate::{self, Action};
 use crate::Monitor;
-use crate::api::{dlq, jobs, messages, purge, queues, scrape, webhooks};
+use crate::api::{dlq, events, jobs, messages, purge, queues, schedules, scrape, search, webhooks};
 use crate::config::Role;
 use crate::error::ApiError;
 use crate::health;
@@ -16,10 +16,11 @@ use axum::routing::{MethodRouter, get, post};
 use std::sync::Arc;
 
 /// Where to look, for whoever took a wrong path.
-const PATHS: &str = "GET /health, /livez, /readyz, /metrics, /queues, /queues/{name}, /dlq, /jobs/{id}, \
-    /messages/{sid}, /messages/{sid}/timeline, /webhooks/recent; POST /queues/{name}/pause, /queues/{name}/resume, \
-    /queues/{name}/purge, /queues/{name}/scale, /dlq/retry, /dlq/discard, /jobs/{id}/retry, /jobs/{id}/cancel, \
-    /jobs/{id}/discard";
+const PATHS: &str = "GET /health, /livez, /readyz, /metrics, /queues, /queues/{name}, /dlq, /dlq/errors, /jobs, \
+    /jobs/{id}, /events, /schedules, /messages/{sid}, /messages/{sid}/timeline, /webhooks/recent; \
+    POST /queues/{name}/pause, /queues/{name}/drain, /queues/{name}/resume, /queues/{name}/purge, \
+    /queues/{name}/scale, /dlq/retry, /dlq/discard, /jobs/{id}/retry, /jobs/{id}/cancel, /jobs/{id}/discard, \
+    /schedules/{name}, /schedules/{name}/remove";
 
 /// The same on the metrics' listener.
 const METRICS_PATHS: &str = "GET /metrics, /health, /livez, /readyz; the API is on the monitor's own port";
@@ -31,16 +32,23 @@ pub(crate) fn api(monitor: &Arc<Monitor>) -> Router {
         .route("/queues", get(queues::list))
         .route("/queues/{name}", get(queues::one))
         .route("/queues/{name}/pause", act(Operator, "queue.pause", queues::pause))
+        .route("/queues/{name}/drain", act(Operator, "queue.drain", queues::drain))
         .route("/queues/{name}/resume", act(Operator, "queue.resume", queues::resume))
         .route("/queues/{name}/scale", act(Operator, "queue.scale", queues::scale))
         .route("/queues/{name}/purge", act(Admin, "queue.purge", purge::purge))
         .route("/dlq", get(dlq::list))
+        .route("/dlq/errors", get(dlq::errors))
         .route("/dlq/retry", act(Operator, "dlq.retry", dlq::retry))
         .route("/dlq/discard", act(Admin, "dlq.discard", dlq::discard))
+        .route("/jobs", get(search::list))
         .route("/jobs/{id}", get(jobs::one))
         .route("/jobs/{id}/retry", act(Operator, "job.retry", jobs::retry))
         .route("/jobs/{id}/cancel", act(Operator, "job.cancel", jobs::cancel))
         .route("/jobs/{id}/discard", act(Admin, "job.discard", jobs::discard))
+        .route("/events", get(events::get))
+        .route("/schedules", get(schedules::list))
+        .route("/schedules/{name}", act(Admin, "schedule.put", schedules::put))
+        .route("/schedules/{name}/remove", act(Admin, "schedule.remove", schedules::remove))
         .route("/messages/{sid}", get(messages::one))
         .route("/messages/{sid}/timeline", get(messages::timeline))
         .route("/webhooks/recent", get(webhooks::recent))

@@ -2,7 +2,8 @@
 
 use crate::Monitor;
 use crate::error::MonitorError;
-use axum::Router;
+use crate::http::Reach;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -48,9 +49,15 @@ pub(crate) async fn run(
         };
         match accepted {
             Ok((stream, _)) => {
-                let (router, stop, patience) = (router.clone(), stop.clone(), patience.clone());
+                let (stop, patience) = (stop.clone(), patience.clone());
+                let cut = CancellationToken::new();
+                let reach = Reach { stop: stop.clone(), cut: cut.clone(), tasks: tracker.clone() };
+                let router = router.clone().layer(Extension(reach));
                 tracker.spawn(async move {
-                    connection(stream, router, header_timeout, stop, patience).await;
+                    let served = connection(stream, router, header_timeout, stop, patience);
+                    let _: Option<()> = cut.run_until_cancelled(served).await;
+                    // Whoever still writes to it learns that it is gone.
+                    cut.cancel();
                     drop(place);
                 });
             }

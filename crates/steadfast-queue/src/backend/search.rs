@@ -23,7 +23,7 @@ impl Span {
 
 /// A search: what fits all of it. Ids are looked up, and so are dead letters by error word and by the time they died;
 /// anything else is looked for among all jobs in the states asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
     /// Only these, at most [`BATCH_MAX`](super::BATCH_MAX); empty means all.
     pub ids: Vec<JobId>,

@@ -1,6 +1,7 @@
-//! `steadfast dlq list | retry | discard`.
+//! `steadfast dlq list | errors | retry | discard`.
 
-use super::http::Api;
+use super::http::{Api, path};
+use super::jobs;
 use crate::cli::Dlq;
 use crate::config::Config;
 use anyhow::bail;
@@ -13,50 +14,77 @@ pub(super) async fn run(config: Config, command: Dlq) -> anyhow::Result<ExitCode
     let node = super::data_dir(&config).running_node()?;
     let api = Api::new(node.monitor()?, config.monitor.admin_token)?;
     match command {
-        Dlq::List { queue, error, json } => {
-            let answer = api.get(&format!("/dlq?{}", query(queue, error))).await?;
+        Dlq::List(search) => {
+            let json = search.json;
+            let answer = api.get(&path("/dlq", &search.pairs())).await?;
             if json {
                 println!("{answer:#}");
             } else {
                 print!("{}", listing(&answer));
             }
         }
-        Dlq::Retry { ids, all } => {
-            if ids.is_empty() && !all {
+        Dlq::Errors { queue, json } => {
+            let pairs: Vec<_> = queue.map(|queue| ("queue", queue)).into_iter().collect();
+            let answer = api.get(&path("/dlq/errors", &pairs)).await?;
+            if json {
+                println!("{answer:#}");
+            } else {
+                print!("{}", errors(&answer));
+            }
+        }
+        Dlq::Retry { ids, all: false, .. } => {
+            if ids.is_empty() {
                 bail!("name the jobs to retry, or say --all");
             }
-            let body = if all { json!({"retryAll": true}) } else { json!({"jobIds": ids}) };
-            println!("{:#}", api.post("/dlq/retry", &body).await?);
+            println!("{:#}", api.post("/dlq/retry", &json!({"jobIds": ids})).await?);
         }
-        Dlq::Discard { ids } => println!("{:#}", api.post("/dlq/discard", &json!({"jobIds": ids})).await?),
+        Dlq::Retry { queue, error, dry_run, .. } => {
+            let mut body = json!({"retryAll": true, "queue": queue, "error": error, "dryRun": true});
+            // How many first, then the deed.
+            let counted = api.post("/dlq/retry", &body).await?;
+            println!("{}", counted_line(counted["remaining"].as_u64().unwrap_or(0)));
+            if !dry_run {
+                body["dryRun"] = json!(false);
+                println!("{:#}", api.post("/dlq/retry", &body).await?);
+            }
+        }
+        Dlq::Discard { ids } => {
+            println!("{:#}", api.post("/dlq/discard", &json!({"jobIds": ids})).await?);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn query(queue: Option<String>, error: Option<String>) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(queue.map(|queue| ("queue", queue)));
-    query.extend_pairs(error.map(|error| ("error", error)));
-    query.finish()
+fn counted_line(total: u64) -> String {
+    match total {
+        0 => "No dead letters.".to_owned(),
+        1 => "1 dead letter".to_owned(),
+        more => format!("{more} dead letters"),
+    }
 }
 
 fn listing(answer: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
     let total = answer["total"].as_u64().unwrap_or(0);
-    let mut out = match total {
-        0 => return "No dead letters.\n".to_owned(),
-        1 => "1 dead letter\n".to_owned(),
-        more => format!("{more} dead letters\n"),
-    };
-    for job in answer["jobs"].as_array().unwrap_or(&Vec::new()) {
-        let attempts = job["attempts"].as_u64().unwrap_or(0);
+    let first = counted_line(total);
+    if total == 0 { format!("{first}\n") } else { format!("{first}\n{}", jobs::listing(answer)) }
+}
+
+fn errors(answer: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+    let mut out = format!("{}\n", counted_line(answer["total"].as_u64().unwrap_or(0)));
+    let groups = answer["groups"].as_array().cloned().unwrap_or_default();
+    for group in &groups {
+        let count = group["count"].as_u64().unwrap_or(0);
+        let (queue, error) = (text(&group["queue"]), text(&group["error"]));
         out.push_str(&format!(
-            "{}  {}  {}  {attempts} attempts  {}\n",
-            text(&job["id"]),
-            text(&job["queue"]),
-            text(&job["error"]),
-            text(&job["message"]),
+            "{count:>9}  {queue}  {error}  {} to {}\n",
+            text(&group["first_at"]),
+            text(&group["last_at"])
         ));
+    }
+    let left = answer["groups_total"].as_u64().unwrap_or(0).saturating_sub(groups.len() as u64);
+    if left > 0 {
+        out.push_str(&format!("and {left} more kinds of errors\n"));
     }
     out
 }
@@ -68,7 +96,18 @@ mod tests {
     #[test]
     fn the_count_comes_first() {
         assert_eq!(listing(&json!({"total": 0})), "No dead letters.\n");
-        let one = json!({"total": 1, "jobs": [{"id": "ab", "queue": "q", "error": "boom", "attempts": 6}]});
-        assert!(listing(&one).starts_with("1 dead letter\nab  q  boom  6 attempts"));
+        let one = json!({"total": 1, "jobs": [{"id": "ab", "queue": "q", "kind": "k", "state": "dead", "error": "boom",
+            "attempts": 6}]});
+        assert!(
+            listing(&one).starts_with("1 dead letter\nab  q  k  dead  6 attempts  boom"),
+            "{}",
+            listing(&one)
+        );
+        let groups = json!({"total": 8, "groups_total": 3, "groups": [
+            {"queue": "q", "error": "boom", "count": 7, "first_at": "A", "last_at": "B"}]});
+        assert_eq!(
+            errors(&groups),
+            "8 dead letters\n        7  q  boom  A to B\nand 2 more kinds of errors\n"
+        );
     }
 }

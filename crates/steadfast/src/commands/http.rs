@@ -20,6 +20,20 @@ pub(in crate::commands) fn client() -> anyhow::Result<reqwest::Client> {
     builder.build().context("cannot set up HTTP")
 }
 
+/// `path` with these parameters.
+pub(super) fn path(path: &str, pairs: &[(&'static str, String)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs);
+    format!("{path}?{}", query.finish())
+}
+
+/// `text` as one segment of a path.
+pub(super) fn segment(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let write = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(write).collect()
+}
+
 /// The private API of a node.
 #[derive(Debug)]
 pub(super) struct Api {

@@ -4,8 +4,10 @@ mod bench;
 mod config;
 mod dlq;
 mod doctor;
+mod events;
 mod fake_twilio;
 mod http;
+mod jobs;
 mod queues;
 mod serve;
 mod trigger;
@@ -34,7 +36,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Bench { command } => with_config(&global, |config| on_runtime(bench::run(config, command))),
         Command::Trigger(args) => with_config(&global, |config| on_runtime(trigger::run(config, args))),
-        Command::Queues { json } => with_config(&global, |config| on_runtime(queues::run(config, json))),
+        Command::Queues { command, json } => {
+            with_config(&global, |config| on_runtime(queues::run(config, command, json)))
+        }
+        Command::Jobs { command } => with_config(&global, |config| on_runtime(jobs::run(config, command))),
+        Command::Events(asked) => with_config(&global, |config| on_runtime(events::run(config, asked))),
         Command::Dlq { command } => with_config(&global, |config| on_runtime(dlq::run(config, command))),
     }
 }

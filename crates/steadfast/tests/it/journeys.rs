@@ -159,6 +159,21 @@ async fn the_commands_read_and_act_on_the_running_node() -> anyhow::Result<()> {
         .await
     );
     assert!(steadfast(&data, &["dlq", "list"]).await?.out.contains("No dead letters"));
+    assert!(steadfast(&data, &["dlq", "errors"]).await?.out.contains("No dead letters"));
+    assert!(
+        steadfast(&data, &["dlq", "retry", "--all", "--error", "x"]).await?.out.contains("No dead letters")
+    );
+    let said = steadfast(&data, &["queues", "drain", "order-processing"]).await?;
+    assert!(
+        said.code == 0 && said.out.contains("0 jobs wait") && said.out.contains("draining"),
+        "{}",
+        said.out
+    );
+    assert!(steadfast(&data, &["queues"]).await?.out.contains("draining"));
+    assert_eq!(steadfast(&data, &["queues", "resume", "order-processing"]).await?.code, 0);
+    let said = steadfast(&data, &["events", "--queue", "order-processing"]).await?;
+    assert!(said.out.contains("drained") && said.out.contains("resumed"), "{}", said.out);
+    assert_eq!(steadfast(&data, &["jobs", "list", "--state", "dead"]).await?.out.trim(), "None.");
     let said = steadfast(&data, &["doctor"]).await?;
     assert_eq!(said.code, 0, "{}", said.out);
     let said =
