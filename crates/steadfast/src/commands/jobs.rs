@@ -76,6 +76,6 @@ mod tests {
 
     #[test]
     fn whatever_is_given_as_an_id_stays_one_segment() {
-        assert_eq!(at("../dlq?x#y", "/retry"), "/jobs/..%2Fdlq%3Fx%23y/retry");
+        assert_eq!(at("../dlq?x#y", "/retry"), "/jobs/%2E%2E%2Fdlq%3Fx%23y/retry");
     }
 }
