@@ -10,6 +10,8 @@
 mod checkpoint;
 mod codec;
 mod deaths;
+mod fresh;
+mod groups;
 mod ids;
 mod live;
 mod load;
@@ -42,6 +44,7 @@ use crate::schedule::Planned;
 use crate::settings::{Mode, QueueSettings};
 use async_trait::async_trait;
 use read::{Readers, View};
+use rusqlite::Connection;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,6 +57,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use write::{Answer, Prepared, PreparedSettle, Write};
 use writer::{Call, Served, Shared};
 
+/// How often jobs are looked for that move all the time.
+const LOOKS_MAX: u32 = 8;
 /// Jobs that a purge removes in one step.
 const PURGE_STEP: u64 = 500;
 
@@ -170,6 +175,26 @@ impl LocalBackend {
         self.call(Call::Reserve { request: request.clone(), reply }, answer).await
     }
 
+    /// Reads jobs by their ids; once more if one of them moved meanwhile.
+    async fn look_for<T: Send + 'static>(
+        &self,
+        ids: Vec<JobId>,
+        read: fn(&Connection, &View, &[JobId]) -> rusqlite::Result<Vec<T>>,
+    ) -> Result<Vec<T>, QueueError> {
+        check_batch(ids.len())?;
+        let ids = Arc::new(ids);
+        let mut looks = 1;
+        loop {
+            let (view, wanted) = (Arc::new(View::of(&self.shared.look(), &ids)), Arc::clone(&ids));
+            let seen = Arc::clone(&view);
+            let found = self.readers.look(move |conn| read(conn, &seen, &wanted)).await?;
+            if looks == LOOKS_MAX || !view.is_outdated(&self.shared.look(), &ids) {
+                return Ok(found);
+            }
+            looks += 1;
+        }
+    }
+
     async fn command(&self, write: Write) -> Result<Controlled, QueueError> {
         match self.write(write).await? {
             Answer::Controlled(controlled) => Ok(controlled),
@@ -220,7 +245,7 @@ impl LocalBackend {
         let (mut after, number) = (i64::MIN, self.shared.look().number);
         while done.affected < limit {
             let step = usize::try_from((limit - done.affected).min(PURGE_STEP)).unwrap_or(usize::MAX);
-            let mut view = View::whole(&self.shared.look());
+            let mut view = View::whole(&self.shared.look(), &filter.ids);
             // What arrives after the command is not meant by it.
             view.number = number;
             let wanted = filter.clone();
@@ -354,15 +379,11 @@ impl Backend for LocalBackend {
     }
 
     async fn get(&self, ids: Vec<JobId>) -> Result<Vec<Option<Job>>, QueueError> {
-        check_batch(ids.len())?;
-        let view = View::of(&self.shared.look(), &ids);
-        self.readers.look(move |conn| read::get(conn, &view, &ids)).await
+        self.look_for(ids, read::get).await
     }
 
     async fn status(&self, ids: Vec<JobId>) -> Result<Vec<Status>, QueueError> {
-        check_batch(ids.len())?;
-        let view = View::of(&self.shared.look(), &ids);
-        self.readers.look(move |conn| read::status(conn, &view, &ids)).await
+        self.look_for(ids, read::status).await
     }
 
     async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError> {
@@ -373,14 +394,14 @@ impl Backend for LocalBackend {
             // Not one of ours: there is nothing behind it.
             Some(Err(_)) => return Ok(Page { jobs: Vec::new(), next: None }),
         };
-        let view = View::whole(&self.shared.look());
+        let view = View::whole(&self.shared.look(), &filter.ids);
         let limit = limit.min(BATCH_MAX);
         let found = self.readers.look(move |conn| search::list(conn, &view, &filter, before, limit)).await?;
         Ok(Page { jobs: found.hits, next: found.next.map(|seq| seq.to_string()) })
     }
 
     async fn dead_groups(&self, queue: Option<String>, max: usize) -> Result<DeadGroups, QueueError> {
-        let view = View::of(&self.shared.look(), []);
+        let view = View::of(&self.shared.look(), &[]);
         let max = max.min(BATCH_MAX);
         self.readers.look(move |conn| deaths::groups(conn, &view, queue.as_deref(), max)).await
     }

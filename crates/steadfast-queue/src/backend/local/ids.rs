@@ -154,10 +154,7 @@ pub(super) fn sweep(conn: &Connection, slot: i64, limit: usize) -> rusqlite::Res
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .collect::<Result<_, _>>()?;
-    let mut alive = conn.prepare_cached(
-        "SELECT EXISTS(SELECT 1 FROM job WHERE seq = ?1) OR EXISTS(SELECT 1 FROM done WHERE seq = ?1)
-            OR EXISTS(SELECT 1 FROM dead WHERE seq = ?1)",
-    )?;
+    let mut alive = conn.prepare_cached(super::sql::IS_HERE)?;
     let mut keep = conn.prepare_cached("INSERT OR REPLACE INTO id_old(id, seq, until) VALUES(?1, ?2, ?3)")?;
     for (id, seq, until_ms) in &ids {
         if alive.query_row([seq], |row| row.get::<_, bool>(0))? {

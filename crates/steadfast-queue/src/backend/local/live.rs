@@ -1,7 +1,8 @@
 //! What the writer holds in memory: counts, ready order, leases. Changed by [`Live::apply`] alone, after the
 //! commit that the change belongs to, and by handing out and taking back leases, which no commit knows of.
 
-use super::ids::Buckets;
+use super::fresh::{Changes, Fresh};
+use super::ids::{Buckets, Found};
 use super::ticket::EXTRA_NOTE;
 use super::window::{Entry, Window};
 use crate::backend::flow::{Charges, Flow};
@@ -47,6 +48,13 @@ pub(super) struct KeptRow {
     pub(super) finished_ms: i64,
     pub(super) bytes: u64,
     pub(super) extra: i64,
+}
+
+impl KeptRow {
+    /// Where its id leads.
+    pub(super) const fn found(&self) -> Found {
+        Found { slot: self.slot, seq: self.seq, until_ms: self.until_ms }
+    }
 }
 
 /// Finished jobs of one queue and state, oldest first.
@@ -234,6 +242,8 @@ pub(super) enum Effect {
     /// The wall clock stepped back, and what waits for a time with it.
     ShiftedBack(i64),
     BucketGone(i64),
+    /// Where ids lead, and who is in a group.
+    Fresh(Box<Changes>),
     /// A schedule moved on, came (`Some`) or went.
     Scheduled {
         name: String,
@@ -246,6 +256,7 @@ pub(super) struct Live {
     pub(super) queues: BTreeMap<i64, Queue>,
     pub(super) names: HashMap<String, i64>,
     pub(super) buckets: Buckets,
+    pub(super) fresh: Fresh,
     pub(super) schedules: BTreeMap<String, Planned>,
     pub(super) held: HashMap<JobId, Held>,
     /// Leases by when they run out.
@@ -315,6 +326,7 @@ impl Live {
             Effect::ExpiryIs(first) => self.next_expiry_ms = first,
             Effect::ShiftedBack(step_ms) => self.shift_back(step_ms),
             Effect::BucketGone(slot) => self.buckets.remove(slot),
+            Effect::Fresh(changes) => self.fresh.apply(*changes),
             Effect::GaveBack(id) => self.give_back(&id),
             Effect::Scheduled { name, planned } => self.reschedule(name, planned),
             Effect::Kept { queue, .. }

@@ -1,15 +1,16 @@
 //! What is rebuilt from the file: at every start, and after an I/O error.
 
 use super::codec::{decode_head, decode_history, decode_schedule};
-use super::ids::Buckets;
+use super::fresh::Fresh;
+use super::ids::{Buckets, Found};
 use super::live::{Effect, Held, KeptRow, Live, Queue};
-use super::options::LocalOptions;
+use super::options::{Bounds, LocalOptions};
 use super::sql;
 use super::ticket::{TICKET, TICKET_COLUMNS, Ticket, priority_code};
 use super::window::{Entry, Window};
 use crate::backend::flow::Flow;
 use crate::backend::rules::{Limits, Retention};
-use crate::job::{Job, Priority};
+use crate::job::{Job, JobId, Priority};
 use crate::schedule::Planned;
 use crate::settings::{Mode, QueueSettings};
 use crate::state::{CRASHES_SUSPECT, State};
@@ -23,18 +24,21 @@ pub(super) struct Pulse {
     pub(super) commits: i64,
     pub(super) number: i64,
     pub(super) clean: bool,
+    /// Up to this number, ids and groups are in their tables.
+    pub(super) sorted: i64,
     /// The wall time that stored times were meant in when it was last moved.
     pub(super) seen_ms: i64,
 }
 
 pub(super) fn pulse(conn: &Connection) -> rusqlite::Result<Pulse> {
-    conn.query_row("SELECT epoch, commits, number, clean, seen FROM pulse", [], |row| {
+    conn.query_row("SELECT epoch, commits, number, clean, seen, sorted FROM pulse", [], |row| {
         Ok(Pulse {
             epoch: row.get(0)?,
             commits: row.get(1)?,
             number: row.get(2)?,
             clean: row.get(3)?,
             seen_ms: row.get(4)?,
+            sorted: row.get(5)?,
         })
     })
 }
@@ -44,6 +48,7 @@ pub(super) fn pulse(conn: &Connection) -> rusqlite::Result<Pulse> {
 pub(super) struct Sizes {
     pub(super) window_max: usize,
     pub(super) cache_bytes_max: usize,
+    pub(super) fresh_max: usize,
     /// What queues hold and remember unless their settings say otherwise.
     pub(super) defaults: (Limits, Retention),
 }
@@ -51,8 +56,8 @@ pub(super) struct Sizes {
 impl Sizes {
     pub(super) fn of(options: &LocalOptions) -> Self {
         let LocalOptions { bounds, limits, retention, .. } = options;
-        let (window_max, cache_bytes_max) = (bounds.window_max, bounds.cache_bytes_max);
-        Self { window_max, cache_bytes_max, defaults: (*limits, *retention) }
+        let Bounds { window_max, cache_bytes_max, fresh_max, .. } = *bounds;
+        Self { window_max, cache_bytes_max, fresh_max, defaults: (*limits, *retention) }
     }
 
     /// A queue that was not there before.
@@ -72,6 +77,7 @@ pub(super) fn live(conn: &Connection, sizes: Sizes, mono_ms: u64) -> rusqlite::R
         queues: BTreeMap::new(),
         names: HashMap::new(),
         buckets: Buckets::load(conn)?,
+        fresh: Fresh::new(pulse.sorted, pulse.number, sizes.fresh_max),
         schedules: schedules(conn)?,
         held: HashMap::new(),
         lapses: BTreeSet::new(),
@@ -105,6 +111,7 @@ pub(super) fn live(conn: &Connection, sizes: Sizes, mono_ms: u64) -> rusqlite::R
     }
     count(conn, &mut live)?;
     retained(conn, &mut live)?;
+    listed(conn, &mut live.fresh)?;
     Ok(live)
 }
 
@@ -163,6 +170,8 @@ fn count(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
                     if let Some(queue) = live.queues.get_mut(&job.queue) {
                         queue.moved(None, Some(job.state), job.bytes);
                     }
+                    let member = job.group.filter(|_| table == "job").map(|group| (job.queue, group));
+                    live.fresh.load(job.id, job.found(), member);
                 }
                 Err(error) => tracing::error!(%error, table, "a job's row cannot be read and is left alone"),
             }
@@ -177,12 +186,26 @@ fn retained(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
     while let Some(row) = rows.next()? {
         let (job, finished_ms) =
             (Ticket::read(row)?, row.get::<_, Option<i64>>(TICKET_COLUMNS)?.unwrap_or(0));
+        live.fresh.load(job.id, job.found(), None);
         let Some(queue) = live.queues.get_mut(&job.queue) else { continue };
         queue.moved(None, Some(job.state), job.bytes);
         let Ticket { seq, id, slot, until_ms, bytes, extra, .. } = job;
         let row = KeptRow { seq, id, slot, until_ms, finished_ms, bytes, extra };
         live.apply(Effect::Kept { queue: job.queue, state: job.state, row });
     }
+    Ok(())
+}
+
+/// Ids whose rows are gone and which are not in the tables yet, and how many are in groups on disk.
+fn listed(conn: &Connection, fresh: &mut Fresh) -> rusqlite::Result<()> {
+    let mut select = conn.prepare("SELECT id, slot, seq, until FROM fresh WHERE seq > ?1")?;
+    let mut rows = select.query([fresh.sorted()])?;
+    while let Some(row) = rows.next()? {
+        let found = Found { slot: row.get(1)?, seq: row.get(2)?, until_ms: row.get(3)? };
+        fresh.load(JobId(row.get(0)?), found, None);
+    }
+    let grouped: i64 = conn.query_row("SELECT count(*) FROM member", [], |row| row.get(0))?;
+    fresh.load_grouped(grouped.unsigned_abs());
     Ok(())
 }
 

@@ -52,12 +52,15 @@ pub struct Bounds {
     pub window_max: usize,
     /// Bytes of fresh jobs kept in memory, so that their reservation need not read them.
     pub cache_bytes_max: usize,
+    /// Jobs whose ids and groups are known in memory before they are sorted into their tables: some 100 bytes each.
+    pub fresh_max: usize,
     /// When the write-ahead log holds so many pages, it is checkpointed.
     pub wal_pages_max: u32,
 }
 
 impl Default for Bounds {
-    /// 1,024 calls, 64 MiB, 250 ms to get in line, 30 s for an answer, 4,096 ready jobs, 16 MiB, 4,096 pages.
+    /// 1,024 calls, 64 MiB, 250 ms to get in line, 30 s for an answer, 4,096 ready jobs, 16 MiB, 65,536 new jobs,
+    /// 4,096 pages.
     fn default() -> Self {
         Self {
             calls_max: 1_024,
@@ -66,6 +69,7 @@ impl Default for Bounds {
             answer_timeout: Duration::from_secs(30),
             window_max: 4_096,
             cache_bytes_max: 16 << 20,
+            fresh_max: 65_536,
             wal_pages_max: 4_096,
         }
     }

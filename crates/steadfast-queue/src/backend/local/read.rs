@@ -1,6 +1,6 @@
 //! Looking at jobs, on connections of their own: a search never stands in the writer's way.
 
-use super::ids::{Buckets, Found};
+use super::ids::Buckets;
 use super::live::Live;
 use super::load::{CONTENTS, whole};
 use super::options::Bounds;
@@ -130,23 +130,44 @@ pub(super) struct View {
     pub(super) names: BTreeMap<i64, String>,
     /// Attempt and row of running jobs.
     pub(super) running: HashMap<JobId, (u32, i64)>,
+    /// The rows of those asked for whose ids are not in the tables.
+    fresh: HashMap<JobId, i64>,
     pub(super) number: i64,
 }
 
 impl View {
-    /// All of it.
-    pub(super) fn whole(live: &Live) -> Self {
-        Self::of(live, live.held.keys())
+    /// All of it, and where `ids` lead.
+    pub(super) fn whole(live: &Live, ids: &[JobId]) -> Self {
+        Self::with(live, live.held.keys(), ids)
     }
 
     /// As far as `ids` are concerned.
-    pub(super) fn of<'a>(live: &Live, ids: impl IntoIterator<Item = &'a JobId>) -> Self {
-        let running = ids.into_iter().filter_map(|id| {
+    pub(super) fn of(live: &Live, ids: &[JobId]) -> Self {
+        Self::with(live, ids, ids)
+    }
+
+    fn with<'a>(live: &Live, running: impl IntoIterator<Item = &'a JobId>, ids: &[JobId]) -> Self {
+        let running = running.into_iter().filter_map(|id| {
             let held = live.held.get(id)?;
             Some((*id, (held.attempt(), held.entry.ticket.seq)))
         });
         let names = live.queues.iter().map(|(&no, queue)| (no, queue.name.clone())).collect();
-        Self { names, running: running.collect(), number: live.number }
+        let fresh = ids.iter().filter_map(|id| Some((*id, live.fresh.find(id)?.seq))).collect();
+        Self { names, running: running.collect(), fresh, number: live.number }
+    }
+
+    /// Whether one of `ids` has another row by now, or its id went into the tables: what was read since may have
+    /// missed it.
+    pub(super) fn is_outdated(&self, live: &Live, ids: &[JobId]) -> bool {
+        ids.iter().any(|id| live.fresh.find(id).map(|found| found.seq) != self.fresh.get(id).copied())
+    }
+
+    /// The row that an id leads to.
+    pub(super) fn row(&self, conn: &Connection, buckets: &Buckets, id: &JobId) -> rusqlite::Result<Option<i64>> {
+        match self.fresh.get(id) {
+            Some(&seq) => Ok(Some(seq)),
+            None => Ok(buckets.find(conn, id)?.map(|found| found.seq)),
+        }
     }
 
     fn running_attempt(&self, job: &Ticket) -> Option<u32> {
@@ -174,7 +195,7 @@ pub(super) fn get(conn: &Connection, view: &View, ids: &[JobId]) -> rusqlite::Re
 }
 
 fn get_one(conn: &Connection, view: &View, buckets: &Buckets, id: &JobId) -> rusqlite::Result<Option<Job>> {
-    let Some(Found { seq, .. }) = buckets.find(conn, id)? else { return Ok(None) };
+    let Some(seq) = view.row(conn, buckets, id)? else { return Ok(None) };
     for table in TABLES {
         let sql = format!("SELECT {TICKET}, {CONTENTS} FROM {} WHERE seq = ?1", table.name());
         let found =
@@ -196,7 +217,7 @@ pub(super) fn status(conn: &Connection, view: &View, ids: &[JobId]) -> rusqlite:
 
 fn status_one(conn: &Connection, view: &View, buckets: &Buckets, id: &JobId) -> rusqlite::Result<Status> {
     let unknown = Status { state: None, attempt: 0 };
-    let Some(Found { seq, .. }) = buckets.find(conn, id)? else { return Ok(unknown) };
+    let Some(seq) = view.row(conn, buckets, id)? else { return Ok(unknown) };
     for table in TABLES {
         let sql = format!("SELECT {TICKET} FROM {} WHERE seq = ?1", table.name());
         if let Some(job) = conn.prepare_cached(&sql)?.query_row([seq], Ticket::read).optional()? {

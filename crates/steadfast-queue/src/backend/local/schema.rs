@@ -12,7 +12,9 @@ use std::time::Duration;
 /// "SfQ1": marks the file as a queue store.
 const APPLICATION_ID: i64 = 0x5366_5131;
 /// The layout below.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
+/// Those that can be brought up to it.
+const OLDER: [i64; 1] = [1];
 
 /// How much of the log is rewritten at a time.
 const REWRITE_BYTES: usize = 1 << 20;
@@ -62,15 +64,17 @@ const BESIDE: &str = "
 
 /// What the tables hold: `job` the unfinished (rowid = arrival), `done` completed and cancelled ones within
 /// retention, `dead` the dead letters, `mark` the attempts begun, `id_old` and one `id_<hour>` per hour the
-/// ids, `pulse` one row that every commit moves, `block` the dead letters that hold their group. Queues have their
+/// ids, `member` who is in a group, both up to the number `sorted` of `pulse`; `fresh` the ids behind it whose rows are
+/// gone. `pulse` is one row that every commit moves, `block` the dead letters that hold their group. Queues have their
 /// mode (running, paused, draining) as `paused`, their settings as JSON, and `spread`: of how many jobs of one
 /// group at most some may be in ready order.
 fn layout() -> String {
     format!(
         "CREATE TABLE pulse(
             one INTEGER PRIMARY KEY CHECK(one = 1), epoch INTEGER NOT NULL, commits INTEGER NOT NULL,
-            number INTEGER NOT NULL, clean INTEGER NOT NULL, seen INTEGER NOT NULL) STRICT;
-         INSERT INTO pulse VALUES(1, 0, 0, 0, 1, 0);
+            number INTEGER NOT NULL, clean INTEGER NOT NULL, seen INTEGER NOT NULL,
+            sorted INTEGER NOT NULL) STRICT;
+         INSERT INTO pulse VALUES(1, 0, 0, 0, 1, 0, 0);
          CREATE TABLE queue(no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, paused INTEGER NOT NULL,
             settings TEXT, spread INTEGER NOT NULL DEFAULT 1) STRICT;
          CREATE TABLE job({COLUMNS}) STRICT;
@@ -78,14 +82,28 @@ fn layout() -> String {
          CREATE TABLE dead({COLUMNS}) STRICT;
          CREATE INDEX job_ready ON job(queue, prio, ready) WHERE ready IS NOT NULL;
          CREATE INDEX job_expiry ON job(expires) WHERE expires IS NOT NULL AND attempt = 0;
-         CREATE INDEX job_group ON job(queue, grp) WHERE grp IS NOT NULL;
          CREATE INDEX job_suspect ON job(queue) WHERE crash >= 2;
          CREATE TABLE mark(seq INTEGER PRIMARY KEY, cancel INTEGER NOT NULL) STRICT;
          CREATE TABLE id_old({ID_COLUMNS}) WITHOUT ROWID, STRICT;
+         {LATER}
          PRAGMA application_id = {APPLICATION_ID};
          PRAGMA user_version = {LAYOUT};"
     )
 }
+
+/// Since layout 2: who is in a group, and the newest ids. Before, every id was in its table at once, and groups were an
+/// index of the rows.
+const LATER: &str = "
+    CREATE TABLE member(queue INTEGER NOT NULL, grp BLOB NOT NULL, seq INTEGER NOT NULL,
+        PRIMARY KEY(queue, grp, seq)) WITHOUT ROWID, STRICT;
+    CREATE TABLE fresh(seq INTEGER PRIMARY KEY, id BLOB NOT NULL, slot INTEGER NOT NULL, until INTEGER NOT NULL)
+        STRICT;";
+
+/// Brings layout 1 up to 2.
+const TO_LAYOUT_2: &str = "
+    INSERT INTO member SELECT queue, grp, seq FROM job WHERE grp IS NOT NULL ORDER BY queue, grp, seq;
+    DROP INDEX job_group;
+    UPDATE pulse SET sorted = number;";
 
 /// Added since the first layout. Those who do not know of it can still use the store, but do not keep to settings.
 const ADDED: &str = "
@@ -99,6 +117,7 @@ const ADDED: &str = "
 /// Columns added since the first layout.
 const ADDED_COLUMNS: [(&str, &str, &str); 10] = [
     ("pulse", "seen", "INTEGER NOT NULL DEFAULT 0"),
+    ("pulse", "sorted", "INTEGER NOT NULL DEFAULT 0"),
     ("queue", "settings", "TEXT"),
     ("queue", "spread", "INTEGER NOT NULL DEFAULT 1"),
     ("job", "batch", "BLOB"),
@@ -253,6 +272,7 @@ fn check_layout(conn: &Connection) -> rusqlite::Result<Found> {
     Ok(match (pragma("application_id")?, pragma("user_version")?) {
         (0, 0) if tables == 0 => Found::Empty,
         (APPLICATION_ID, LAYOUT) => Found::Known,
+        (APPLICATION_ID, older) if OLDER.contains(&older) => Found::Known,
         (APPLICATION_ID, newer) if newer > LAYOUT => Found::Newer(newer),
         _ => Found::Foreign,
     })
@@ -283,6 +303,12 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
         }
     }
     conn.execute_batch(&format!("BEGIN IMMEDIATE; {ADDED} {BESIDE} {} COMMIT;", deaths::ADDED))?;
+    let layout: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if OLDER.contains(&layout) {
+        let upgrade =
+            format!("BEGIN IMMEDIATE; {LATER} {TO_LAYOUT_2} PRAGMA user_version = {LAYOUT}; COMMIT;");
+        conn.execute_batch(&upgrade)?;
+    }
     deaths::name_all(conn)
 }
 

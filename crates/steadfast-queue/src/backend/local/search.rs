@@ -108,7 +108,7 @@ fn candidates(
 ) -> rusqlite::Result<Option<Vec<i64>>> {
     if !filter.ids.is_empty() {
         let buckets = Buckets::load(conn)?;
-        let found = filter.ids.iter().map(|id| Ok(buckets.find(conn, id)?.map(|found| found.seq)));
+        let found = filter.ids.iter().map(|id| view.row(conn, &buckets, id));
         let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
         return Ok(Some(way.order(found.into_iter().flatten().collect())));
     }

@@ -55,22 +55,25 @@ pub(super) fn expiring() -> String {
     format!("SELECT {TICKET} FROM job WHERE expires <= ?1 AND attempt = 0 ORDER BY expires, seq")
 }
 
-/// The first unfinished jobs of a group: `?1` queue, `?2` group, `?3` how many.
-pub(super) fn first_of_group() -> String {
-    format!("SELECT {TICKET} FROM job WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT ?3")
-}
+/// The first members of a group on disk: `?1` queue, `?2` group, `?3` those before this number, `?4` how many.
+pub(super) const FIRST_MEMBERS: &str =
+    "SELECT seq FROM member WHERE queue = ?1 AND grp = ?2 AND seq < ?3 ORDER BY seq LIMIT ?4";
 
-/// Whether a group has an unfinished job before `?3`.
-pub(super) const BLOCKED: &str =
-    "SELECT EXISTS(SELECT 1 FROM job WHERE queue = ?1 AND grp = ?2 AND seq < ?3)";
-
-/// How many unfinished jobs a group has before `?3`, at most `?4`.
-pub(super) const AHEAD: &str =
-    "SELECT count(*) FROM (SELECT 1 FROM job WHERE queue = ?1 AND grp = ?2 AND seq < ?3 LIMIT ?4)";
-
-/// The next group of a queue: `?1` queue, `?2` the group before it.
+/// The next group of a queue on disk: `?1` queue, `?2` the group before it.
 pub(super) const NEXT_GROUP: &str =
-    "SELECT grp FROM job WHERE queue = ?1 AND grp > ?2 AND grp IS NOT NULL ORDER BY grp LIMIT 1";
+    "SELECT grp FROM member WHERE queue = ?1 AND grp > ?2 ORDER BY grp LIMIT 1";
+
+pub(super) const PUT_MEMBER: &str = "INSERT OR IGNORE INTO member(queue, grp, seq) VALUES(?1, ?2, ?3)";
+
+pub(super) const DELETE_MEMBER: &str = "DELETE FROM member WHERE queue = ?1 AND grp = ?2 AND seq = ?3";
+
+/// Drops the first of the list that are in the tables: those up to the number `?1`, at most `?2`.
+pub(super) const UNLIST: &str =
+    "DELETE FROM fresh WHERE seq IN (SELECT seq FROM fresh WHERE seq <= ?1 ORDER BY seq LIMIT ?2)";
+
+/// Whether the store has a job with the number `?1`.
+pub(super) const IS_HERE: &str = "SELECT EXISTS(SELECT 1 FROM job WHERE seq = ?1) OR
+    EXISTS(SELECT 1 FROM done WHERE seq = ?1) OR EXISTS(SELECT 1 FROM dead WHERE seq = ?1)";
 
 /// Jobs that wait until their group may begin one: `?1` queue, `?2` until when instead.
 pub(super) const PACE_ANEW: &str = "UPDATE job SET run_at = ?2 WHERE queue = ?1 AND state = 2";
@@ -113,10 +116,10 @@ mod tests {
             (SHIFT_DUE.to_owned(), "job_time"),
             (SHIFT_EXPIRY.to_owned(), "job_expiry"),
             (expiring(), "job_expiry"),
-            (first_of_group(), "job_group"),
-            (BLOCKED.to_owned(), "job_group"),
-            (AHEAD.to_owned(), "job_group"),
-            (NEXT_GROUP.to_owned(), "job_group"),
+            (FIRST_MEMBERS.to_owned(), "PRIMARY KEY"),
+            (NEXT_GROUP.to_owned(), "PRIMARY KEY"),
+            (DELETE_MEMBER.to_owned(), "PRIMARY KEY"),
+            (UNLIST.to_owned(), "PRIMARY KEY"),
             (PACE_ANEW.to_owned(), "job_paced"),
             (FIRST_BLOCK.to_owned(), "PRIMARY KEY"),
             (suspects(), "job_suspect"),

@@ -11,9 +11,11 @@ mod kept;
 mod note;
 mod schedules;
 mod settle;
+mod sort;
 
 use super::codec::{decode_history, encode_history};
 use super::deaths;
+use super::fresh::Changes;
 use super::live::{Effect, Live, Tally};
 use super::schema::MOVED;
 use super::ticket::{TICKET, Table, Ticket, state_code};
@@ -63,6 +65,7 @@ pub(super) struct Stage<'a> {
     /// Per queue: waiting jobs and bytes more than in memory.
     room: HashMap<i64, (i64, i64)>,
     kept: HashMap<(i64, State), StagedKept>,
+    fresh: Changes,
     /// Schedules that this transaction changes, or takes away.
     schedules: BTreeMap<String, Option<Planned>>,
     /// Completions still to come in this transaction, per queue: what they push out need not be stored.
@@ -97,6 +100,7 @@ impl<'a> Stage<'a> {
             noted: HashSet::new(),
             room: HashMap::new(),
             kept: HashMap::new(),
+            fresh: Changes::default(),
             schedules: BTreeMap::new(),
             completions_ahead: HashMap::new(),
             arrivals: HashMap::new(),
@@ -129,13 +133,15 @@ impl<'a> Stage<'a> {
             Write::ShiftBack(step_ms) => Answer::Controlled(self.shift_back(*step_ms)?),
             Write::PutOff(put_off) => Answer::Controlled(self.put_off_all(put_off)?),
             Write::Count(write) => self.run(write)?,
+            Write::Sort(limit) => Answer::Controlled(self.sort(*limit)?),
             Write::Bury { seq, failure } => Answer::Controlled(self.bury(*seq, failure)?),
         })
     }
 
-    /// What belongs to the transaction as a whole: the marks of attempts begun.
+    /// What belongs to the transaction as a whole: the marks of attempts begun, and what is new.
     pub(super) fn close(&mut self) -> Result<Vec<JobId>, Fail> {
         let mut insert = self.conn.prepare_cached("INSERT OR IGNORE INTO mark(seq, cancel) VALUES(?1, 0)")?;
+        self.effects.push(Effect::Fresh(Box::new(std::mem::take(&mut self.fresh))));
         let mut marked = Vec::new();
         for id in &self.live.unmarked {
             let held = self.live.held.get(id).filter(|held| !held.marked && !self.gone.contains(id));
@@ -206,7 +212,7 @@ impl<'a> Stage<'a> {
                 deaths::name(self.conn, job.seq, &word)?;
             }
         }
-        self.delete_row(job.seq)?;
+        self.delete_row(job)?;
         if from == State::Available
             && let Some(ready) = job.ready
         {
@@ -222,7 +228,7 @@ impl<'a> Stage<'a> {
             _ => {}
         }
         if !keeps {
-            self.forget_id(job)?;
+            self.release_id(&job.id, job.found())?;
             self.drop_extras(&job.id, job.extra)?;
         } else if state != State::Dead {
             self.keep(job, state);
@@ -261,19 +267,13 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn delete_row(&self, seq: i64) -> Result<(), Fail> {
+    /// An unfinished job is one no more.
+    fn delete_row(&mut self, job: &Ticket) -> Result<(), Fail> {
+        let seq = job.seq;
         match self.conn.prepare_cached("DELETE FROM job WHERE seq = ?1")?.execute([seq])? {
-            1 => Ok(()),
+            1 => self.leave_group(job),
             _ => Err(Fail::Broken(format!("job number {seq} is in memory but not in the store"))),
         }
-    }
-
-    /// Drops the id of a job that is no longer here, unless it still counts.
-    fn forget_id(&self, job: &Ticket) -> Result<(), Fail> {
-        if job.until_ms <= self.now_ms {
-            self.live.buckets.delete(self.conn, job.slot, &job.id)?;
-        }
-        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! A job's row without its contents.
 
+use super::ids::Found;
 use crate::job::{GroupKey, JobId, Priority};
 use crate::state::State;
 use rusqlite::{Error, Row};
@@ -29,6 +30,13 @@ pub(super) struct Ticket {
     pub(super) batch: Option<Batch>,
     /// What lies beside it in other tables: bits of `EXTRA_*`.
     pub(super) extra: i64,
+}
+
+impl Ticket {
+    /// Where its id leads.
+    pub(super) const fn found(&self) -> Found {
+        Found { slot: self.slot, seq: self.seq, until_ms: self.until_ms }
+    }
 }
 
 /// The batch that a job is in.

@@ -1,9 +1,10 @@
 //! Whether the first in ready order may begin: its group's rate, and its place in its group where several of a
 //! group may be in ready order. Costs nothing where neither is limited.
 
+use super::groups::Members;
 use super::live::{Live, cached_bytes};
 use super::sql;
-use super::ticket::Ticket;
+use super::ticket::{TICKET, Ticket};
 use super::window::Entry;
 use super::write::PutOff;
 use crate::job::GroupKey;
@@ -59,10 +60,10 @@ fn first_to_begin(
     let concurrency = queue.flow.resolved.group_concurrency;
     let mut select = conn.prepare_cached(sql::FIRST_BLOCK)?;
     let block: Option<i64> = select.query_row(params![job.queue, &group.0], |row| row.get(0)).optional()?;
-    let mut select = conn.prepare_cached(&sql::first_of_group())?;
-    let mut rows = select.query(params![job.queue, &group.0, concurrency])?;
-    while let Some(row) = rows.next()? {
-        let one = Ticket::read(row)?;
+    let members = Members { conn, fresh: &live.fresh, staged: None };
+    let mut select = conn.prepare_cached(&format!("SELECT {TICKET} FROM job WHERE seq = ?1"))?;
+    for seq in members.first(job.queue, group, i64::MAX, concurrency)? {
+        let one = select.query_row([seq], Ticket::read)?;
         if block.is_some_and(|block| block < one.seq) {
             break;
         }

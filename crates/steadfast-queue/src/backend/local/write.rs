@@ -147,6 +147,8 @@ pub(super) enum Write {
     PutOff(Vec<PutOff>),
     /// What the write would do, in a transaction that is undone.
     Count(Box<Write>),
+    /// So much of what is new goes into its tables.
+    Sort(usize),
     /// A job that cannot be run goes to the dead.
     Bury {
         seq: i64,
@@ -190,7 +192,8 @@ impl Write {
     /// Whether somebody relies on it once it is answered. What is not durable may be undone by a power cut, and
     /// is done again then; what a job said of its progress may be missing.
     pub(super) const fn must_last(&self) -> bool {
-        !matches!(self, Self::Promote(_) | Self::ShiftBack(_) | Self::PutOff(_) | Self::Note(_))
+        let again = matches!(self, Self::Promote(_) | Self::ShiftBack(_) | Self::PutOff(_) | Self::Sort(_));
+        !again && !matches!(self, Self::Note(_))
     }
 }
 

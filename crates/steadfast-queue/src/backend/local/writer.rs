@@ -173,6 +173,7 @@ impl Writer {
             let (bytes, close) = (batch.bytes, batch.close.take());
             self.work(batch);
             self.look_on();
+            self.sort();
             if let Some((clean, reply)) = close {
                 drop(calls);
                 self.shared.wake_all();
@@ -386,6 +387,24 @@ impl Writer {
             if let Err(error) = load::refill(&self.conn, &mut self.shared.change(), queue) {
                 tracing::warn!(%error, "ready jobs could not be read ahead");
             }
+        }
+    }
+
+    /// Sorts some of what is new into its tables, once there is much of it. Nobody waits for it, and what is lost of it
+    /// is done again.
+    fn sort(&mut self) {
+        if self.broken.is_some() {
+            return;
+        }
+        let wanted = {
+            let mut live = self.shared.change();
+            let number = live.number;
+            live.fresh.wants(number)
+        };
+        if let Some(limit) = wanted
+            && let Err(fail) = self.commit(&[&Write::Sort(limit)], false)
+        {
+            self.explain(fail);
         }
     }
 

@@ -72,7 +72,7 @@ fn choice() -> (Limits, Retention) {
 }
 
 fn narrow() -> Bounds {
-    Bounds { window_max: 2, cache_bytes_max: 1_200, ..Bounds::default() }
+    Bounds { window_max: 2, cache_bytes_max: 1_200, fresh_max: 4, ..Bounds::default() }
 }
 
 /// One of them by its place: one of the latest as often as any.

@@ -43,7 +43,7 @@ pub(super) fn local(clock: SharedClock, choice: Choice) -> (Arc<dyn Backend>, Op
 /// A durable store whose windows hold next to nothing, so that it works from disk.
 pub(super) fn narrow(clock: SharedClock, choice: Choice) -> (Arc<dyn Backend>, Option<TempDir>) {
     let folder = tempfile::tempdir().expect("a folder");
-    let bounds = Bounds { window_max: 2, cache_bytes_max: 0, ..Bounds::default() };
+    let bounds = Bounds { window_max: 2, cache_bytes_max: 0, fresh_max: 3, ..Bounds::default() };
     let options =
         LocalOptions { limits: choice.limits, retention: choice.retention, bounds, ..options(&folder) };
     (LocalBackend::open(options, clock).expect("opens"), Some(folder))

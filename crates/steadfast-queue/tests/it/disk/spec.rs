@@ -214,6 +214,7 @@ pub(super) fn options(folder: &Path, seed: u64) -> LocalOptions {
     let bounds = Bounds {
         window_max: dice.one_of(&[2, 64, 4_096]),
         cache_bytes_max: dice.one_of(&[0, 16 << 20]),
+        fresh_max: dice.one_of(&[2, 9, 65_536]),
         wal_pages_max: dice.one_of(&[4, 24, 200]),
         answer_timeout: Duration::from_secs(20),
         ..Bounds::default()

@@ -55,7 +55,7 @@ impl Stage<'_> {
     }
 
     fn locate(&self, id: &JobId) -> Result<Option<(Found, Table, Ticket)>, Fail> {
-        let Some(found) = self.live.buckets.find(self.conn, id)? else { return Ok(None) };
+        let Some(found) = self.find_id(id)? else { return Ok(None) };
         for table in [Table::Job, Table::Dead, Table::Done] {
             if let Some(ticket) = self.ticket(table, found.seq)? {
                 return Ok(Some((found, table, ticket)));
@@ -90,7 +90,8 @@ impl Stage<'_> {
         self.conn.prepare_cached(&sql)?.execute([job.seq, seq, self.now_ms])?;
         let sql = format!("DELETE FROM {} WHERE seq = ?1", table.name());
         self.conn.prepare_cached(&sql)?.execute([job.seq])?;
-        self.live.buckets.put(self.conn, found.slot, &job.id, seq, found.until_ms)?;
+        self.move_id(job.id, Found { seq, ..*found })?;
+        self.join_group(job.queue, job.group, seq)?;
         if table == Table::Done {
             self.strike(job);
         }
@@ -167,14 +168,14 @@ impl Stage<'_> {
 
     /// The id of a job that is over stops counting.
     fn release_key(&mut self, id: &JobId) -> Result<bool, Fail> {
-        let Some(found) = self.live.buckets.find(self.conn, id)? else { return Ok(false) };
+        let Some(found) = self.find_id(id)? else { return Ok(false) };
         let over =
             self.ticket(Table::Job, found.seq)?.is_none() && self.ticket(Table::Dead, found.seq)?.is_none();
         if !over || found.until_ms <= self.now_ms {
             return Ok(false);
         }
         // Not removed: the job may still be kept, and be asked for.
-        self.live.buckets.put(self.conn, found.slot, id, found.seq, self.now_ms)?;
+        self.move_id(*id, Found { until_ms: self.now_ms, ..found })?;
         let sql = "UPDATE done SET until = ?2 WHERE seq = ?1";
         self.conn.prepare_cached(sql)?.execute([found.seq, self.now_ms])?;
         Ok(true)

@@ -102,7 +102,7 @@ impl Stage<'_> {
         if new.fresh {
             return Ok(Known::No);
         }
-        let Some(found) = self.live.buckets.find(self.conn, &new.job.id)? else { return Ok(Known::No) };
+        let Some(found) = self.find_id(&new.job.id)? else { return Ok(Known::No) };
         if found.until_ms > self.now_ms {
             return Ok(Known::Yes);
         }
@@ -114,7 +114,7 @@ impl Stage<'_> {
 
     /// An id that stopped counting makes room for its new owner, and so does the finished job that had it.
     fn clear_stale(&mut self, id: &JobId, stale: Found) -> Result<(), Fail> {
-        self.live.buckets.delete(self.conn, stale.slot, id)?;
+        self.delete_id(id, stale)?;
         if let Some(old) = self.ticket(Table::Done, stale.seq)? {
             self.conn.prepare_cached("DELETE FROM done WHERE seq = ?1")?.execute([old.seq])?;
             self.strike(&old);
@@ -224,7 +224,8 @@ impl Stage<'_> {
             ticket.batch.map(|batch| batch.encode()),
             ticket.extra,
         ])?;
-        self.live.buckets.put(self.conn, ticket.slot, &ticket.id, seq, ticket.until_ms)?;
+        self.add_id(ticket.id, ticket.found());
+        self.join_group(queue, ticket.group, seq)?;
         self.moved(queue, None, Some(ticket.state), ticket.bytes);
         self.tally(queue, Tally::Enqueued);
         self.tell(EventKind::Enqueued, &ticket, 0, None);

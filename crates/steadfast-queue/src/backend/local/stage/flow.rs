@@ -4,7 +4,7 @@ use super::{Fail, Stage};
 use crate::backend::Controlled;
 use crate::backend::local::live::{Effect, Held};
 use crate::backend::local::sql;
-use crate::backend::local::ticket::{PACED, Ticket};
+use crate::backend::local::ticket::{PACED, Table, Ticket};
 use crate::backend::local::window::Entry;
 use crate::backend::local::write::PutOff;
 use crate::backend::rules;
@@ -64,12 +64,8 @@ impl<'a> Stage<'a> {
     }
 
     fn line_up_groups(&mut self, queue: i64, flow: &crate::backend::flow::Flow) -> Result<(), Fail> {
-        let mut after: Vec<u8> = Vec::new();
-        loop {
-            let mut select = self.conn.prepare_cached(sql::NEXT_GROUP)?;
-            let next: Option<[u8; 16]> =
-                select.query_row(params![queue, after], |row| row.get(0)).optional()?;
-            let Some(group) = next.map(GroupKey) else { return Ok(()) };
+        let mut after = None;
+        while let Some(group) = self.members().next_group(queue, after)? {
             let wait_ms = flow.group_wait_ms(Some(group), self.mono_ms);
             for job in self.first_of_group(queue, group, flow.resolved.group_concurrency)? {
                 match wait_ms {
@@ -77,8 +73,9 @@ impl<'a> Stage<'a> {
                     Some(wait_ms) => self.pace(&job, wait_ms)?,
                 }
             }
-            after = group.0.to_vec();
+            after = Some(group);
         }
+        Ok(())
     }
 
     /// After something changed in a group: its first have their turn.
@@ -92,9 +89,11 @@ impl<'a> Stage<'a> {
 
     /// Those among the first `count` unfinished jobs of a group that wait for their turn alone.
     fn first_of_group(&self, queue: i64, group: GroupKey, count: u32) -> Result<Vec<Ticket>, Fail> {
-        let mut select = self.conn.prepare_cached(&sql::first_of_group())?;
-        let first = select.query_map(params![queue, &group.0, count], Ticket::read)?;
-        let mut first = first.collect::<Result<Vec<_>, _>>()?;
+        let mut first = Vec::new();
+        for seq in self.members().first(queue, group, i64::MAX, count)? {
+            let missing = || Fail::Broken(format!("job number {seq} is in a group and not in the store"));
+            first.push(self.ticket(Table::Job, seq)?.ok_or_else(missing)?);
+        }
         if let Some(block) = self.first_block(queue, group)? {
             first.retain(|job| job.seq < block);
         }
@@ -117,16 +116,9 @@ impl<'a> Stage<'a> {
         if self.first_block(job.queue, group)?.is_some_and(|block| block < job.seq) {
             return Ok(false);
         }
-        let values = params![job.queue, &group.0, job.seq];
         let count = self.group_concurrency(job.queue);
-        if count == 1 {
-            let blocked: bool =
-                self.conn.prepare_cached(sql::BLOCKED)?.query_row(values, |row| row.get(0))?;
-            return Ok(!blocked);
-        }
-        let mut select = self.conn.prepare_cached(sql::AHEAD)?;
-        let ahead: u32 = select.query_row(params![job.queue, &group.0, job.seq, count], |row| row.get(0))?;
-        Ok(ahead < count)
+        let ahead = self.members().first(job.queue, group, job.seq, count)?;
+        Ok(ahead.len() < count as usize)
     }
 
     /// How long the group of `job` may not begin one, if at all.

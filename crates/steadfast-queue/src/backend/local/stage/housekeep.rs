@@ -173,8 +173,8 @@ impl Stage<'_> {
 
     /// Takes an unfinished job out of the store for good.
     pub(super) fn remove_waiting(&mut self, job: &Ticket) -> Result<(), Fail> {
-        self.delete_row(job.seq)?;
-        self.live.buckets.delete(self.conn, job.slot, &job.id)?;
+        self.delete_row(job)?;
+        self.delete_id(&job.id, job.found())?;
         if let Some(ready) = job.ready {
             self.effects.push(Effect::Unready { queue: job.queue, priority: job.priority, ready });
         }
@@ -188,7 +188,7 @@ impl Stage<'_> {
     pub(super) fn remove_final(&mut self, table: Table, job: &Ticket) -> Result<(), Fail> {
         let sql = format!("DELETE FROM {} WHERE seq = ?1", table.name());
         self.conn.prepare_cached(&sql)?.execute(params![job.seq])?;
-        self.live.buckets.delete(self.conn, job.slot, &job.id)?;
+        self.delete_id(&job.id, job.found())?;
         if table == Table::Done {
             self.strike(job);
         }

@@ -117,9 +117,7 @@ impl Stage<'_> {
 
     fn delete_kept(&mut self, queue: i64, state: State, row: &KeptRow) -> Result<(), Fail> {
         self.conn.prepare_cached("DELETE FROM done WHERE seq = ?1")?.execute([row.seq])?;
-        if row.until_ms <= self.now_ms {
-            self.live.buckets.delete(self.conn, row.slot, &row.id)?;
-        }
+        self.release_id(&row.id, row.found())?;
         self.drop_extras(&row.id, row.extra)?;
         self.effects.push(Effect::Unkept { queue, state, seq: row.seq });
         self.moved(queue, Some(state), None, row.bytes);

@@ -115,7 +115,9 @@ impl Writer {
         effects.into_iter().for_each(|effect| live.apply(effect));
         drop(live);
         self.shared.events.tell(happened);
-        crate::metrics::local_commit(writes.len(), begun.elapsed());
+        if must_last {
+            crate::metrics::local_commit(writes.len(), begun.elapsed());
+        }
         Ok(answers)
     }
 

@@ -102,6 +102,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         window_max,
         cache_bytes_max,
         wal_pages_max,
+        fresh_max: if window_max == 3 { 65_536 } else { window_max * 2 },
         ..Bounds::default()
     });
     (limits, retention, bounds).prop_map(|(limits, retention, bounds)| Shape { limits, retention, bounds })

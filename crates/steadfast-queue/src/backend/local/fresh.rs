@@ -1,0 +1,225 @@
+//! The newest jobs: what their ids and groups are is known in memory, and sorted into tables later.
+//!
+//! An id is a hash, and so is a group: their places in their tables are anywhere. Put there at once, every job would
+//! write two pages of the log, and two of the database, for the sake of eighty bytes. So the tables hold what came up
+//! to a certain number; what came since is known here, and on disk by the jobs' own rows, or by the list of those
+//! whose rows are gone. When there are many, a whole generation of them is sorted into the tables, in their order and
+//! in small steps ([`super::stage`]); then the number moves on. A crash in between sorts them once more.
+//!
+//! A job is often done before its generation is sorted: its group then never was on disk.
+
+use super::ids::Found;
+use crate::job::{GroupKey, JobId};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Sorting goes in steps of at least so many, so that a step pays for its transaction.
+const STEP_MIN: usize = 64;
+/// So much is sorted per new job. A job costs three at most: its id, its group, its place in the list. So a generation
+/// is sorted before the next one is full.
+const STEP_PER_JOB: usize = 4;
+
+/// An unfinished job of a group: queue, group, number.
+pub(super) type Member = (i64, GroupKey, i64);
+
+#[derive(Debug, Default)]
+struct Generation {
+    ids: BTreeMap<JobId, Found>,
+    members: BTreeSet<Member>,
+}
+
+/// What became of a step of sorting.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Step {
+    pub(super) ids: usize,
+    pub(super) members: usize,
+    /// The generation is in the tables.
+    pub(super) all: bool,
+    /// So many were dropped from the list.
+    pub(super) unlisted: usize,
+    /// No more can be dropped.
+    pub(super) cleared: bool,
+}
+
+impl Step {
+    pub(super) fn size(&self) -> usize {
+        self.ids + self.members + self.unlisted
+    }
+}
+
+/// What a transaction changes.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// `None`: no longer known here.
+    pub(super) ids: HashMap<JobId, Option<Found>>,
+    pub(super) joined: BTreeSet<Member>,
+    pub(super) left: HashSet<Member>,
+    /// By how many the members on disk became more.
+    pub(super) grouped: i64,
+    pub(super) step: Step,
+}
+
+/// See the module. Changed by [`Fresh::apply`] after a commit, and by beginning a generation, which no commit knows of.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    young: Generation,
+    /// What of the generation being sorted is not in the tables yet.
+    old: Generation,
+    sorted: i64,
+    sorting: Option<i64>,
+    doubtful: i64,
+    grouped: u64,
+    listed: bool,
+    generation: usize,
+    owed: usize,
+}
+
+impl Fresh {
+    /// Nothing yet, as of a file whose tables hold what came up to the number `sorted`, and whose last number is
+    /// `number`.
+    pub(super) fn new(sorted: i64, number: i64, generation: usize) -> Self {
+        Self {
+            young: Generation::default(),
+            old: Generation::default(),
+            sorted,
+            sorting: None,
+            doubtful: number,
+            grouped: 0,
+            listed: true,
+            generation: generation.max(1),
+            owed: 0,
+        }
+    }
+
+    /// Takes note of a job in the file. Those that the tables have are passed over.
+    pub(super) fn load(&mut self, id: JobId, found: Found, member: Option<(i64, GroupKey)>) {
+        if found.seq > self.sorted {
+            self.young.ids.insert(id, found);
+            self.young.members.extend(member.map(|(queue, group)| (queue, group, found.seq)));
+        }
+    }
+
+    /// Takes note of how many members are on disk.
+    pub(super) fn load_grouped(&mut self, grouped: u64) {
+        self.grouped = grouped;
+    }
+
+    /// Up to this number, the tables hold everything.
+    pub(super) fn sorted(&self) -> i64 {
+        self.sorted
+    }
+
+    /// What is being sorted, or was sorted last, ends here: what comes behind it is young.
+    pub(super) fn boundary(&self) -> i64 {
+        self.sorting.unwrap_or(self.sorted)
+    }
+
+    /// Whether a job known here may be in the tables too: because it was there before the file was opened.
+    pub(super) fn is_doubtful(&self, seq: i64) -> bool {
+        seq <= self.doubtful
+    }
+
+    pub(super) fn find(&self, id: &JobId) -> Option<Found> {
+        self.young.ids.get(id).or_else(|| self.old.ids.get(id)).copied()
+    }
+
+    /// Whether `id` is still to be sorted with the generation that is being sorted.
+    pub(super) fn is_to_be_sorted(&self, id: &JobId) -> bool {
+        self.old.ids.contains_key(id)
+    }
+
+    pub(super) fn has_member(&self, member: &Member) -> bool {
+        self.young.members.contains(member) || self.old.members.contains(member)
+    }
+
+    /// Members of a group before the number `before`, in order.
+    pub(super) fn members(&self, queue: i64, group: GroupKey, before: i64) -> impl Iterator<Item = i64> {
+        let range = (queue, group, i64::MIN)..(queue, group, before);
+        let old = self.old.members.range(range.clone()).map(|&(.., seq)| seq);
+        old.chain(self.young.members.range(range).map(|&(.., seq)| seq))
+    }
+
+    /// The next group of a queue behind `after`.
+    pub(super) fn next_group(&self, queue: i64, after: Option<GroupKey>) -> Option<GroupKey> {
+        // No job has the first or the last of all numbers.
+        let from = after.map_or((queue, GroupKey([0; 16]), i64::MIN), |after| (queue, after, i64::MAX));
+        let next = |members: &BTreeSet<Member>| {
+            let next = members.range(from..).next().filter(|(no, ..)| *no == queue);
+            next.map(|&(_, group, _)| group)
+        };
+        next(&self.young.members).into_iter().chain(next(&self.old.members)).min()
+    }
+
+    /// Whether any members are on disk.
+    pub(super) fn has_grouped(&self) -> bool {
+        self.grouped > 0
+    }
+
+    /// How many to sort now, if any; `number` is the last number given. A generation begins when it is full.
+    pub(super) fn wants(&mut self, number: i64) -> Option<usize> {
+        if self.sorting.is_none() && !self.listed && self.young.ids.len() >= self.generation {
+            self.old = std::mem::take(&mut self.young);
+            (self.sorting, self.owed) = (Some(number), 0);
+        }
+        if self.sorting.is_none() && !self.listed {
+            self.owed = 0;
+            return None;
+        }
+        (self.owed >= STEP_MIN.min(self.generation)).then_some(self.owed)
+    }
+
+    /// The next to be sorted, in the order of the tables, at most `limit`.
+    pub(super) fn next_ids(&self, limit: usize) -> impl Iterator<Item = (&JobId, &Found)> {
+        self.old.ids.iter().take(limit)
+    }
+
+    /// The same of groups.
+    pub(super) fn next_members(&self, limit: usize) -> impl Iterator<Item = &Member> {
+        self.old.members.iter().take(limit)
+    }
+
+    /// The generation being sorted, if its last ones are those that a step of this size takes.
+    pub(super) fn ends_with(&self, step: Step) -> Option<i64> {
+        let all = self.old.ids.len() == step.ids && self.old.members.len() == step.members;
+        self.sorting.filter(|_| all)
+    }
+
+    /// Whether a generation is being sorted.
+    pub(super) fn is_sorting(&self) -> bool {
+        self.sorting.is_some()
+    }
+
+    /// What a committed transaction changed.
+    pub(super) fn apply(&mut self, changes: Changes) {
+        let Changes { ids, joined, left, grouped, step } = changes;
+        let boundary = self.boundary();
+        self.owed = self.owed.saturating_add(STEP_PER_JOB * ids.len()).saturating_sub(step.size());
+        for (id, found) in ids {
+            let before = self.old.ids.remove(&id).is_some();
+            match found {
+                Some(found) if found.seq > boundary => _ = self.young.ids.insert(id, found),
+                Some(found) => {
+                    debug_assert!(before, "what is behind the boundary is young");
+                    self.young.ids.remove(&id);
+                    self.old.ids.insert(id, found);
+                }
+                None => _ = self.young.ids.remove(&id),
+            }
+        }
+        for member in left {
+            if !self.young.members.remove(&member) {
+                self.old.members.remove(&member);
+            }
+        }
+        self.young.members.extend(joined);
+        self.grouped = self.grouped.saturating_add_signed(grouped);
+        (0..step.ids).for_each(|_| _ = self.old.ids.pop_first());
+        (0..step.members).for_each(|_| _ = self.old.members.pop_first());
+        if step.all {
+            self.sorted = boundary;
+            (self.sorting, self.listed) = (None, true);
+        }
+        if step.cleared {
+            self.listed = false;
+        }
+    }
+}
