@@ -10,6 +10,7 @@ mod corrupt;
 mod crashes;
 mod events;
 mod flow_rig;
+mod fresh;
 mod groups;
 mod held_groups;
 mod kill;

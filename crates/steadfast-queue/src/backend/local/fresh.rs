@@ -74,9 +74,9 @@ pub(super) struct Fresh {
 }
 
 impl Fresh {
-    /// Nothing yet, as of a file whose tables hold what came up to the number `sorted`, and whose last number is
-    /// `number`.
-    pub(super) fn new(sorted: i64, number: i64, generation: usize) -> Self {
+    /// Nothing yet, as of a file whose tables hold what came up to the number `sorted`, whose last number is `number`,
+    /// and whose list begins before `sorted` if it is `listed`.
+    pub(super) fn new((sorted, number): (i64, i64), listed: bool, generation: usize) -> Self {
         Self {
             young: Generation::default(),
             old: Generation::default(),
@@ -84,9 +84,9 @@ impl Fresh {
             sorting: None,
             doubtful: number,
             grouped: 0,
-            listed: true,
+            listed,
             generation: generation.max(1),
-            owed: 0,
+            owed: if listed { STEP_MIN } else { 0 },
         }
     }
 
@@ -156,15 +156,18 @@ impl Fresh {
 
     /// How many to sort now, if any; `number` is the last number given. A generation begins when it is full.
     pub(super) fn wants(&mut self, number: i64) -> Option<usize> {
-        if self.sorting.is_none() && !self.listed && self.young.ids.len() >= self.generation {
-            self.old = std::mem::take(&mut self.young);
-            (self.sorting, self.owed) = (Some(number), 0);
-        }
+        let step = STEP_MIN.min(self.generation);
         if self.sorting.is_none() && !self.listed {
-            self.owed = 0;
-            return None;
+            let Some(beyond) = self.young.ids.len().checked_sub(self.generation) else {
+                self.owed = 0;
+                return None;
+            };
+            self.old = std::mem::take(&mut self.young);
+            self.sorting = Some(number);
+            // More than a generation comes of a file whose processes did not live long enough to sort it.
+            self.owed = step + STEP_PER_JOB * beyond;
         }
-        (self.owed >= STEP_MIN.min(self.generation)).then_some(self.owed)
+        (self.owed >= step).then_some(self.owed)
     }
 
     /// The next to be sorted, in the order of the tables, at most `limit`.

@@ -77,7 +77,7 @@ pub(super) fn live(conn: &Connection, sizes: Sizes, mono_ms: u64) -> rusqlite::R
         queues: BTreeMap::new(),
         names: HashMap::new(),
         buckets: Buckets::load(conn)?,
-        fresh: Fresh::new(pulse.sorted, pulse.number, sizes.fresh_max),
+        fresh: Fresh::new((pulse.sorted, pulse.number), is_listed(conn, pulse.sorted)?, sizes.fresh_max),
         schedules: schedules(conn)?,
         held: HashMap::new(),
         lapses: BTreeSet::new(),
@@ -194,6 +194,11 @@ fn retained(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
         live.apply(Effect::Kept { queue: job.queue, state: job.state, row });
     }
     Ok(())
+}
+
+/// Whether the list has ids that are in the tables.
+fn is_listed(conn: &Connection, sorted: i64) -> rusqlite::Result<bool> {
+    conn.query_row("SELECT EXISTS(SELECT 1 FROM fresh WHERE seq <= ?1)", [sorted], |row| row.get(0))
 }
 
 /// Ids whose rows are gone and which are not in the tables yet, and how many are in groups on disk.
