@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Most memory is taken by one thread and given back by another: a message by the gateway, and by the queue's writer.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     steadfast::run()
 }

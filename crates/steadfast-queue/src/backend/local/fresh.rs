@@ -122,11 +122,6 @@ impl Fresh {
         self.young.ids.get(id).or_else(|| self.old.ids.get(id)).copied()
     }
 
-    /// Whether `id` is still to be sorted with the generation that is being sorted.
-    pub(super) fn is_to_be_sorted(&self, id: &JobId) -> bool {
-        self.old.ids.contains_key(id)
-    }
-
     pub(super) fn has_member(&self, member: &Member) -> bool {
         self.young.members.contains(member) || self.old.members.contains(member)
     }
@@ -197,15 +192,15 @@ impl Fresh {
         let boundary = self.boundary();
         self.owed = self.owed.saturating_add(STEP_PER_JOB * ids.len()).saturating_sub(step.size());
         for (id, found) in ids {
-            let before = self.old.ids.remove(&id).is_some();
             match found {
-                Some(found) if found.seq > boundary => _ = self.young.ids.insert(id, found),
-                Some(found) => {
-                    debug_assert!(before, "what is behind the boundary is young");
-                    self.young.ids.remove(&id);
-                    self.old.ids.insert(id, found);
+                Some(found) if found.seq > boundary => {
+                    self.old.ids.remove(&id);
+                    self.young.ids.insert(id, found);
                 }
-                None => _ = self.young.ids.remove(&id),
+                // Only one that is to be sorted has kept its number.
+                Some(found) => _ = self.old.ids.insert(id, found),
+                None if self.young.ids.remove(&id).is_some() => {}
+                None => _ = self.old.ids.remove(&id),
             }
         }
         for member in left {

@@ -279,6 +279,7 @@ fn check_layout(conn: &Connection) -> rusqlite::Result<Found> {
 }
 
 fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
+    keep_plans(conn)?;
     // Only a stranger could be in the way: nobody else writes.
     conn.busy_timeout(Duration::from_secs(2))?;
     conn.set_prepared_statement_cache_capacity(256);
@@ -312,6 +313,12 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
     deaths::name_all(conn)
 }
 
+/// Plans are made once. Without this, SQLite looks at the values bound to a statement to find out whether they would
+/// make one of the partial indexes fit, and plans anew whenever they change; none of our searches gains by it.
+fn keep_plans(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 /// From now on commits do not wait for the disk: whoever commits syncs the log ([`super::log`]).
 pub(super) fn leave_syncing(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch("PRAGMA synchronous = NORMAL")
@@ -322,6 +329,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     leave_log_at_close(&conn)?;
+    keep_plans(&conn)?;
     conn.busy_timeout(Duration::from_secs(1))?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")?;

@@ -47,9 +47,12 @@ impl Stage<'_> {
         let Some(known) = self.known(&id)? else {
             return Err(Fail::Broken(format!("job {id} is in the store and its id is not")));
         };
-        let mut stays = false;
         match known {
-            Known::Tables(from) => self.unlist(from.seq)?,
+            Known::Tables(from) => {
+                self.unlist(from.seq)?;
+                live.buckets.put(conn, to.slot, &id, to.seq, to.until_ms)?;
+            }
+            // What is known here leads to a row that is not sorted, and so does every number given later.
             Known::Fresh(from) => {
                 if from.seq == to.seq {
                     let sql = "UPDATE fresh SET until = ?2 WHERE seq = ?1";
@@ -60,13 +63,8 @@ impl Stage<'_> {
                 if live.fresh.is_doubtful(from.seq) {
                     live.buckets.delete(conn, from.slot, &id)?;
                 }
-                stays = to.seq > live.fresh.boundary()
-                    || (to.seq > live.fresh.sorted() && live.fresh.is_to_be_sorted(&id));
-                self.fresh.ids.insert(id, stays.then_some(to));
+                self.fresh.ids.insert(id, Some(to));
             }
-        }
-        if !stays {
-            live.buckets.put(conn, to.slot, &id, to.seq, to.until_ms)?;
         }
         Ok(())
     }
