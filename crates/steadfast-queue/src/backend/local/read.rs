@@ -163,7 +163,12 @@ impl View {
     }
 
     /// The row that an id leads to.
-    pub(super) fn row(&self, conn: &Connection, buckets: &Buckets, id: &JobId) -> rusqlite::Result<Option<i64>> {
+    pub(super) fn row(
+        &self,
+        conn: &Connection,
+        buckets: &Buckets,
+        id: &JobId,
+    ) -> rusqlite::Result<Option<i64>> {
         match self.fresh.get(id) {
             Some(&seq) => Ok(Some(seq)),
             None => Ok(buckets.find(conn, id)?.map(|found| found.seq)),

@@ -115,7 +115,7 @@ const ADDED: &str = "
         WITHOUT ROWID, STRICT;";
 
 /// Columns added since the first layout.
-const ADDED_COLUMNS: [(&str, &str, &str); 10] = [
+const ADDED_COLUMNS: [(&str, &str, &str); 11] = [
     ("pulse", "seen", "INTEGER NOT NULL DEFAULT 0"),
     ("pulse", "sorted", "INTEGER NOT NULL DEFAULT 0"),
     ("queue", "settings", "TEXT"),
