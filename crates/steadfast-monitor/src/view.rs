@@ -5,7 +5,7 @@ use crate::time_text::iso8601;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use steadfast_queue::backend::QueueStats;
+use steadfast_queue::backend::{DeadGroup, QueueStats};
 use steadfast_queue::job::AttemptRecord;
 use steadfast_queue::note::{LogLine, Progress};
 use steadfast_queue::{GroupKey, Job, Mode, State};
@@ -295,6 +295,26 @@ pub(crate) struct FailureGroup {
     message: String,
     /// The latest one's id.
     example: String,
+}
+
+impl FailureGroup {
+    /// The dead with one error word, as counted by queue; `example` is the newest of them.
+    pub(crate) fn counted(error: String, counts: &[DeadGroup], example: Option<&Job>) -> Self {
+        let latest_ms = counts.iter().map(|group| group.last_ms).max().unwrap_or_default();
+        let said = example.and_then(|job| job.history.last());
+        Self {
+            error,
+            count: counts.iter().map(|group| group.count).fold(0, u64::saturating_add),
+            queues: counts.iter().map(|group| (group.queue.clone(), group.count)).collect(),
+            latest_at: iso8601(latest_ms),
+            message: said.map(|record| record.message.clone()).unwrap_or_default(),
+            example: example.map(|job| job.id.to_string()).unwrap_or_default(),
+        }
+    }
+
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
+    }
 }
 
 /// Groups failed jobs by the error word of their last failure, without keeping the jobs.

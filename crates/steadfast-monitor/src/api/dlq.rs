@@ -2,13 +2,13 @@
 
 use super::redrive::{self, Redriven};
 use super::search::{Search, SearchQuery};
-use super::{Budget, Done, done, queue_filter, scan};
+use super::{Done, deaths, done, queue_filter};
 use crate::Monitor;
 use crate::error::ApiError;
 use crate::guard::Caller;
 use crate::input::{Body64k, limit, query};
 use crate::time_text::iso8601;
-use crate::view::{FailureGroup, Failures, JobView};
+use crate::view::{FailureGroup, JobView};
 use axum::extract::State as Shared;
 use axum::http::Uri;
 use axum::{Extension, Json};
@@ -17,13 +17,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use steadfast_core::queues as names;
 use steadfast_queue::State;
-use steadfast_queue::backend::{BATCH_MAX, DeadGroup, Filter, Stats};
-use steadfast_queue::event::WORD_BYTES_MAX;
+use steadfast_queue::backend::{BATCH_MAX, DeadGroup, Filter};
 
 /// Groups of errors, unless asked for more or fewer.
 const ERRORS_DEFAULT: usize = 50;
-/// Dead jobs looked at to group them.
-const GROUPED_MAX: usize = 1_000;
 /// Ids in one call.
 pub(crate) const IDS_MAX: usize = 1_000;
 
@@ -36,7 +33,7 @@ pub(crate) struct ListView {
     by_queue: BTreeMap<String, u64>,
     groups: Vec<FailureGroup>,
     /// How many jobs the groups were made of, and whether these were all that match.
-    grouped: usize,
+    grouped: u64,
     grouped_all: bool,
     jobs: Vec<JobView>,
     next_cursor: Option<String>,
@@ -61,45 +58,19 @@ pub(crate) async fn list(
         return Err(ApiError::bad("All here are dead.", "A state was asked for.", todo));
     }
     let filter = Filter { states: vec![State::Dead], ..filter };
-    let mut failures = Failures::default();
-    let budget = Budget::of(&monitor);
-    let walked = scan::walk(&monitor, &filter, GROUPED_MAX, budget, |job| failures.add(job)).await?;
+    let grouped = deaths::grouped(&monitor, &filter).await?;
     let page = monitor.deps().backend.list(filter.clone(), cursor, size).await?;
     Ok(Json(ListView {
         timestamp: iso8601(monitor.clock().now_ms()),
         name: names::DEAD_LETTERS,
-        total: count(&monitor, &stats, filter).await?,
+        total: deaths::count(&monitor, &stats, filter).await?,
         by_queue: super::queues::dead_by_queue(&stats),
-        groups: failures.largest_first(),
-        grouped: walked.seen,
-        grouped_all: walked.complete,
+        groups: grouped.groups,
+        grouped: grouped.seen,
+        grouped_all: grouped.all,
         jobs: page.jobs.iter().map(|job| JobView::of(job, with_payload)).collect(),
         next_cursor: page.next,
     }))
-}
-
-/// How many dead jobs match. By queue and error word that is known, but for words that are many or long.
-pub(crate) async fn count(monitor: &Monitor, stats: &Stats, filter: Filter) -> Result<u64, ApiError> {
-    let simple = Filter {
-        queue: filter.queue.clone(),
-        error: filter.error.clone(),
-        states: filter.states.clone(),
-        ..Filter::default()
-    };
-    if filter != simple {
-        return scan::count(monitor, filter).await;
-    }
-    let Some(error) = &filter.error else {
-        let queues =
-            stats.queues.iter().filter(|(name, _)| filter.queue.as_ref().is_none_or(|queue| queue == *name));
-        return Ok(queues.map(|(_, stats)| stats.dead).fold(0, u64::saturating_add));
-    };
-    let counted = monitor.deps().backend.dead_groups(filter.queue.clone(), BATCH_MAX).await?;
-    if error.len() > WORD_BYTES_MAX || counted.groups_total > counted.groups.len() as u64 {
-        return scan::count(monitor, filter).await;
-    }
-    let groups = counted.groups.iter().filter(|group| group.error == *error);
-    Ok(groups.map(|group| group.count).fold(0, u64::saturating_add))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -187,7 +158,7 @@ pub(crate) async fn retry(
         let stats = monitor.stats().await?;
         let filter = dead(queue_filter(&stats, call.queue.as_deref())?, call.error);
         match call.dry_run {
-            true => Redriven::counted(count(&monitor, &stats, filter).await?),
+            true => Redriven::counted(deaths::count(&monitor, &stats, filter).await?),
             false => redrive::all(&monitor, filter, limit(call.limit, max, max)?).await?,
         }
     } else {

@@ -1,5 +1,6 @@
 //! The handlers, one file per subject.
 
+pub(crate) mod deaths;
 pub(crate) mod dlq;
 pub(crate) mod events;
 pub(crate) mod jobs;

@@ -2,7 +2,7 @@
 //! they came.
 
 use super::scan::{self, Brief};
-use super::{Budget, dlq};
+use super::{Budget, deaths, dlq};
 use crate::Monitor;
 use crate::error::ApiError;
 use serde::Serialize;
@@ -118,7 +118,7 @@ pub(crate) async fn named(monitor: &Monitor, texts: &[String], verb: Verb) -> Re
         let states = monitor.deps().backend.status(chunk.to_vec()).await?;
         after.extend(chunk.iter().copied().zip(states.into_iter().map(|status| status.state)));
     }
-    let remaining = dlq::count(monitor, &monitor.stats().await?, dlq::dead(None, None)).await?;
+    let remaining = deaths::count(monitor, &monitor.stats().await?, dlq::dead(None, None)).await?;
     let mut answer = Redriven { remaining, ..Redriven::default() };
     let mut changed = 0;
     let mut told = HashSet::new();
@@ -181,7 +181,7 @@ pub(crate) async fn all(monitor: &Monitor, filter: Filter, max: usize) -> Result
         retried += controlled.affected;
         answer.skipped += controlled.skipped;
     }
-    answer.remaining = dlq::count(monitor, &monitor.stats().await?, filter).await?;
+    answer.remaining = deaths::count(monitor, &monitor.stats().await?, filter).await?;
     answer.retried = Some(retried);
     answer.more = answer.remaining > 0;
     answer.note = Some(match (walked.complete, answer.more) {

@@ -88,13 +88,25 @@ async fn errors_are_counted_by_queue_and_word() {
         (&one["total"], &one["groups_total"], one["groups"].as_array().map(Vec::len)),
         (&json!(3), &json!(2), Some(1))
     );
-    assert_eq!(curl(world.addr, "/dlq?error=boom").await.json()["total"], 3);
+    let boom = curl(world.addr, "/dlq?error=boom").await.json();
+    assert_eq!(
+        (&boom["total"], &boom["grouped"], &boom["grouped_all"]),
+        (&json!(3), &json!(3), &json!(true))
+    );
+    assert_eq!(boom["groups"][0]["queues"], json!({ WEBHOOKS: 2, REPLIES: 1 }));
+    assert_eq!(boom["groups"][0]["example"], boom["jobs"][0]["id"]);
+    // Words that may have been cut are counted by looking.
+    let long = "é".repeat(40);
+    world.bury(ORDERS, &long, &["5"]).await;
+    let all = curl(world.addr, "/dlq").await.json();
+    assert_eq!((&all["grouped"], &all["groups"][2]["error"]), (&json!(5), &json!(long)));
+    assert_eq!(curl(world.addr, &format!("/dlq?error={}", "%C3%A9".repeat(40))).await.json()["total"], 1);
     assert_eq!(curl(world.addr, "/dlq/errors?queue=odd").await.status, 404);
     // What a retry of all would bring back is counted first.
     let call = r#"{"retryAll": true, "error": "boom", "dryRun": true}"#;
     let counted = curl_post(world.addr, "/dlq/retry", call).await.json();
     assert_eq!((&counted["retried"], &counted["remaining"]), (&json!(0), &json!(3)));
-    assert_eq!(curl(world.addr, "/dlq").await.json()["total"], 4, "nothing was done");
+    assert_eq!(curl(world.addr, "/dlq").await.json()["total"], 5, "nothing was done");
     world.close().await;
 }
 
