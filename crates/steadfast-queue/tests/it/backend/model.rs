@@ -369,11 +369,10 @@ impl Pair {
         assert_eq!(got, expected);
     }
 
-    /// Settings without chance in them.
-    async fn begin(&mut self) {
-        for queue in 0..QUEUES.len() {
-            let settings = QueueSettings { retry: schedule(&[10, 200]), ..QueueSettings::default() };
-            self.control(&Op::Configure(queue, Box::new(settings))).await;
+    /// Sets the queues to what has no chance in it.
+    async fn begin(&mut self, settings: &[QueueSettings; 2]) {
+        for (queue, settings) in settings.iter().enumerate() {
+            self.control(&Op::Configure(queue, Box::new(settings.clone()))).await;
         }
     }
 
@@ -511,7 +510,8 @@ fn the_durable_store_does_what_the_model_does() {
             runtime.block_on(async {
                 let (limits, retention) = choice();
                 let mut pair = Pair::new(limits, retention, narrow());
-                pair.begin().await;
+                let settings = QueueSettings { retry: schedule(&[10, 200]), ..QueueSettings::default() };
+                pair.begin(&[settings.clone(), settings]).await;
                 for op in &ops {
                     pair.run(op).await;
                     pair.compare().await;

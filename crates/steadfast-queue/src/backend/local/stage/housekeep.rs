@@ -163,7 +163,8 @@ impl Stage<'_> {
             for state in [State::Completed, State::Cancelled] {
                 let staged = self.kept.get(&(queue, state));
                 let rows = known.kept(state).rows.iter();
-                let rows = rows.take_while(|row| rules::later(row.finished_ms, age_ms) <= self.now_ms);
+                // All are looked at: one that finished after the clock was set back may be over before its elders.
+                let rows = rows.filter(|row| rules::later(row.finished_ms, age_ms) <= self.now_ms);
                 let rows = rows.filter(|row| !staged.is_some_and(|staged| staged.is_removed(row.seq)));
                 old.extend(rows.take(limit - old.len()).map(|row| (queue, state, row.clone())));
             }

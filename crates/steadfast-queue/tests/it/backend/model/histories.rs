@@ -6,10 +6,12 @@
 
 use super::history::History;
 use super::ops::{Op, Said, Spec, note, op, said, spec};
+use crate::backend::flow_rig::{schedule, settings};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
+use steadfast_queue::QueueSettings;
 use steadfast_queue::backend::Sweep;
 use steadfast_queue::backend::local::Bounds;
 use steadfast_queue::backend::rules::{Limits, Retention};
@@ -24,6 +26,8 @@ pub(super) struct Shape {
     pub(super) limits: Limits,
     pub(super) retention: Retention,
     pub(super) bounds: Bounds,
+    /// What the queues are set to at the beginning.
+    pub(super) settings: [QueueSettings; 2],
 }
 
 /// A call that writes.
@@ -59,8 +63,8 @@ pub(super) enum Step {
     Together(Vec<Call>),
     /// Jobs come, are handed out and settled, so many in a call, and come again.
     Round(Vec<Spec>, Vec<Said>, usize),
-    /// Many jobs come at once.
-    Flood(Vec<Spec>),
+    /// Many jobs come at once, and may be worked off at once, so many in a reservation.
+    Flood(Vec<Spec>, Option<usize>),
     /// A queue is worked off, so many jobs in a reservation.
     Drain(usize, usize),
     /// The commit fails, and after it so many attempts to open the store again.
@@ -105,7 +109,14 @@ fn shape() -> impl Strategy<Value = Shape> {
         fresh_max: if window_max == 3 { 65_536 } else { window_max * 2 },
         ..Bounds::default()
     });
-    (limits, retention, bounds).prop_map(|(limits, retention, bounds)| Shape { limits, retention, bounds })
+    let plain = || QueueSettings { retry: schedule(&[10, 200]), ..QueueSettings::default() };
+    let own = || prop_oneof![1 => Just(plain()), 2 => settings()];
+    (limits, retention, bounds, [own(), own()]).prop_map(|(limits, retention, bounds, settings)| Shape {
+        limits,
+        retention,
+        bounds,
+        settings,
+    })
 }
 
 fn specs(from: usize, to: usize) -> impl Strategy<Value = Vec<Spec>> {
@@ -135,13 +146,14 @@ fn step() -> impl Strategy<Value = Step> {
     let queue = 0..super::QUEUES.len();
     let verdicts = proptest::collection::vec(prop_oneof![2 => Just(Said::Complete), 1 => said()], 1..4);
     let missing = prop_oneof![Just(Missing::Row), Just(Missing::Mark)];
+    let flood = proptest::option::of(1_usize..9);
     let sweep = prop_oneof![Just(Sweep::Promote), Just(Sweep::Reclaim)];
     let dies = (proptest::option::of(call(4)), any::<bool>(), meanwhile());
     prop_oneof![
         24 => op().prop_map(Step::One),
         6 => proptest::collection::vec(call(1), 2..5).prop_map(Step::Together),
         4 => (specs(2, 7), verdicts, 1_usize..9).prop_map(|(s, said, at_once)| Step::Round(s, said, at_once)),
-        1 => specs(8, 30).prop_map(Step::Flood),
+        2 => (specs(8, 30), flood).prop_map(|(specs, max)| Step::Flood(specs, max)),
         2 => (queue.clone(), 1_usize..9).prop_map(|(queue, max)| Step::Drain(queue, max)),
         2 => (call(4), 0_u32..3).prop_map(|(call, reopens)| Step::Lost(call, reopens)),
         1 => call(4).prop_map(Step::Unsure),

@@ -47,7 +47,7 @@ impl History {
     pub(super) async fn new(shape: &Shape) -> Self {
         let mut pair = Pair::new(shape.limits, shape.retention, shape.bounds);
         pair.childless = shape.retention.completed_max < COMPLETIONS_MAX as u64;
-        pair.begin().await;
+        pair.begin(&shape.settings).await;
         let faults = pair.options.faults.clone();
         Self { pair, faults, idles_paused: false, steps: 0 }
     }
@@ -64,7 +64,7 @@ impl History {
             Step::One(op) => self.pair.run(op).await,
             Step::Together(calls) => self.together(calls).await,
             Step::Round(specs, said, at_once) => self.round(specs, said, *at_once).await,
-            Step::Flood(specs) => self.pair.run(&Op::Enqueue(specs.clone())).await,
+            Step::Flood(specs, max) => self.flood(specs, *max).await,
             Step::Drain(queue, max) => self.drain(*queue, *max).await,
             Step::Lost(call, reopens) => self.lost(call, *reopens).await,
             Step::Unsure(call) => {
@@ -164,8 +164,18 @@ impl History {
         self.nothing_fails();
     }
 
+    /// Whether what a group was charged is not given back, lest those behind overtake.
+    async fn keeps_charges(&self, queue: usize) -> bool {
+        let settings = self.pair.model.stats().await.expect("model").settings;
+        let settings = settings.get(QUEUES[queue]);
+        settings.is_some_and(|own| own.group_rate.is_some() && own.group_concurrency.is_some_and(|n| n > 1))
+    }
+
     /// Whoever asks for a job meets a fault, or nothing that could fail. Then somebody else asks.
     async fn unserved(&mut self, queue: usize, missing: Missing) {
+        if self.keeps_charges(queue).await {
+            return;
+        }
         let fault = match missing {
             Missing::Row => &self.faults.rows_lost,
             Missing::Mark => &self.faults.marks_lost,
@@ -218,6 +228,14 @@ impl History {
             self.end_leases(before, said, at_once).await;
         }
         self.pair.enqueue(specs).await;
+    }
+
+    async fn flood(&mut self, specs: &[Spec], max: Option<usize>) {
+        self.pair.enqueue(specs).await;
+        let Some(max) = max else { return };
+        for queue in 0..QUEUES.len() {
+            self.drain(queue, max).await;
+        }
     }
 
     async fn drain(&mut self, queue: usize, max: usize) {
