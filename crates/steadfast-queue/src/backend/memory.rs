@@ -52,8 +52,8 @@ impl MemoryBackend {
     pub fn restart(&self) {
         self.events.break_off();
         self.change(|model| {
-            model.end_leases();
             model.count_anew();
+            model.end_leases();
             model.wall = Wall::at(model.now_ms, model.mono_ms);
         });
     }
@@ -64,11 +64,10 @@ impl MemoryBackend {
     pub fn crash(&self) {
         self.events.break_off();
         self.change(|model| {
-            let dead = model.count_crashes();
-            model.end_leases();
+            // The new process sees to what the old one left behind: that counts, and what may be charged is charged.
             model.count_anew();
-            // They died at the start of the new process.
-            dead.iter().for_each(|queue| model.queue(queue).stats.dead_total += 1);
+            model.count_crashes();
+            model.end_leases();
             model.wall = Wall::at(model.now_ms, model.mono_ms);
         });
     }

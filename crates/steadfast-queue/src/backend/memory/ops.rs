@@ -342,10 +342,8 @@ impl Model {
         Swept { moved, next_in_ms: next.map(|at_ms| at_ms.saturating_sub(self.mono_ms)) }
     }
 
-    /// Whatever runs has crashed once more; what crashed too often in a row is dead, unless it was called off. Returns
-    /// the queues of the dead.
-    pub(super) fn count_crashes(&mut self) -> Vec<String> {
-        let mut dead = Vec::new();
+    /// Whatever runs has crashed once more; what crashed too often in a row is dead, unless it was called off.
+    pub(super) fn count_crashes(&mut self) {
         let mut ran: Vec<_> =
             self.held.iter().filter_map(|(id, held)| Some((self.seq_of(id)?, held.cancel))).collect();
         ran.sort_unstable();
@@ -356,14 +354,10 @@ impl Model {
             match next.state {
                 // What was called off ends with its lease.
                 _ if cancel => {}
-                State::Dead => {
-                    dead.push(job.queue);
-                    self.apply(seq, next);
-                }
+                State::Dead => self.apply(seq, next),
                 _ => self.tell(EventKind::Reclaimed, &job, None),
             }
         }
-        dead
     }
 
     /// Ends all leases as the end of the process would, without a crash.

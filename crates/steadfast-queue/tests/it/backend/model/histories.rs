@@ -101,12 +101,13 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop_oneof![2 => Just(2_usize), 1 => Just(3), 1 => Just(64)],
         prop_oneof![Just(0_usize), Just(1_200), Just(1 << 20)],
         prop_oneof![Just(30_u32), Just(1_000)],
+        prop_oneof![1 => Just(1_usize), 2 => Just(4), 1 => Just(Bounds::default().fresh_max)],
     );
-    let bounds = sizes.prop_map(|(window_max, cache_bytes_max, wal_pages_max)| Bounds {
+    let bounds = sizes.prop_map(|(window_max, cache_bytes_max, wal_pages_max, fresh_max)| Bounds {
         window_max,
         cache_bytes_max,
         wal_pages_max,
-        fresh_max: if window_max == 3 { 65_536 } else { window_max * 2 },
+        fresh_max,
         ..Bounds::default()
     });
     let plain = || QueueSettings { retry: schedule(&[10, 200]), ..QueueSettings::default() };
