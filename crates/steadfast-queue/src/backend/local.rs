@@ -245,7 +245,7 @@ impl LocalBackend {
         let (mut after, number) = (i64::MIN, self.shared.look().number);
         while done.affected < limit {
             let step = usize::try_from((limit - done.affected).min(PURGE_STEP)).unwrap_or(usize::MAX);
-            let mut view = View::whole(&self.shared.look(), &filter.ids);
+            let mut view = View::whole(&self.shared.look(), &filter);
             // What arrives after the command is not meant by it.
             view.number = number;
             let wanted = filter.clone();
@@ -394,7 +394,7 @@ impl Backend for LocalBackend {
             // Not one of ours: there is nothing behind it.
             Some(Err(_)) => return Ok(Page { jobs: Vec::new(), next: None }),
         };
-        let view = View::whole(&self.shared.look(), &filter.ids);
+        let view = View::whole(&self.shared.look(), &filter);
         let limit = limit.min(BATCH_MAX);
         let found = self.readers.look(move |conn| search::list(conn, &view, &filter, before, limit)).await?;
         Ok(Page { jobs: found.hits, next: found.next.map(|seq| seq.to_string()) })

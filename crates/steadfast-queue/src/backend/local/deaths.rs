@@ -54,9 +54,7 @@ pub(super) fn candidates(
     way: Way,
 ) -> rusqlite::Result<Option<Vec<i64>>> {
     if let Some(error) = &filter.error {
-        let wanted = |name: &String| filter.queue.as_ref().is_none_or(|queue| queue == name);
-        let queues = view.names.iter().filter(|(_, name)| wanted(name)).map(|(&no, _)| no);
-        return Ok(Some(of_word(conn, queues, rules::word(error), way)?));
+        return Ok(Some(of_word(conn, view.queues(filter), rules::word(error), way)?));
     }
     let since_ms = filter.finished.since_ms;
     let until_ms = [filter.finished.until_ms, filter.before_ms].into_iter().flatten().min();

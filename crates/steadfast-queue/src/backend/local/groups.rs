@@ -1,7 +1,10 @@
 //! Who is in a group, and in which order: the unfinished jobs, those in memory and those on disk together.
 
 use super::fresh::{Changes, Fresh};
+use super::read::View;
+use super::search::{ROWS_MAX, Way};
 use super::sql;
+use crate::backend::Filter;
 use crate::job::GroupKey;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -56,4 +59,26 @@ impl Members<'_> {
             staged.filter(|(no, group, _)| *no == queue && Some(*group) > after).map(|&(_, group, _)| group);
         Ok(disk.map(GroupKey).into_iter().chain(self.fresh.next_group(queue, after)).chain(staged).min())
     }
+}
+
+/// The unfinished jobs of a group in the queues that `filter` names, for a search.
+pub(super) fn candidates(
+    conn: &Connection,
+    view: &View,
+    filter: &Filter,
+    group: GroupKey,
+    way: Way,
+) -> rusqlite::Result<Vec<i64>> {
+    let (range, order) = way.sql();
+    let sql = format!(
+        "SELECT seq FROM member WHERE queue = ?1 AND grp = ?2 AND {range} ORDER BY seq {order} LIMIT ?3"
+    );
+    let rows_max = i64::try_from(ROWS_MAX).unwrap_or(i64::MAX);
+    let mut select = conn.prepare(&sql)?;
+    let mut found = view.members.clone();
+    for queue in view.queues(filter) {
+        let rows = select.query_map(params![queue, &group.0, rows_max], |row| row.get(0))?;
+        found.extend(rows.collect::<Result<Vec<i64>, _>>()?);
+    }
+    Ok(way.order(found))
 }

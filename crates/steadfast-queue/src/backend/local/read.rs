@@ -7,7 +7,7 @@ use super::options::Bounds;
 use super::schema;
 use super::stage::fill;
 use super::ticket::{TICKET, Table, Ticket};
-use crate::backend::Status;
+use crate::backend::{Filter, Status};
 use crate::error::QueueError;
 use crate::job::{Job, JobId};
 use crate::state::State;
@@ -132,13 +132,27 @@ pub(super) struct View {
     pub(super) running: HashMap<JobId, (u32, i64)>,
     /// The rows of those asked for whose ids are not in the tables.
     fresh: HashMap<JobId, i64>,
+    /// Members of the group asked for that are not in the table.
+    pub(super) members: Vec<i64>,
     pub(super) number: i64,
 }
 
 impl View {
-    /// All of it, and where `ids` lead.
-    pub(super) fn whole(live: &Live, ids: &[JobId]) -> Self {
-        Self::with(live, live.held.keys(), ids)
+    /// All of it, as far as a search for `filter` is concerned.
+    pub(super) fn whole(live: &Live, filter: &Filter) -> Self {
+        let mut view = Self::with(live, live.held.keys(), &filter.ids);
+        if let Some(group) = filter.group {
+            let queues: Vec<i64> = view.queues(filter).collect();
+            let members = queues.into_iter().flat_map(|no| live.fresh.members(no, group, i64::MAX));
+            view.members = members.collect();
+        }
+        view
+    }
+
+    /// The queues in which to look.
+    pub(super) fn queues<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = i64> + 'a {
+        let wanted = |name: &String| filter.queue.as_ref().is_none_or(|queue| queue == name);
+        self.names.iter().filter(move |(_, name)| wanted(name)).map(|(&no, _)| no)
     }
 
     /// As far as `ids` are concerned.
@@ -153,7 +167,7 @@ impl View {
         });
         let names = live.queues.iter().map(|(&no, queue)| (no, queue.name.clone())).collect();
         let fresh = ids.iter().filter_map(|id| Some((*id, live.fresh.find(id)?.seq))).collect();
-        Self { names, running: running.collect(), fresh, number: live.number }
+        Self { names, running: running.collect(), fresh, members: Vec::new(), number: live.number }
     }
 
     /// Whether one of `ids` has another row by now, or its id went into the tables: what was read since may have

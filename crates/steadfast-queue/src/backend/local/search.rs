@@ -2,6 +2,7 @@
 //! which rows can match, it looks at those alone.
 
 use super::deaths;
+use super::groups;
 use super::ids::Buckets;
 use super::load::whole;
 use super::read::{TABLES, View};
@@ -98,7 +99,7 @@ pub(super) fn targets(
 }
 
 /// The rows of a table that can match, where that is known without looking at all of them: in the way's order, and as
-/// many as one call looks at. Jobs of a group are not known so: they are looked for.
+/// many as one call looks at.
 fn candidates(
     conn: &Connection,
     view: &View,
@@ -117,7 +118,11 @@ fn candidates(
     }
     match table {
         Table::Dead => deaths::candidates(conn, view, filter, way),
-        Table::Job | Table::Done => Ok(None),
+        Table::Job => match filter.group {
+            Some(group) => groups::candidates(conn, view, filter, group, way).map(Some),
+            None => Ok(None),
+        },
+        Table::Done => Ok(None),
     }
 }
 
