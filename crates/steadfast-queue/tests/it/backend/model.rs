@@ -18,8 +18,8 @@ use steadfast_clock::{Clock, ManualClock, SharedClock};
 use steadfast_queue::backend::local::{Bounds, LocalBackend, LocalOptions};
 use steadfast_queue::backend::rules::{self, Limits, Retention};
 use steadfast_queue::backend::{
-    Backend, Control, Enqueued, Extend, Extended, Filter, Lease, MemoryBackend, Reservation, Reserve, Settle,
-    Span, Sweep, WorkerId,
+    Backend, Control, Enqueued, Extend, Extended, Fence, Filter, Lease, MemoryBackend, Reservation, Reserve,
+    Settle, Span, Sweep, WorkerId,
 };
 use steadfast_queue::note::Note;
 use steadfast_queue::policy::Failure;
@@ -61,6 +61,8 @@ struct Pair {
     peak_ms: i64,
     specs: usize,
     worker: WorkerId,
+    /// The last that the store gave out.
+    last_fence: Option<Fence>,
     told: told::Told,
 }
 
@@ -106,6 +108,7 @@ impl Pair {
             peak_ms: START_MS,
             specs: 0,
             worker: WorkerId::fresh(),
+            last_fence: None,
             told: told::Told::default(),
         }
     }
@@ -256,6 +259,11 @@ impl Pair {
         let expected: Vec<_> = model.iter().map(shown).collect();
         let got = local.iter().map(|held| Reservation { job: self.translated(&held.job), ..held.clone() });
         assert_eq!(got.map(|held| shown(&held)).collect::<Vec<_>>(), expected);
+        for held in &local {
+            let fence = held.lease.fence;
+            assert!(self.last_fence < Some(fence), "{fence:?} is no new one");
+            self.last_fence = Some(fence);
+        }
         self.leases.extend(model.iter().map(|held| held.lease).zip(local.iter().map(|held| held.lease)));
     }
 
