@@ -386,6 +386,7 @@ impl Backend for LocalBackend {
         self.look_for(ids, read::status).await
     }
 
+    /// Of jobs that are asked for by their ids, once more if one of them moved meanwhile.
     async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError> {
         check_batch(filter.ids.len())?;
         let before = match cursor.map(|cursor| cursor.parse::<i64>()) {
@@ -394,9 +395,18 @@ impl Backend for LocalBackend {
             // Not one of ours: there is nothing behind it.
             Some(Err(_)) => return Ok(Page { jobs: Vec::new(), next: None }),
         };
-        let view = View::whole(&self.shared.look(), &filter);
-        let limit = limit.min(BATCH_MAX);
-        let found = self.readers.look(move |conn| search::list(conn, &view, &filter, before, limit)).await?;
+        let (filter, limit) = (Arc::new(filter), limit.min(BATCH_MAX));
+        let mut looks = 1;
+        let found = loop {
+            let (view, wanted) = (Arc::new(View::whole(&self.shared.look(), &filter)), Arc::clone(&filter));
+            let seen = Arc::clone(&view);
+            let found =
+                self.readers.look(move |conn| search::list(conn, &seen, &wanted, before, limit)).await?;
+            if looks == LOOKS_MAX || !view.is_outdated(&self.shared.look(), &filter.ids) {
+                break found;
+            }
+            looks += 1;
+        };
         Ok(Page { jobs: found.hits, next: found.next.map(|seq| seq.to_string()) })
     }
 
