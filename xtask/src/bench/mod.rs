@@ -98,6 +98,9 @@ pub(crate) fn run(bench: Bench) -> anyhow::Result<()> {
     }
 }
 
+/// Workers of each kind in the pipeline.
+const PIPELINE_WORKERS: u32 = 64;
+
 /// How much is sent.
 struct Sizes {
     messages: u64,
@@ -169,6 +172,8 @@ fn pipeline(sizes: &Sizes, set: Vec<String>, json: Option<PathBuf>) -> anyhow::R
     settings.push(format!("twilio.api_base_url={url}"));
     // Wide open: what WhatsApp allows one sender is not what is measured.
     settings.push("twilio.sends_per_second=10000".to_owned());
+    // What may be in hand at a time decides how many share a sync of each of the two stores.
+    settings.extend(["webhooks", "orders", "replies"].map(|kind| format!("workers.{kind}={PIPELINE_WORKERS}")));
     settings.extend(set);
     let node = Node::start(&folder, "gateway,worker,monitor", sizes.jobs(), &settings)?;
     let mut args = ["bench", "pipeline", "--fake", &url, "--data-dir"].map(str::to_owned).to_vec();
@@ -180,7 +185,7 @@ fn pipeline(sizes: &Sizes, set: Vec<String>, json: Option<PathBuf>) -> anyhow::R
     drop(fake);
     remove(&folder)?;
     report.end(
-        "Limits and pacing on, the sender's rate wide open, status callbacks off; the fake Twilio ran apart.",
+        "Limits and pacing on, 64 workers of each kind, the sender's rate wide open, status callbacks off; the fake Twilio ran apart.",
     )
 }
 
