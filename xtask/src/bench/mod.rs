@@ -173,7 +173,8 @@ fn pipeline(sizes: &Sizes, set: Vec<String>, json: Option<PathBuf>) -> anyhow::R
     // Wide open: what WhatsApp allows one sender is not what is measured.
     settings.push("twilio.sends_per_second=10000".to_owned());
     // What may be in hand at a time decides how many share a sync of each of the two stores.
-    settings.extend(["webhooks", "orders", "replies"].map(|kind| format!("workers.{kind}={PIPELINE_WORKERS}")));
+    settings
+        .extend(["webhooks", "orders", "replies"].map(|kind| format!("workers.{kind}={PIPELINE_WORKERS}")));
     settings.extend(set);
     let node = Node::start(&folder, "gateway,worker,monitor", sizes.jobs(), &settings)?;
     let mut args = ["bench", "pipeline", "--fake", &url, "--data-dir"].map(str::to_owned).to_vec();
