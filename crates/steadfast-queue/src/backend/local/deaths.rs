@@ -135,15 +135,7 @@ pub(super) fn groups(
 mod tests {
     use super::*;
     use crate::backend::local::schema;
-
-    fn plan(conn: &Connection, sql: &str) -> String {
-        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("prepares");
-        let parameters = vec![1_i64; explain.parameter_count()];
-        let steps = explain
-            .query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3))
-            .expect("explains");
-        steps.map(|step| step.expect("a step")).collect::<Vec<_>>().join("; ")
-    }
+    use crate::backend::local::sql::tests::plan;
 
     #[test]
     fn words_and_times_are_found_and_counted_by_their_indexes_alone() {

@@ -88,13 +88,14 @@ pub(super) fn suspects() -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::backend::local::schema;
     use crate::state::CRASHES_SUSPECT;
     use rusqlite::Connection;
 
-    fn plan(conn: &Connection, sql: &str) -> String {
+    /// How SQLite goes about it.
+    pub(in crate::backend::local) fn plan(conn: &Connection, sql: &str) -> String {
         let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("prepares");
         let parameters = vec![1_i64; explain.parameter_count()];
         let steps = explain

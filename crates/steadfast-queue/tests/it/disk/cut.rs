@@ -77,7 +77,7 @@ async fn s35_a_power_cut_at_any_moment_loses_nothing_acknowledged() {
 /// What a failed sync has lost can still be read, so only a cut tells.
 #[tokio::test]
 async fn s35_a_power_cut_after_failed_syncs_loses_nothing_acknowledged() {
-    many(Trouble::Sync, false, 40).await;
+    many(Trouble::Sync, false, 120).await;
 }
 
 /// What a failed sync has lost can no longer be read.
