@@ -196,7 +196,8 @@ pub(crate) struct Planned {
     pub(crate) last_ms: Option<i64>,
     /// The first time after the place.
     next_ms: Option<i64>,
-    /// A time that found no room: it is not missed, however long that takes.
+    /// A time that found no room: it is not missed, however long that takes. A new process does not know of it: there,
+    /// it is a time that nobody looked at.
     owed_ms: Option<i64>,
     /// Not to be tried before this.
     again_mono_ms: u64,
