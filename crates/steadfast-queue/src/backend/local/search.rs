@@ -73,7 +73,7 @@ pub(super) fn list(
     before: i64,
     limit: usize,
 ) -> rusqlite::Result<Hits<Job>> {
-    let found = scan(conn, view, filter, Way::Down(before), limit)?;
+    let found = scan(conn, view, (filter, |_| true), Way::Down(before), limit)?;
     let hits = found.hits.into_iter().map(|(table, ticket, mut job)| {
         let sql = format!("SELECT payload FROM {} WHERE seq = ?1", table.name());
         let payload: Vec<u8> = conn.prepare_cached(&sql)?.query_row([ticket.seq], |row| row.get(0))?;
@@ -92,9 +92,14 @@ pub(super) fn targets(
     after: i64,
     limit: usize,
 ) -> rusqlite::Result<Hits<Target>> {
-    let found = scan(conn, view, filter, Way::Up(after, view.number), limit)?;
-    let hits = found.hits.into_iter().filter(|(.., job)| job.state != State::Running);
-    let hits = hits.map(|(table, ticket, _)| Target { table, seq: ticket.seq, state: ticket.state });
+    // One that is left out takes nobody's place: what is found in one step is removed whatever becomes of it meanwhile.
+    let waits = |job: &Job| job.state != State::Running;
+    let found = scan(conn, view, (filter, waits), Way::Up(after, view.number), limit)?;
+    let hits = found.hits.into_iter().map(|(table, ticket, _)| Target {
+        table,
+        seq: ticket.seq,
+        state: ticket.state,
+    });
     Ok(Hits { hits: hits.collect(), next: found.next })
 }
 
@@ -129,7 +134,7 @@ fn candidates(
 fn scan(
     conn: &Connection,
     view: &View,
-    filter: &Filter,
+    (filter, also): (&Filter, fn(&Job) -> bool),
     way: Way,
     limit: usize,
 ) -> rusqlite::Result<Hits<(Table, Ticket, Job)>> {
@@ -168,6 +173,7 @@ fn scan(
         }
         if let Some((ticket, job)) = lane.step(view)?
             && rules::matches(filter, &job)
+            && also(&job)
         {
             hits.push((lane.table, ticket, job));
         }

@@ -238,6 +238,17 @@ async fn a_purge_takes_all_of_a_group_that_must_wait(make: Make) {
     let filter = Filter { states: vec![State::Available], ..Filter::default() };
     let purged = rig.control(Control::Purge { filter: Box::new(filter), limit: 100 }).await;
     assert_eq!((purged.affected, purged.skipped), (3, 0));
+    // Nor does one that runs, and is left out, take the place of another.
+    rig.pass(60_000);
+    rig.add(job()).await;
+    let _runs = rig.next().await;
+    for _ in 0..2 {
+        rig.add(grouped(1)).await;
+    }
+    rig.configure(group_rate(1, 120_000)).await;
+    let filter = Filter { states: vec![State::Available, State::Running], ..Filter::default() };
+    let purged = rig.control(Control::Purge { filter: Box::new(filter), limit: 2 }).await;
+    assert_eq!((purged.affected, purged.skipped), (2, 0));
 }
 
 async fn a_step_of_the_wall_clock_changes_no_rate(make: Make) {
