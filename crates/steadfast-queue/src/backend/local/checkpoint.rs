@@ -1,5 +1,6 @@
 //! Moves the write-ahead log into the database, beside the writer and not in its way.
 
+use super::log::Data;
 use super::{schema, sql};
 use rusqlite::Connection;
 use std::path::Path;
@@ -16,7 +17,7 @@ const BYTES: usize = 4 << 20;
 /// should be, the writer itself moves what is left,
 const OVERLONG: i64 = 4;
 /// once the thread has left no more than so many pages: what the writer does, everybody waits for.
-const LITTLE: i64 = 256;
+const LITTLE: i64 = 64;
 /// A thread that cannot keep up is waited for no longer when the log is so many times too long. Still below what
 /// the log's file may keep, so that it is never cut and grown again.
 const ENDLESS: i64 = 6;
@@ -42,14 +43,14 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(super) fn start(path: &Path, pages_max: u32) -> std::io::Result<Self> {
+    pub(super) fn start(path: &Path, pages_max: u32, data: Arc<Data>) -> std::io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let path = path.to_owned();
         let doubt = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&doubt);
         let thread = std::thread::Builder::new()
             .name("queue-checkpoint".to_owned())
-            .spawn(move || run(&path, &woken, i64::from(pages_max), &told))?;
+            .spawn(move || run(&path, &woken, i64::from(pages_max), &data, &told))?;
         let (wake, thread) = (Some(wake), Some(thread));
         let pages_max = i64::from(pages_max);
         Ok(Self { wake, thread, pages_max, turns: 0, bytes: 0, pages: 0, page_bytes: 0, doubt })
@@ -118,12 +119,12 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(path: &Path, woken: &Receiver<()>, pages_max: i64, doubt: &AtomicBool) {
+fn run(path: &Path, woken: &Receiver<()>, pages_max: i64, data: &Data, doubt: &AtomicBool) {
     while woken.recv().is_ok() {
         if doubt.load(Ordering::SeqCst) {
             continue;
         }
-        let done = schema::open_checkpointer(path).and_then(|conn| move_along(&conn, pages_max));
+        let done = schema::open_checkpointer(path).and_then(|conn| move_along(&conn, pages_max, data, doubt));
         if let Err(error) = done {
             failed(&error, doubt);
         }
@@ -132,9 +133,14 @@ fn run(path: &Path, woken: &Receiver<()>, pages_max: i64, doubt: &AtomicBool) {
 
 /// Checkpoints until little is left. A log that is too long is followed to its very end: if the writer pauses just
 /// then, it begins anew without the writer having to do anything.
-fn move_along(conn: &Connection, pages_max: i64) -> rusqlite::Result<()> {
+fn move_along(conn: &Connection, pages_max: i64, data: &Data, doubt: &AtomicBool) -> rusqlite::Result<()> {
     for _ in 0..PASSES_MAX {
         checkpoint(conn, "PRAGMA wal_checkpoint(PASSIVE)")?;
+        if let Err(error) = data.sync() {
+            tracing::warn!(%error, "the database could not be synced");
+            doubt.store(true, Ordering::SeqCst);
+            break;
+        }
         // What a checkpoint tells of the log's length is from when it began.
         let (pages, moved) = checkpoint(conn, "PRAGMA wal_checkpoint(NOOP)")?;
         let left = pages - moved;
@@ -181,7 +187,8 @@ mod tests {
         let path = folder.path().join("q.db");
         let _lock = schema::lock(&path).expect("lock");
         let conn = schema::open_writer(&path).expect("open");
-        let mut checkpointer = Checkpointer::start(&path, 4).expect("starts");
+        let data = Arc::new(Data::open(&path).expect("it is there"));
+        let mut checkpointer = Checkpointer::start(&path, 4, data).expect("starts");
         let text = "x".repeat(64 << 10);
         conn.execute("INSERT INTO queue(name, paused) VALUES(?1, 0)", [&text]).expect("insert");
         checkpointer.consider(&conn, BYTES);
@@ -196,7 +203,8 @@ mod tests {
         let path = folder.path().join("q.db");
         let _lock = schema::lock(&path).expect("lock");
         let conn = schema::open_writer(&path).expect("open");
-        let mut checkpointer = Checkpointer::start(&path, 1).expect("starts");
+        let data = Arc::new(Data::open(&path).expect("it is there"));
+        let mut checkpointer = Checkpointer::start(&path, 1, data).expect("starts");
         // Without its thread: all is left to the writer.
         checkpointer.stop();
         let mut longest = 0;

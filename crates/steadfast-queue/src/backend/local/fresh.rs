@@ -13,7 +13,7 @@ use crate::job::{GroupKey, JobId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Sorting goes in steps of at least so many, so that a step pays for its transaction.
-const STEP_MIN: usize = 64;
+const STEP_MIN: usize = 16;
 /// So much is sorted per new job. A job costs three at most: its id, its group, its place in the list. So a generation
 /// is sorted before the next one is full.
 const STEP_PER_JOB: usize = 4;

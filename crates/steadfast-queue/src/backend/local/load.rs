@@ -3,7 +3,7 @@
 use super::codec::{decode_head, decode_history, decode_schedule};
 use super::fresh::Fresh;
 use super::ids::{Buckets, Found};
-use super::live::{Effect, Held, KeptRow, Live, Queue};
+use super::live::{Effect, Held, KeptRow, Live, Queue, cached_bytes};
 use super::options::{Bounds, LocalOptions};
 use super::sql;
 use super::ticket::{TICKET, TICKET_COLUMNS, Ticket, priority_code};
@@ -14,8 +14,10 @@ use crate::job::{Job, JobId, Priority};
 use crate::schedule::Planned;
 use crate::settings::{Mode, QueueSettings};
 use crate::state::{CRASHES_SUSPECT, State};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// The one row that every commit moves.
 #[derive(Clone, Copy, Debug)]
@@ -245,7 +247,12 @@ pub(super) fn refill(conn: &Connection, live: &mut Live, queue: i64) -> rusqlite
                 Ok(ticket) => {
                     let elsewhere = live.held.contains_key(&ticket.id) || ticket.crash >= CRASHES_SUSPECT;
                     if let (Some(ready), false) = (ticket.ready, elsewhere) {
-                        entries.push((ready, Entry { ticket, cached: None }));
+                        let mut entry = Entry { ticket, cached: None };
+                        if live.cache_bytes < live.cache_bytes_max {
+                            entry.cached = small(row, &entry.ticket, &known.name);
+                            live.cache_bytes += cached_bytes(&entry);
+                        }
+                        entries.push((ready, entry));
                     }
                 }
                 Err(error) => tracing::error!(%error, "a job's row cannot be read and is left alone"),
@@ -254,6 +261,15 @@ pub(super) fn refill(conn: &Connection, live: &mut Live, queue: i64) -> rusqlite
         window.load(entries, last, seen == count);
     }
     Ok(())
+}
+
+/// The whole job, if it came with the row. What is wrong with it shows when it is handed out.
+fn small(row: &Row<'_>, ticket: &Ticket, queue: &str) -> Option<Arc<Job>> {
+    if matches!(row.get_ref(TICKET_COLUMNS + 3), Ok(ValueRef::Null) | Err(_)) {
+        return None;
+    }
+    let whole = contents(row, ticket, queue.to_owned()).ok().filter(|(_, damage)| damage.is_none());
+    whole.map(|(job, _)| Arc::new(job))
 }
 
 /// Takes leases, counts since the start, and what schedules owe, over from before an I/O error. A lease whose job is no longer
@@ -296,6 +312,11 @@ pub(super) fn take_over(conn: &Connection, live: &mut Live, before: &Live) -> ru
 /// The columns that [`whole`] wants after those of a ticket.
 pub(super) const CONTENTS: &str = "finished, head, history, payload";
 
+/// The same of a job that has not begun, with nothing beside it, and small enough not to reach beyond its page. Of others
+/// the payload is missing.
+pub(super) const CONTENTS_IF_SMALL: &str =
+    "finished, head, history, CASE WHEN attempt = 0 AND extra = 0 AND bytes <= 2048 THEN payload END";
+
 /// A whole job, but for what lies beside it (see [`fill`]). One whose contents cannot be read is shown as far as it
 /// can be, with the reason.
 pub(super) fn whole(
@@ -303,6 +324,11 @@ pub(super) fn whole(
     queue: impl Fn(i64) -> String,
 ) -> rusqlite::Result<(Ticket, Job, Option<String>)> {
     let ticket = Ticket::read(row)?;
+    let (job, damage) = contents(row, &ticket, queue(ticket.queue))?;
+    Ok((ticket, job, damage))
+}
+
+fn contents(row: &Row<'_>, ticket: &Ticket, queue: String) -> rusqlite::Result<(Job, Option<String>)> {
     let head: Vec<u8> = row.get(TICKET_COLUMNS + 1)?;
     let history: Option<Vec<u8>> = row.get(TICKET_COLUMNS + 2)?;
     let payload: Vec<u8> = row.get(TICKET_COLUMNS + 3)?;
@@ -316,7 +342,7 @@ pub(super) fn whole(
     });
     let job = Job {
         id: ticket.id,
-        queue: queue(ticket.queue),
+        queue,
         kind: head.kind,
         payload: payload.into(),
         codec: head.codec,
@@ -340,7 +366,7 @@ pub(super) fn whole(
         progress: None,
         log: Vec::new(),
     };
-    Ok((ticket, job, damage))
+    Ok((job, damage))
 }
 
 fn unreadable() -> super::codec::Head {

@@ -4,6 +4,10 @@
 //! then syncs it, before anybody is answered. That is what `FULL` does, except that `FULL` calls `fsync`, which
 //! also waits for times and other metadata that no one reads, in a journal shared with all other writes of the
 //! file system; here it is `fdatasync`, whatever the flags that SQLite was compiled with.
+//!
+//! The database itself SQLite syncs only when a checkpoint reaches the end of the log. Under constant load that is the
+//! writer's part, and what all checkpoints since the last time had written would be synced while everybody waits. So
+//! the checkpointer syncs what it wrote, beside the writer, and little is left.
 
 use super::schema;
 use std::fs::{File, OpenOptions};
@@ -37,6 +41,27 @@ impl Log {
         let begun = Instant::now();
         self.file.sync_data()?;
         Ok(begun.elapsed())
+    }
+}
+
+/// The database's file. When a process closes any handle of a file, it loses all of its POSIX locks on it, also those
+/// that SQLite holds through other handles; another process that looks into the store could then take itself for the
+/// only one, and remove the log. So this handle is held by the writer and by the readers, to be closed after their
+/// last connection.
+#[derive(Debug)]
+pub(super) struct Data {
+    file: File,
+}
+
+impl Data {
+    /// The database at `path`, which must be there.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: OpenOptions::new().read(true).write(true).open(path)? })
+    }
+
+    /// Returns once all that was written to the database is on the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
     }
 }
 

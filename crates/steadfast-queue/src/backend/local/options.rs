@@ -60,7 +60,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     /// 1,024 calls, 64 MiB, 250 ms to get in line, 30 s for an answer, 4,096 ready jobs, 4 MiB, 32,768 new jobs,
-    /// 4,096 pages.
+    /// 1,024 pages.
     fn default() -> Self {
         Self {
             calls_max: 1_024,
@@ -70,7 +70,7 @@ impl Default for Bounds {
             window_max: 4_096,
             cache_bytes_max: 4 << 20,
             fresh_max: 32_768,
-            wal_pages_max: 4_096,
+            wal_pages_max: 1_024,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::ids::Buckets;
 use super::live::Live;
 use super::load::{CONTENTS, whole};
+use super::log::Data;
 use super::options::Bounds;
 use super::schema;
 use super::stage::fill;
@@ -30,10 +31,12 @@ pub(super) struct Readers {
     /// Those not in use, and how often they have been thrown away.
     idle: Mutex<(u64, Vec<Connection>)>,
     tasks: TaskTracker,
+    /// Behind the connections: see there.
+    _data: Arc<Data>,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path, bounds: Bounds) -> Self {
+    pub(super) fn new(path: &Path, bounds: Bounds, data: Arc<Data>) -> Self {
         let gate = Arc::new(Semaphore::new(READERS));
         Self {
             path: path.to_owned(),
@@ -41,6 +44,7 @@ impl Readers {
             gate,
             idle: Mutex::new((0, Vec::new())),
             tasks: TaskTracker::new(),
+            _data: data,
         }
     }
 

@@ -291,7 +291,7 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
     )?;
     // Checkpoints are the checkpointer's; the log keeps its blocks, because overwriting is cheaper than growing.
     conn.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
-    conn.query_row("PRAGMA journal_size_limit = 134217728", [], |_| Ok(()))?;
+    conn.query_row("PRAGMA journal_size_limit = 67108864", [], |_| Ok(()))?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         conn.execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT;", layout()))?;

@@ -1,6 +1,7 @@
 //! The searches that every job goes through. Each must find its rows by an index, which the tests below check:
 //! a scan would not be wrong, only slower the more there is.
 
+use super::load::CONTENTS_IF_SMALL;
 use super::ticket::TICKET;
 use rusqlite::{Error, ErrorCode};
 
@@ -24,8 +25,8 @@ pub(super) fn leaves_doubt(error: &Error) -> bool {
 /// Ready jobs of a queue and priority, behind a place: `?1` queue, `?2` priority, `?3` place, `?4` how many.
 pub(super) fn ready() -> String {
     format!(
-        "SELECT {TICKET} FROM job WHERE queue = ?1 AND prio = ?2 AND ready > ?3 AND ready IS NOT NULL
-         ORDER BY ready LIMIT ?4"
+        "SELECT {TICKET}, {CONTENTS_IF_SMALL} FROM job
+         WHERE queue = ?1 AND prio = ?2 AND ready > ?3 AND ready IS NOT NULL ORDER BY ready LIMIT ?4"
     )
 }
 

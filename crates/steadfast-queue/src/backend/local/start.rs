@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpointer;
 use super::live::Live;
 use super::load::{self, Pulse, Sizes};
-use super::log::Log;
+use super::log::{Data, Log};
 use super::options::{Bounds, LocalOptions, OpenError};
 use super::read::Readers;
 use super::schema;
@@ -49,11 +49,13 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
             Fail::Broken(what) => OpenError::Inconsistent { path: path.clone(), what },
         })?;
     let log = Log::open(&path).map_err(no_file)?;
+    let data = Arc::new(Data::open(&path).map_err(no_file)?);
     schema::leave_syncing(&conn).map_err(unreadable)?;
     let shared = Arc::new(Shared::new(live));
     shared.events.tell(happened);
-    let readers = Arc::new(Readers::new(&path, bounds));
-    let checkpointer = Checkpointer::start(&path, bounds.wal_pages_max).map_err(no_file)?;
+    let readers = Arc::new(Readers::new(&path, bounds, Arc::clone(&data)));
+    let checkpointer =
+        Checkpointer::start(&path, bounds.wal_pages_max, Arc::clone(&data)).map_err(no_file)?;
     let writer = Writer {
         conn,
         shared: Arc::clone(&shared),
@@ -69,6 +71,7 @@ pub(super) fn start(options: LocalOptions, clock: &SharedClock) -> Result<Starte
         broken: None,
         chores: VecDeque::new(),
         log,
+        data,
         _lock: lock,
     };
     let (calls, asked) = mpsc::channel(bounds.calls_max.max(1));

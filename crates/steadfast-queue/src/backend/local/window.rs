@@ -5,6 +5,9 @@ use crate::job::Job;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// So many are loaded at a time at most: everybody waits for it.
+const LOAD_MAX: usize = 512;
+
 /// A ready job.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -79,7 +82,7 @@ impl Window {
     /// How many to load from behind which place, if it is time.
     pub(super) fn wants(&self) -> Option<(i64, usize)> {
         let low = self.entries.len() <= self.max / 4;
-        (self.more && low).then(|| (self.loaded_to, self.max - self.entries.len()))
+        (self.more && low).then(|| (self.loaded_to, (self.max - self.entries.len()).min(LOAD_MAX)))
     }
 
     /// Takes in what was loaded; `last` is the last place seen (which may belong to a job that is out).

@@ -6,7 +6,7 @@ mod commit;
 use super::checkpoint::Checkpointer;
 use super::live::Live;
 use super::load;
-use super::log::Log;
+use super::log::{Data, Log};
 use super::options::{LocalOptions, injected, take_one};
 use super::read::Readers;
 use super::serve::{self, Found};
@@ -142,6 +142,8 @@ pub(super) struct Writer {
     pub(super) chores: VecDeque<Write>,
     /// What makes commits durable.
     pub(super) log: Log,
+    /// What makes checkpoints durable. Behind the connection: see there.
+    pub(super) data: Arc<Data>,
     /// Held to the end: no other process has the store.
     pub(super) _lock: File,
 }

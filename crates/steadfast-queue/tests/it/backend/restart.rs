@@ -3,13 +3,16 @@
 use super::rig::{
     LEASE_MS, QUEUE, Rig, START_MS, dead, delayed, grouped, ids, job, job_in, options, retry, unique,
 };
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+use std::time::Duration;
 use steadfast_clock::{ManualClock, SharedClock};
 use steadfast_queue::backend::local::{Bounds, LocalBackend, LocalOptions, OpenError};
 use steadfast_queue::backend::rules::Retention;
 use steadfast_queue::backend::{Control, Enqueued, Extended, Settled};
 use steadfast_queue::state::Verdict;
 use steadfast_queue::{Backend, NewJob, QueueError, State};
+use steadfast_testkit::wait_for;
 use tempfile::TempDir;
 
 /// A store that can be closed and opened again.
@@ -395,11 +398,32 @@ async fn the_log_stays_short_under_constant_load() {
     assert!(bytes < 12_000_000, "{bytes}");
 }
 
+/// Whoever closes the last connection to a store removes its log. SQLite tells by locks on the file whether others have it
+/// open, and a process that closes any handle of a file loses its locks on it: a look from outside, by an SQLite older
+/// than ours, would then take the log away.
+#[tokio::test]
+async fn checkpoints_leave_the_locks_alone_by_which_others_know_of_us() {
+    let house = House::new();
+    let clock: SharedClock = house.clock.clone();
+    let bounds = Bounds { wal_pages_max: 50, ..Bounds::default() };
+    let store = LocalBackend::open(LocalOptions { bounds, ..house.options() }, clock).expect("opens");
+    let database = || std::fs::metadata(house.options().path).expect("there");
+    let empty = database().len();
+    for _ in 0..60 {
+        store.enqueue(vec![NewJob::new(QUEUE, "kind", vec![7; 30_000])]).await.expect("stored");
+    }
+    let moved = || std::future::ready(database().len() > empty);
+    assert!(wait_for(Duration::from_secs(20), moved).await, "nothing was moved");
+    let ours = format!(":{} ", database().ino());
+    let locks = std::fs::read_to_string("/proc/locks").expect("the system's locks");
+    assert!(locks.lines().any(|lock| lock.contains("POSIX") && lock.contains(&ours)), "{ours}\n{locks}");
+}
+
 #[tokio::test]
 async fn too_many_callers_are_turned_away_and_nothing_of_theirs_is_stored() {
     let house = House::new();
     let clock: SharedClock = house.clock.clone();
-    let admit_timeout = std::time::Duration::from_millis(1);
+    let admit_timeout = Duration::from_millis(1);
     let bounds = Bounds { calls_max: 1, in_flight_bytes_max: 1, admit_timeout, ..Bounds::default() };
     let store = LocalBackend::open(LocalOptions { bounds, ..house.options() }, clock).expect("opens");
     let answers = futures::future::join_all((0..300).map(|_| store.enqueue(vec![job()]))).await;

@@ -1,6 +1,6 @@
 //! Full disks and failing ones.
 
-use super::rig::{QUEUE, Rig, START_MS, ids, job, options, unique, urgent};
+use super::rig::{QUEUE, Rig, START_MS, ids, job, options, retry, unique, urgent};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -193,6 +193,41 @@ async fn s35_a_read_that_fails_buries_nobody() {
     let taken = rig.take(9).await;
     assert_eq!(ids(&taken), added[1..]);
     assert!(taken.iter().all(|held| (held.job.attempt, held.job.crash_count) == (1, 0)));
+}
+
+/// What waits behind those in memory is read with its contents, many at a time: handing one out needs no look at its row.
+/// Large ones, and those that have begun before, are left where they are.
+#[tokio::test]
+async fn s35_small_jobs_come_into_memory_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (faults, clock) = (Faults::default(), ManualClock::at(START_MS));
+    let shared: SharedClock = clock.clone();
+    let bounds = Bounds { window_max: 2, ..Bounds::default() };
+    let opened = LocalOptions { faults: faults.clone(), bounds, ..options(&folder) };
+    let rig = Rig::around(LocalBackend::open(opened, shared).expect("opens"), clock);
+    for number in 0..6_u8 {
+        let mut new = NewJob::new(QUEUE, "kind", vec![number; if number == 4 { 3_000 } else { 30 }]);
+        new.metadata.insert("number".to_owned(), number.to_string());
+        rig.add(new).await;
+    }
+    faults.rows_lost.store(1, Ordering::SeqCst);
+    for number in 0..4 {
+        let held = rig.next().await;
+        assert_eq!((held.job.payload[0], held.job.payload.len()), (number, 30));
+        assert_eq!(held.job.metadata["number"], number.to_string());
+        if number == 3 {
+            rig.settle(&held, retry()).await;
+        }
+    }
+    is_unavailable(rig.store.reserve(rig.request(QUEUE, 1)).await);
+    assert_eq!(rig.next().await.job.payload.len(), 3_000);
+    assert_eq!(rig.next().await.job.payload[0], 5);
+    rig.pass(60_000);
+    rig.promote().await;
+    faults.rows_lost.store(1, Ordering::SeqCst);
+    is_unavailable(rig.store.reserve(rig.request(QUEUE, 1)).await);
+    let again = rig.next().await;
+    assert_eq!((again.job.payload[0], again.job.attempt, again.job.history.len()), (3, 2, 1));
 }
 
 /// After a crash, marks come before their jobs are handed out. While the disk has no room for them, who asks

@@ -319,12 +319,12 @@ impl Writer {
         schema::leave_syncing(&self.conn).map_err(failed)?;
         let bounds = self.options.bounds;
         self.checkpointer =
-            Checkpointer::start(&self.options.path, bounds.wal_pages_max).map_err(|error| {
-                QueueError::Unavailable {
+            Checkpointer::start(&self.options.path, bounds.wal_pages_max, Arc::clone(&self.data)).map_err(
+                |error| QueueError::Unavailable {
                     what: "starting a thread".to_owned(),
                     source: Some(Arc::new(error)),
-                }
-            })?;
+                },
+            )?;
         let sizes = Sizes::of(&self.options);
         let mut fresh = load::live(&self.conn, sizes, self.clock.mono_ms()).map_err(failed)?;
         let mut live = self.shared.change();

@@ -61,7 +61,7 @@ async fn all(args: &BenchQueue, folder: &Path) -> anyhow::Result<()> {
     tell(&out, lanes, &figures)?;
     store.close().await.context("the store did not close")?;
     pickup::run(&out, &folder.join("pickup/queue.db"), args.pickups).await?;
-    growth::run(&out, &folder.join("growth/queue.db"), args.waiting_max, span).await
+    growth::run(&out, &folder.join("growth"), args.waiting_max, span).await
 }
 
 fn open(path: &Path) -> anyhow::Result<Arc<LocalBackend>> {
