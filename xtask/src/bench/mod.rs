@@ -136,8 +136,10 @@ fn gateway(sizes: &Sizes, alone: bool, set: &[String], json: Option<PathBuf>) ->
         let mut args = ["bench", "gateway", "--data-dir"].map(str::to_owned).to_vec();
         args.push(node.data_dir());
         args.extend(sizes.args());
+        report.disk_at_pace(&folder, sizes.rate)?;
         report.section(title, &folder, &args)?;
         node.stop()?;
+        report.disk_at_pace(&folder, sizes.rate)?;
         remove(&folder)?;
     }
     report.end("Every acknowledged message was on disk (fsync) before its answer.")

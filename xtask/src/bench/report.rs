@@ -39,6 +39,7 @@ impl Report {
         args: &[String],
     ) -> anyhow::Result<()> {
         println!("\n{title}:");
+        disk::calm(folder)?;
         let figures = folder.join("figures.ndjson");
         let before = disk::fdatasync(folder)?;
         let json = format!("--json={}", figures.display());
@@ -60,6 +61,14 @@ impl Report {
             "fdatasync_after": after,
             "figures": figures,
         }));
+        Ok(())
+    }
+
+    /// Shows what the disk alone does at the pace of an open loop.
+    pub(super) fn disk_at_pace(&mut self, folder: &Path, per_second: u32) -> anyhow::Result<()> {
+        disk::calm(folder)?;
+        let figures = disk::paced(folder, per_second)?;
+        self.sections.push(json!({ "title": "the disk alone at that pace", "figures": [figures] }));
         Ok(())
     }
 

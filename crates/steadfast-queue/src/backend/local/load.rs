@@ -175,19 +175,35 @@ fn count(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
                     let member = job.group.filter(|_| table == "job").map(|group| (job.queue, group));
                     live.fresh.load(job.id, job.found(), member);
                 }
-                Err(error) => tracing::error!(%error, table, "a job's row cannot be read and is left alone"),
+                Err(error) => leave_alone(row, table, &error, &mut live.fresh),
             }
         }
     }
     Ok(())
 }
 
+/// A row that cannot be read stays as it is. Its key still counts, if that much can be made out: whoever sends the same
+/// job again is not taken for new.
+fn leave_alone(row: &Row<'_>, table: &str, error: &rusqlite::Error, fresh: &mut Fresh) {
+    tracing::error!(%error, table, "a job's row cannot be read and is left alone");
+    if let (Ok(seq), Ok(id)) = (row.get(0), row.get(1)) {
+        let until_ms = row.get(12).unwrap_or(i64::MAX);
+        fresh.load(JobId(id), Found { slot: 0, seq, until_ms }, None);
+    }
+}
+
 fn retained(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
     let mut select = conn.prepare(&format!("SELECT {TICKET}, finished FROM done ORDER BY ready"))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let (job, finished_ms) =
-            (Ticket::read(row)?, row.get::<_, Option<i64>>(TICKET_COLUMNS)?.unwrap_or(0));
+        let read = Ticket::read(row).and_then(|job| Ok((job, row.get::<_, Option<i64>>(TICKET_COLUMNS)?)));
+        let (job, finished_ms) = match read {
+            Ok((job, finished_ms)) => (job, finished_ms.unwrap_or(0)),
+            Err(error) => {
+                leave_alone(row, "done", &error, &mut live.fresh);
+                continue;
+            }
+        };
         live.fresh.load(job.id, job.found(), None);
         let Some(queue) = live.queues.get_mut(&job.queue) else { continue };
         queue.moved(None, Some(job.state), job.bytes);

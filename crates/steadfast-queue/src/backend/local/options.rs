@@ -59,7 +59,7 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// 1,024 calls, 64 MiB, 250 ms to get in line, 30 s for an answer, 4,096 ready jobs, 4 MiB, 32,768 new jobs,
+    /// 1,024 calls, 64 MiB, 250 ms to get in line, 30 s for an answer, 4,096 ready jobs, 2 MiB, 24,576 new jobs,
     /// 1,024 pages.
     fn default() -> Self {
         Self {
@@ -68,8 +68,8 @@ impl Default for Bounds {
             admit_timeout: Duration::from_millis(250),
             answer_timeout: Duration::from_secs(30),
             window_max: 4_096,
-            cache_bytes_max: 4 << 20,
-            fresh_max: 32_768,
+            cache_bytes_max: 2 << 20,
+            fresh_max: 24_576,
             wal_pages_max: 1_024,
         }
     }

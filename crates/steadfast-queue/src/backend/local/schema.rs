@@ -286,7 +286,7 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.execute_batch(
         "PRAGMA synchronous = FULL;
-         PRAGMA cache_size = -4096;
+         PRAGMA cache_size = -2048;
          PRAGMA temp_store = MEMORY;",
     )?;
     // Checkpoints are the checkpointer's; the log keeps its blocks, because overwriting is cheaper than growing.

@@ -1,10 +1,10 @@
 //! Scenario 20: damaged rows take nobody else down.
 
-use super::rig::{QUEUE, Rig, START_MS, grouped, ids, job, options};
+use super::rig::{QUEUE, Rig, START_MS, grouped, ids, job, options, unique};
 use rusqlite::Connection;
 use steadfast_clock::{ManualClock, SharedClock};
 use steadfast_queue::backend::local::LocalBackend;
-use steadfast_queue::backend::{Control, Filter};
+use steadfast_queue::backend::{Control, Enqueued, Filter};
 use steadfast_queue::{JobId, State};
 use tempfile::TempDir;
 
@@ -65,4 +65,28 @@ async fn s20_an_impossible_row_is_left_alone() {
     assert_eq!(ids(&rig.take(10).await), [added[0], added[3]]);
     rig.add(job()).await;
     assert_eq!(rig.take(10).await.len(), 1);
+}
+
+/// Whether its job waits or is done: a second delivery of the same message is not taken for a new one.
+#[tokio::test]
+async fn s20_the_key_of_an_impossible_row_still_counts() {
+    for (done, damage) in [(false, "UPDATE job SET prio = 9"), (true, "UPDATE done SET prio = 9")] {
+        let (folder, clock) = (tempfile::tempdir().expect("a folder"), ManualClock::at(START_MS));
+        let shared: SharedClock = clock.clone();
+        let store = LocalBackend::open(options(&folder), shared.clone()).expect("opens");
+        let rig = Rig::around(store.clone(), clock.clone());
+        let first = rig.add(unique("m1", 3_600_000)).await;
+        if done {
+            rig.complete(&rig.next().await).await;
+        }
+        store.close().await.expect("closes");
+        let conn = Connection::open(options(&folder).path).expect("opens");
+        assert_eq!(conn.execute(damage, []).expect("damages"), 1);
+        drop(conn);
+        let rig = Rig::around(LocalBackend::open(options(&folder), shared).expect("opens"), clock);
+        assert_eq!(rig.enqueue(unique("m1", 3_600_000)).await, Enqueued::Duplicate(first));
+        rig.nothing_is_ready().await;
+        let other = rig.add(unique("m2", 3_600_000)).await;
+        assert_eq!(rig.next().await.job.id, other);
+    }
 }
