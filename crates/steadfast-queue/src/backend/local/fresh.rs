@@ -221,3 +221,61 @@ impl Fresh {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const GENERATION: usize = 200;
+
+    /// Takes the step that the writer would take; whether there was one to take.
+    fn sort(fresh: &mut Fresh, number: i64, listed: &mut usize) -> bool {
+        let Some(limit) = fresh.wants(number) else { return false };
+        let mut step = Step::default();
+        if fresh.is_sorting() {
+            step.ids = fresh.next_ids(limit).count();
+            step.members = fresh.next_members(limit - step.ids).count();
+            step.all = fresh.ends_with(step).is_some();
+        } else {
+            step.unlisted = limit.min(*listed);
+            step.cleared = step.unlisted < limit;
+            *listed -= step.unlisted;
+        }
+        fresh.apply(Changes { step, ..Changes::default() });
+        true
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Whatever the size of the calls: what comes is sorted before the next generation is full, with one step per
+        /// commit.
+        #[test]
+        fn memory_holds_two_generations_at_most(
+            calls in proptest::collection::vec(1_usize..100, 1..200), grouped in any::<bool>(), rows_go in any::<bool>()
+        ) {
+            let mut fresh = Fresh::new((0, 0), false, GENERATION);
+            let (mut number, mut listed) = (0_i64, 0);
+            for call in calls {
+                let mut changes = Changes::default();
+                for _ in 0..call {
+                    number += 1;
+                    let mut id = [0; 16];
+                    id[..8].copy_from_slice(&number.wrapping_mul(0x5851_f42d_4c95_7f2d).to_be_bytes());
+                    changes.ids.insert(JobId(id), Some(Found { slot: 0, seq: number, until_ms: 0 }));
+                    if grouped {
+                        changes.joined.insert((1, GroupKey([id[0]; 16]), number));
+                    }
+                }
+                listed += if rows_go { call } else { 0 };
+                fresh.apply(changes);
+                sort(&mut fresh, number, &mut listed);
+                let known = fresh.young.ids.len() + fresh.old.ids.len();
+                prop_assert!(known <= 2 * GENERATION + call, "{known} ids");
+                let members = fresh.young.members.len() + fresh.old.members.len();
+                prop_assert!(members <= 2 * GENERATION + call, "{members} members");
+            }
+        }
+    }
+}

@@ -186,9 +186,8 @@ fn count(conn: &Connection, live: &mut Live) -> rusqlite::Result<()> {
 /// job again is not taken for new.
 fn leave_alone(row: &Row<'_>, table: &str, error: &rusqlite::Error, fresh: &mut Fresh) {
     tracing::error!(%error, table, "a job's row cannot be read and is left alone");
-    if let (Ok(seq), Ok(id)) = (row.get(0), row.get(1)) {
-        let until_ms = row.get(12).unwrap_or(i64::MAX);
-        fresh.load(JobId(id), Found { slot: 0, seq, until_ms }, None);
+    if let Some((id, found)) = Ticket::key(row) {
+        fresh.load(id, found, None);
     }
 }
 

@@ -100,6 +100,13 @@ impl Ticket {
         })
     }
 
+    /// The id of a row that [`Ticket::read`] refused, and where it leads, if that much can be made out. Its table is the
+    /// one that is never dropped.
+    pub(super) fn key(row: &Row<'_>) -> Option<(JobId, Found)> {
+        let (seq, id) = (row.get(0).ok()?, row.get(1).ok()?);
+        Some((JobId(id), Found { slot: 0, seq, until_ms: row.get(12).unwrap_or(i64::MAX) }))
+    }
+
     /// When it expires, if it still can.
     pub(super) fn expiry(&self) -> Option<i64> {
         self.expires_ms.filter(|_| self.attempt == 0)
