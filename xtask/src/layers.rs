@@ -3,6 +3,7 @@
 //! Which crate may import which of ours; which foreign crates a crate may not name at all; that no file
 //! grows beyond its bound.
 
+use crate::locks;
 use crate::run::read;
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -71,6 +72,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for package in packages {
         check_package(package, &mut breaches);
     }
+    locks::check(packages, &mut breaches)?;
     let mut sizes = BTreeMap::new();
     for package in packages {
         let manifest = Path::new(package["manifest_path"].as_str().unwrap_or_default());

@@ -7,6 +7,7 @@ mod attack;
 mod bench;
 mod chaos;
 mod layers;
+mod locks;
 mod run;
 mod test;
 
