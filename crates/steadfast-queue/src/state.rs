@@ -80,6 +80,12 @@ impl State {
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Dead | Self::Cancelled)
     }
+
+    /// Whether only its window holds its id any more. A dead letter may be retried, so it holds its id for as long as it lies
+    /// here.
+    pub(crate) const fn frees_id(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled)
+    }
 }
 
 /// What a worker says of a job that it holds.

@@ -30,9 +30,15 @@ impl Model {
     }
 
     /// The callbacks among the new jobs of one call.
-    pub(super) fn callbacks(&self, follow_ups: &[NewJob]) -> Result<HashSet<JobId>, Rejection> {
+    pub(super) fn callbacks(
+        &self,
+        follow_ups: &[NewJob],
+        leaving: Option<JobId>,
+    ) -> Result<HashSet<JobId>, Rejection> {
         let new = follow_ups.iter().filter(|new| new.waits_for.is_some());
-        let new = new.map(|new| (new.resolve_id(), new.batch)).filter(|(id, _)| !self.is_known(id));
+        let new = new
+            .map(|new| (new.resolve_id(), new.batch))
+            .filter(|(id, _)| !self.is_known_without(id, leaving));
         let callbacks: HashMap<JobId, Option<JobId>> = new.collect();
         if has_circle(&callbacks) { Err(Rejection::BadBatch) } else { Ok(callbacks.into_keys().collect()) }
     }

@@ -20,8 +20,13 @@ impl Model {
     /// Whether a job with this id is or was here within its window. Unfinished and dead jobs hold their id
     /// for as long as they lie here.
     pub(super) fn is_known(&self, id: &JobId) -> bool {
+        self.is_known_without(id, None)
+    }
+
+    /// The same when the job that is `leaving` holds its id no longer.
+    pub(super) fn is_known_without(&self, id: &JobId, leaving: Option<JobId>) -> bool {
         let kept = self.find(id).map(|job| job.state);
-        let holds = kept.is_some_and(|state| !matches!(state, State::Completed | State::Cancelled));
+        let holds = kept.is_some_and(|state| !state.frees_id()) && leaving != Some(*id);
         holds || self.ids.get(id).is_some_and(|known| known.until_ms > self.now_ms)
     }
 
@@ -185,23 +190,23 @@ impl Model {
             return Settled::Lost;
         };
         let name = job.queue.clone();
-        let callbacks = match self.check_follow_ups(&settle.follow_ups, &name) {
+        let draw = self.dice.roll();
+        let kind = EventKind::of_verdict(&settle.verdict);
+        let did_not_run = settle.verdict.did_not_run();
+        let retry = job.retry.as_ref().unwrap_or(&self.queue(&name).flow.resolved.retry);
+        let mut next = state::settle(settle.verdict, job.attempt, retry, draw);
+        if cancel {
+            next = state::heed_cancel(next);
+        }
+        let leaving = next.state.frees_id().then_some(id);
+        let callbacks = match self.check_follow_ups(&settle.follow_ups, &name, leaving) {
             Ok(callbacks) => callbacks,
             Err(rejection) => return Settled::FollowUpRejected(rejection),
         };
         let beside = callbacks.into_iter().map(|id| (id, self.next_number())).collect();
         self.note(&id, settle.note.as_ref());
-        let draw = self.dice.roll();
-        let kind = EventKind::of_verdict(&settle.verdict);
-        let did_not_run = settle.verdict.did_not_run();
-        let flow = &mut self.queue(&name).flow;
         if did_not_run {
-            flow.give_back(job.group, charges);
-        }
-        let retry = job.retry.as_ref().unwrap_or(&flow.resolved.retry);
-        let mut next = state::settle(settle.verdict, job.attempt, retry, draw);
-        if cancel {
-            next = state::heed_cancel(next);
+            self.queue(&name).flow.give_back(job.group, charges);
         }
         if next.failure.is_some() {
             self.queue(&name).stats.failed_total += 1;
@@ -218,18 +223,24 @@ impl Model {
         Settled::Now(state)
     }
 
-    /// Whether all of them can be stored, those that are here already left out. Returns the new callbacks.
-    fn check_follow_ups(&mut self, follow_ups: &[NewJob], from: &str) -> Result<HashSet<JobId>, Rejection> {
+    /// Whether all of them can be stored, those that are here already left out. The job that brings them may be `leaving`:
+    /// one with its key, whose window is over, is a new one. Returns the new callbacks.
+    fn check_follow_ups(
+        &mut self,
+        follow_ups: &[NewJob],
+        from: &str,
+        leaving: Option<JobId>,
+    ) -> Result<HashSet<JobId>, Rejection> {
         for new in follow_ups {
             rules::check_shape(new)?;
             rules::check_batch_shape(new, new.resolve_id())?;
         }
-        let beside = self.callbacks(follow_ups)?;
+        let beside = self.callbacks(follow_ups, leaving)?;
         let mut fresh = HashSet::new();
         let mut added: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for new in follow_ups {
             let id = new.resolve_id();
-            if self.is_known(&id) || !fresh.insert(id) {
+            if self.is_known_without(&id, leaving) || !fresh.insert(id) {
                 continue;
             }
             let others = added.entry(&new.queue).or_default();

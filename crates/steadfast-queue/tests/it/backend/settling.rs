@@ -21,6 +21,7 @@ over_every_backend!(
     a_rejected_follow_up_changes_nothing,
     follow_ups_count_together_against_the_bound,
     follow_ups_of_every_verdict,
+    what_a_job_brings_under_its_own_key_is_checked_as_what_it_will_be,
 );
 
 async fn s20_unknown_work_goes_to_the_dead_alone(make: Make) {
@@ -196,4 +197,30 @@ async fn follow_ups_of_every_verdict(make: Make) {
         assert!(matches!(settled, Settled::Now(_)));
         assert_eq!(rig.stats_of("next").await.available, number as u64 + 1);
     }
+}
+
+/// A job that goes round comes again under its own key. While its window counts, that is itself; behind it, a new job, as soon
+/// as this one has ended: unless it dies, since a dead letter keeps its key.
+async fn what_a_job_brings_under_its_own_key_is_checked_as_what_it_will_be(make: Make) {
+    let rig = Rig::new(make);
+    let again = || unique("round", 100);
+    let astray = || NewJob { batch: Some(JobId([9; 16])), ..again() };
+    let id = rig.add(again()).await;
+    let held = rig.next().await;
+    rig.pass(100);
+    let settled = rig.settle_with(&held, Verdict::Complete, vec![astray()]).await;
+    assert_eq!(settled, Settled::FollowUpRejected(Rejection::BatchUnknown));
+    assert_eq!(rig.state(id).await, Some(State::Running));
+    let settled = rig.settle_with(&held, Verdict::Complete, vec![again()]).await;
+    assert_eq!(settled, Settled::Now(State::Completed));
+    let held = rig.next().await;
+    assert_eq!((held.job.id, held.job.attempt), (id, 1));
+    // Its window counts anew, so this is itself, whatever it says.
+    let settled = rig.settle_with(&held, Verdict::Release, vec![astray()]).await;
+    assert_eq!(settled, Settled::Now(State::Available));
+    let held = rig.next().await;
+    rig.pass(100);
+    assert_eq!(rig.settle_with(&held, dead(), vec![astray()]).await, Settled::Now(State::Dead));
+    assert_eq!(rig.stats().await.enqueued_total, 2);
+    rig.nothing_is_ready().await;
 }

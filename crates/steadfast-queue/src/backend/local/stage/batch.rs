@@ -64,10 +64,14 @@ impl Stage<'_> {
     }
 
     /// The callbacks among the new jobs of one call.
-    pub(super) fn callbacks(&self, jobs: &[Prepared]) -> Result<Result<HashSet<JobId>, Rejection>, Fail> {
+    pub(super) fn callbacks(
+        &self,
+        jobs: &[Prepared],
+        leaving: Option<JobId>,
+    ) -> Result<Result<HashSet<JobId>, Rejection>, Fail> {
         let mut callbacks = HashMap::new();
         for new in jobs.iter().filter(|new| new.job.waits_for.is_some()) {
-            if !self.is_known(new)? {
+            if !self.is_known(new, leaving)? {
                 callbacks.insert(new.job.id, new.job.batch);
             }
         }

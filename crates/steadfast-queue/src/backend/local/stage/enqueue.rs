@@ -44,7 +44,7 @@ impl Stage<'_> {
     pub(super) fn enqueue(&mut self, new: &Prepared, from: Option<i64>) -> Result<Enqueued, Fail> {
         let id = new.job.id;
         let queue = self.queue_of(new)?;
-        let known = self.look_up(new)?;
+        let known = self.look_up(new, None)?;
         if matches!(known, Known::Yes) {
             self.tally(queue, Tally::Duplicate);
             return Ok(Enqueued::Duplicate(id));
@@ -77,7 +77,7 @@ impl Stage<'_> {
         // Numbered beforehand: the jobs of a batch may come before its callback.
         let beside = callbacks.into_iter().map(|id| (id, self.next_number())).collect();
         for new in jobs {
-            let (queue, known) = (self.queue_of(new)?, self.look_up(new)?);
+            let (queue, known) = (self.queue_of(new)?, self.look_up(new, None)?);
             if matches!(known, Known::Yes) {
                 self.tally(queue, Tally::Duplicate);
             } else {
@@ -87,8 +87,8 @@ impl Stage<'_> {
         Ok(())
     }
 
-    pub(super) fn is_known(&self, new: &Prepared) -> Result<bool, Fail> {
-        Ok(matches!(self.look_up(new)?, Known::Yes))
+    pub(super) fn is_known(&self, new: &Prepared, leaving: Option<JobId>) -> Result<bool, Fail> {
+        Ok(matches!(self.look_up(new, leaving)?, Known::Yes))
     }
 
     fn queue_of(&self, new: &Prepared) -> Result<i64, Fail> {
@@ -97,14 +97,17 @@ impl Stage<'_> {
     }
 
     /// Whether a job with this id is or was here within its window. Unfinished and dead jobs hold their id
-    /// for as long as they lie here.
-    fn look_up(&self, new: &Prepared) -> Result<Known, Fail> {
+    /// for as long as they lie here, which the one that is `leaving` does no longer.
+    fn look_up(&self, new: &Prepared, leaving: Option<JobId>) -> Result<Known, Fail> {
         if new.fresh {
             return Ok(Known::No);
         }
         let Some(found) = self.find_id(&new.job.id)? else { return Ok(Known::No) };
         if found.until_ms > self.now_ms {
             return Ok(Known::Yes);
+        }
+        if leaving == Some(new.job.id) {
+            return Ok(Known::Stale(found));
         }
         let sql =
             "SELECT EXISTS(SELECT 1 FROM job WHERE seq = ?1) OR EXISTS(SELECT 1 FROM dead WHERE seq = ?1)";
@@ -142,20 +145,22 @@ impl Stage<'_> {
         rules::check_room(&known.flow.resolved.limits, waiting, stored, bytes)
     }
 
-    /// Whether all of them can be stored, those that are here already left out. Returns the new callbacks.
+    /// Whether all of them can be stored, those that are here already left out. The job that brings them may be `leaving`:
+    /// one with its key, whose window is over, is a new one. Returns the new callbacks.
     pub(super) fn check_follow_ups(
         &self,
         follow_ups: &[Prepared],
         from: i64,
+        leaving: Option<JobId>,
     ) -> Result<Result<HashSet<JobId>, Rejection>, Fail> {
-        let callbacks = match self.callbacks(follow_ups)? {
+        let callbacks = match self.callbacks(follow_ups, leaving)? {
             Ok(callbacks) => callbacks,
             Err(rejection) => return Ok(Err(rejection)),
         };
         let mut seen: HashSet<JobId> = HashSet::new();
         let mut added: HashMap<i64, (u64, u64)> = HashMap::new();
         for new in follow_ups {
-            if matches!(self.look_up(new)?, Known::Yes) || !seen.insert(new.job.id) {
+            if self.is_known(new, leaving)? || !seen.insert(new.job.id) {
                 continue;
             }
             let queue = self.queue_of(new)?;

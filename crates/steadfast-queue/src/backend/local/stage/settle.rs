@@ -49,20 +49,21 @@ impl<'a> Stage<'a> {
             Err(rejection) => return Ok(Settled::FollowUpRejected(*rejection)),
         };
         let from = held.entry.ticket.queue;
-        let callbacks = match self.check_follow_ups(follow_ups, from)? {
-            Ok(callbacks) => callbacks,
-            Err(rejection) => return Ok(Settled::FollowUpRejected(rejection)),
-        };
         let (mut ticket, attempt, marked) = (held.entry.ticket.clone(), held.attempt(), held.marked);
         let cancel = held.cancel || self.cancel_asked.contains(&id);
         let retry = held.retry.as_ref().or_else(|| Some(&self.resolved(from)?.retry));
         let retry = retry.map_or_else(|| Cow::Owned(RetryPolicy::default()), Cow::Borrowed);
         let mut next = state::settle(settle.verdict.clone(), attempt, &retry, draw);
-        if settle.verdict.did_not_run() {
-            self.give_back(held);
-        }
         if cancel {
             next = state::heed_cancel(next);
+        }
+        let leaving = next.state.frees_id().then_some(id);
+        let callbacks = match self.check_follow_ups(follow_ups, from, leaving)? {
+            Ok(callbacks) => callbacks,
+            Err(rejection) => return Ok(Settled::FollowUpRejected(rejection)),
+        };
+        if settle.verdict.did_not_run() {
+            self.give_back(held);
         }
         if next.failure.is_some() {
             self.tally(ticket.queue, Tally::Failed);
