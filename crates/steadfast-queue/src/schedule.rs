@@ -24,6 +24,8 @@ pub const MISSED_AFTER_MS: u64 = 60_000;
 pub(crate) const FIRED_WINDOW_MS: u64 = 25 * 3_600_000;
 /// A place further ahead of the clock than this, in milliseconds, was reached by a clock that was wrong.
 const AHEAD_MAX_MS: u64 = 24 * 3_600_000;
+/// Where the metadata of a job says which schedule brought it.
+pub(crate) const SCHEDULE: &str = "schedule";
 /// How long to wait, in milliseconds, before a job that found no room is tried again.
 pub const AGAIN_MS: u64 = 1_000;
 
@@ -102,9 +104,6 @@ pub enum ScheduleError {
     /// Its catch-up.
     #[error("a schedule catches up on 1 to {CATCH_UP_MAX} times, not on {0}")]
     CatchUp(u32),
-    /// The store takes encrypted payloads alone.
-    #[error("a schedule's payload is not encrypted, and this store refuses what is not")]
-    Plain,
     /// Its job would never be taken.
     #[error("the schedule's job would be rejected")]
     Job(#[source] Rejection),
@@ -149,7 +148,7 @@ impl Schedule {
     /// The job that stands for the time `at_ms`.
     pub fn job(&self, at_ms: i64) -> NewJob {
         let mut metadata = self.metadata.clone();
-        metadata.insert("schedule".to_owned(), self.name.clone());
+        metadata.insert(SCHEDULE.to_owned(), self.name.clone());
         let id = JobId::of_schedule(&self.name, at_ms);
         NewJob {
             codec: self.codec,
@@ -309,6 +308,21 @@ impl Planned {
         self.owed_ms = Some(at_ms);
         self.again_mono_ms = mono_ms.saturating_add(AGAIN_MS);
         self.move_to(self.place_ms);
+    }
+
+    /// Takes the place of `before`, of the same name. If it comes at the same times, it goes on where that was: no time is
+    /// lost because what comes then is another, or sealed with another key.
+    pub(crate) fn replace(mut self, before: &Self) -> Self {
+        let when = |planned: &Self| {
+            let Schedule { cron, zone, missed, .. } = &*planned.schedule;
+            (cron.clone(), zone.clone(), *missed)
+        };
+        if when(&self) == when(before) {
+            self.last_ms = before.last_ms;
+            (self.owed_ms, self.again_mono_ms) = (before.owed_ms, before.again_mono_ms);
+            self.move_to(before.place_ms);
+        }
+        self
     }
 
     /// Goes on where `before`, the same schedule in memory, was: what found no room is owed still, and not tried again

@@ -16,13 +16,13 @@
 //! # What it is for, and what it is not
 //! It keeps payloads from whoever gets hold of the files or a backup of them, and it notices when somebody who
 //! can write the files changes a payload or gives one job the payload of another: queue, kind, id and codec are
-//! bound to it. It does not keep them from whoever can read the memory of the process, or has the keys. It does
+//! bound to it. (All jobs of a schedule have one payload: it is bound to the schedule's name in place of the id.) It does not keep them from whoever can read the memory of the process, or has the keys. It does
 //! not notice a job that was removed, or an old state of the file put back.
 //!
-//! Not encrypted: the payloads of schedules (with [`Plain::Refuse`] there can be none), queue, kind, times, state, counts, the id (a hash of queue and unique key, or of parent and
-//! step), the group key (a hash), metadata, the correlation id, and the words and messages of failures,
-//! what jobs say of their progress and log. The
-//! size of a payload can be seen. Put nothing private into those.
+//! Not encrypted: queue, kind, times, state, counts, the id (a hash of queue and unique key, or of parent and
+//! step), the group key (a hash), metadata, the correlation id, the words and messages of failures, what jobs say
+//! of their progress and log, the names and times of schedules. The size of a payload can be seen, and whether a
+//! schedule brings the same as before. Put nothing private into those.
 //!
 //! # Keys that are missing, payloads that are not what they were
 //! A job whose key is not in the ring is neither run nor buried: it is put off for a minute, with an error in
@@ -36,7 +36,8 @@
 //! # Limits
 //! A payload may have [`SEALABLE_BYTES_MAX`] bytes. A job without a unique key or id of its own gets an id
 //! before it is sealed, so the store remembers its id for an hour as if it were unique. The nonces are random:
-//! should two ever be equal, that shows no more than whether two payloads of the same job are. Give a key to no
+//! should two ever be equal, that shows no more than whether two payloads of the same job are. (That of a schedule is
+//! fixed, so that the same schedule put in place again is the same.) Give a key to no
 //! more than 2^32 jobs all the same, which is the bound that NIST SP 800-38D sets for random nonces with GCM.
 
 mod envelope;
@@ -53,9 +54,10 @@ use crate::error::QueueError;
 use crate::event::{Events, EventsFrom};
 use crate::job::{Job, JobId, NewJob, PAYLOAD_BYTES_MAX};
 use crate::policy::Failure;
-use crate::schedule::ScheduleError;
+use crate::schedule::{SCHEDULE, Schedule, ScheduleError};
 use crate::state::Verdict;
 use async_trait::async_trait;
+use bytes::Bytes;
 use envelope::{Owner, Unopened};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -122,11 +124,8 @@ impl<B: Backend + ?Sized> Sealed<B> {
             if new.payload.len() > PAYLOAD_BYTES_MAX {
                 continue;
             }
-            let owner = Owner { queue: &new.queue, kind: &new.kind, id: new.resolve_id() };
-            let sealed = envelope::seal(&ring, owner, new.codec, &new.payload);
-            let what = "a payload cannot be encrypted: the system's random numbers are not to be had";
-            new.payload =
-                sealed.ok_or_else(|| QueueError::Unavailable { what: what.to_owned(), source: None })?;
+            let owner = Owner::job(&new.queue, &new.kind, new.resolve_id());
+            new.payload = seal(&ring, owner, new.codec, &new.payload)?;
             new.codec = CODEC_SEALED;
             breathe(&mut bytes, new.payload.len()).await;
         }
@@ -138,9 +137,33 @@ impl<B: Backend + ?Sized> Sealed<B> {
         if job.codec != CODEC_SEALED {
             return if self.plain == Plain::Accept { Ok(()) } else { Err(Unopened::Tampered) };
         }
-        let owner = Owner { queue: &job.queue, kind: &job.kind, id: job.id };
-        (job.codec, job.payload) = envelope::open(ring, owner, &job.payload)?;
+        let own = envelope::open(ring, Owner::job(&job.queue, &job.kind, job.id), &job.payload);
+        (job.codec, job.payload) = match (own, job.metadata.get(SCHEDULE)) {
+            (Err(Unopened::Tampered), Some(name)) => {
+                envelope::open(ring, Owner::schedule(&job.queue, &job.kind, name), &job.payload)?
+            }
+            (own, _) => own?,
+        };
         Ok(())
+    }
+
+    fn seal_schedule(&self, schedule: &mut Schedule) -> Result<(), QueueError> {
+        let bytes = schedule.payload.len();
+        if bytes > SEALABLE_BYTES_MAX {
+            return Err(ScheduleError::Job(Rejection::TooLarge { bytes, max: SEALABLE_BYTES_MAX }).into());
+        }
+        let owner = Owner::schedule(&schedule.queue, &schedule.kind, &schedule.name);
+        schedule.payload = seal(&self.ring(), owner, schedule.codec, &schedule.payload)?;
+        schedule.codec = CODEC_SEALED;
+        Ok(())
+    }
+
+    fn seal_command(&self, command: &mut Control) -> Result<(), QueueError> {
+        match command {
+            Control::PutSchedule(schedule) => self.seal_schedule(schedule),
+            Control::Count(command) => self.seal_command(command),
+            _ => Ok(()),
+        }
     }
 
     /// Says what becomes of jobs that cannot be run. If the store does not take it, their leases run out.
@@ -155,6 +178,12 @@ impl<B: Backend + ?Sized> Sealed<B> {
             }
         }
     }
+}
+
+fn seal(ring: &KeyRing, owner: Owner<'_>, codec: u8, payload: &[u8]) -> Result<Bytes, QueueError> {
+    let what = "a payload cannot be encrypted: the system's random numbers are not to be had";
+    let sealed = envelope::seal(ring, owner, codec, payload);
+    sealed.ok_or_else(|| QueueError::Unavailable { what: what.to_owned(), source: None })
 }
 
 /// Lets others have a turn when much was done.
@@ -281,11 +310,8 @@ impl<B: Backend + ?Sized> Backend for Sealed<B> {
         Ok(page)
     }
 
-    /// The payload of a schedule stays plain: each of its jobs has an id of its own, to which it would be bound.
-    async fn control(&self, command: Control) -> Result<Controlled, QueueError> {
-        if matches!(command, Control::PutSchedule(_)) && self.plain == Plain::Refuse {
-            return Err(ScheduleError::Plain.into());
-        }
+    async fn control(&self, mut command: Control) -> Result<Controlled, QueueError> {
+        self.seal_command(&mut command)?;
         self.inner.control(command).await
     }
 

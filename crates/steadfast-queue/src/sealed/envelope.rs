@@ -1,4 +1,4 @@
-//! One payload in, one envelope out, and back. Pure, save for the random nonce.
+//! One payload in, one envelope out, and back. Pure, save for the random nonce of a job's.
 //!
 //! ```text
 //! format (1) | the payload's codec (1) | length of the key's id (1) | key's id | nonce (12) | ciphertext | tag (16)
@@ -8,6 +8,7 @@
 use crate::job::{JobId, PAYLOAD_BYTES_MAX};
 use crate::sealed::keys::{KEY_ID_BYTES_MAX, KeyRing};
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
+use aws_lc_rs::rand::fill;
 use bytes::Bytes;
 
 /// The codec of a sealed payload.
@@ -25,9 +26,31 @@ pub(super) struct Owner<'a> {
     pub(super) queue: &'a str,
     pub(super) kind: &'a str,
     pub(super) id: JobId,
+    /// All jobs of a schedule have the one payload that was sealed with it.
+    is_schedule: bool,
 }
 
-impl Owner<'_> {
+impl<'a> Owner<'a> {
+    pub(super) const fn job(queue: &'a str, kind: &'a str, id: JobId) -> Self {
+        Self { queue, kind, id, is_schedule: false }
+    }
+
+    /// A schedule of this name, which stands for all its jobs.
+    pub(super) fn schedule(queue: &'a str, kind: &'a str, name: &str) -> Self {
+        // No job has that time.
+        Self { queue, kind, id: JobId::of_schedule(name, i64::MIN), is_schedule: true }
+    }
+
+    /// Random for a job. That of a schedule is its own: the same one sealed again is the same, and by that a store knows
+    /// that nothing changed. With this cipher, nonces that are equal show no more than whether payloads are.
+    fn nonce(&self) -> Option<[u8; NONCE_LEN]> {
+        if self.is_schedule {
+            return self.id.0.first_chunk().copied();
+        }
+        let mut nonce = [0; NONCE_LEN];
+        fill(&mut nonce).ok().map(|()| nonce)
+    }
+
     fn bind(&self, codec: u8, key: &[u8]) -> Vec<u8> {
         let parts: [&[u8]; 6] = [
             b"steadfast-queue payload 1",
@@ -61,12 +84,13 @@ pub(super) enum Unopened {
 pub(super) fn seal(ring: &KeyRing, owner: Owner<'_>, codec: u8, payload: &[u8]) -> Option<Bytes> {
     let key = ring.first()?;
     let id = key.id().as_bytes();
+    let (nonce, bound) = (owner.nonce()?, Aad::from(owner.bind(codec, id)));
     let mut sealed = payload.to_vec();
-    let nonce = key.cipher().seal_in_place_append_tag(Aad::from(owner.bind(codec, id)), &mut sealed).ok()?;
+    key.cipher().seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound, &mut sealed).ok()?;
     let mut envelope = Vec::with_capacity(sealed.len() + OVERHEAD_BYTES_MAX);
     envelope.extend_from_slice(&[FORMAT, codec, u8::try_from(id.len()).ok()?]);
     envelope.extend_from_slice(id);
-    envelope.extend_from_slice(nonce.as_ref());
+    envelope.extend_from_slice(&nonce);
     envelope.extend_from_slice(&sealed);
     Some(envelope.into())
 }
@@ -109,7 +133,7 @@ mod tests {
     }
 
     fn owner(id: u8) -> Owner<'static> {
-        Owner { queue: "q", kind: "k", id: JobId([id; 16]) }
+        Owner::job("q", "k", JobId([id; 16]))
     }
 
     #[test]
@@ -156,6 +180,16 @@ mod tests {
         let mut newer = second.to_vec();
         newer[0] = 2;
         assert_eq!(open(&both, owner(1), &newer), Err(Unopened::NewerFormat(2)));
+    }
+
+    #[test]
+    fn a_schedule_sealed_again_is_the_same_and_opens_for_itself_alone() {
+        let (ring, owner) = (ring(&["a"]), |name: &'static str| Owner::schedule("q", "k", name));
+        let envelope = seal(&ring, owner("nightly"), 3, b"private").expect("seals");
+        assert_eq!(seal(&ring, owner("nightly"), 3, b"private").expect("seals"), envelope);
+        assert_ne!(seal(&ring, owner("hourly"), 3, b"private").expect("seals"), envelope);
+        assert_eq!(open(&ring, owner("nightly"), &envelope), Ok((3, Bytes::from_static(b"private"))));
+        assert_eq!(open(&ring, owner("hourly"), &envelope), Err(Unopened::Tampered));
     }
 
     #[test]

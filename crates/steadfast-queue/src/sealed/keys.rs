@@ -1,6 +1,6 @@
 //! The keys: one that encrypts, and all that decrypt.
 
-use aws_lc_rs::aead::{AES_256_GCM_SIV, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM_SIV, LessSafeKey, UnboundKey};
 use std::fmt;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -15,7 +15,7 @@ pub const KEYS_MAX: usize = 64;
 /// wiped from memory when it is dropped.
 pub struct SealKey {
     id: String,
-    key: RandomizedNonceKey,
+    key: LessSafeKey,
 }
 
 impl fmt::Debug for SealKey {
@@ -67,10 +67,10 @@ impl SealKey {
         if !is_id(id) {
             return Err(KeyError::BadId { place: 1 });
         }
-        let made = RandomizedNonceKey::new(&AES_256_GCM_SIV, &key);
+        let made = UnboundKey::new(&AES_256_GCM_SIV, &key);
         key.zeroize();
         match made {
-            Ok(key) => Ok(Self { id: id.to_owned(), key }),
+            Ok(key) => Ok(Self { id: id.to_owned(), key: LessSafeKey::new(key) }),
             Err(_unspecified) => Err(KeyError::BadKey { id: id.to_owned() }),
         }
     }
@@ -80,7 +80,7 @@ impl SealKey {
         &self.id
     }
 
-    pub(super) const fn cipher(&self) -> &RandomizedNonceKey {
+    pub(super) const fn cipher(&self) -> &LessSafeKey {
         &self.key
     }
 }

@@ -13,6 +13,10 @@ impl Model {
         if known.is_none() && self.schedules.len() >= SCHEDULES_MAX {
             return Controlled { affected: 0, skipped: 1 };
         }
+        let planned = match known {
+            Some(known) => planned.replace(known),
+            None => planned,
+        };
         self.queue(&planned.schedule.queue);
         self.schedules.insert(planned.schedule.name.clone(), planned);
         Controlled { affected: 1, skipped: 0 }

@@ -99,11 +99,16 @@ async fn the_same_schedule_again_keeps_its_place(make: Make) {
     assert_eq!(rig.control(put(&minutely(Missed::Coalesce))).await, Controlled::default());
     assert_eq!(came(&rig).await, [at(3)]);
     go_to(&rig, 5);
-    let changed = Schedule { payload: "other".into(), ..minutely(Missed::Coalesce) };
-    assert_eq!(rig.control(put(&changed)).await.affected, 1);
-    assert_eq!(came(&rig).await, NOTHING, "a changed one begins anew");
-    go_to(&rig, 6);
-    assert_eq!(came(&rig).await, [at(6)]);
+    let other = Schedule { payload: "other".into(), ..minutely(Missed::Coalesce) };
+    assert_eq!(rig.control(put(&other)).await.affected, 1);
+    assert_eq!(stats(&rig).await.last_ms, Some(at(3)));
+    assert_eq!(came(&rig).await, [at(5)], "a new version brings another job, and misses none");
+    go_to(&rig, 7);
+    let hasty = Schedule { cron: "*/2 * * * *".into(), ..other };
+    assert_eq!(rig.control(put(&hasty)).await.affected, 1);
+    assert_eq!(came(&rig).await, NOTHING, "other times begin anew");
+    rig.pass(2 * MINUTE_MS);
+    assert_eq!(came(&rig).await.len(), 1);
 }
 
 async fn s31_missed_times_are_treated_as_was_chosen(make: Make) {

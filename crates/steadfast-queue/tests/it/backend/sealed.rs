@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use steadfast_clock::ManualClock;
 use steadfast_queue::backend::local::LocalBackend;
-use steadfast_queue::backend::{Enqueued, Filter, MemoryBackend, Rejection, Reserve, Settled, WorkerId};
+use steadfast_queue::backend::{
+    Control, Controlled, Enqueued, Filter, MemoryBackend, Rejection, Reserve, Settled, WorkerId,
+};
+use steadfast_queue::schedule::{Missed, Schedule};
 use steadfast_queue::sealed::{CODEC_SEALED, KeyRing, Plain, SEALABLE_BYTES_MAX, SealKey, Sealed};
 use steadfast_queue::state::Verdict;
 use steadfast_queue::{Backend, Job, NewJob, State};
@@ -82,6 +85,7 @@ async fn no_plaintext_reaches_the_disk() {
         rig.settle_with(&held, Verdict::Complete, vec![follow_up]).await;
         let dead = rig.next().await;
         rig.settle(&dead, super::rig::dead()).await;
+        rig.control(put(&nightly("nightly"))).await;
         let files = folder.path().join("store");
         assert_eq!(files_hold(&files, SECRET), !sealed, "while open, in the log too");
         local.close().await.expect("closes");
@@ -168,6 +172,40 @@ async fn plain_payloads_are_taken_or_refused_as_told() {
     }
 }
 
+fn nightly(name: &str) -> Schedule {
+    Schedule { codec: 3, missed: Missed::Coalesce, ..Schedule::new(name, "0 3 * * *", QUEUE, "kind", SECRET) }
+}
+
+fn put(schedule: &Schedule) -> Control {
+    Control::PutSchedule(Box::new(schedule.clone()))
+}
+
+#[tokio::test]
+async fn what_comes_by_the_clock_is_sealed_and_a_new_key_misses_no_time() {
+    let pair = pair(&["a"], Plain::Refuse);
+    let (one, two) = (nightly("one"), nightly("two"));
+    for schedule in [&one, &two] {
+        assert_eq!(pair.rig.control(put(schedule)).await.affected, 1);
+        assert_eq!(pair.rig.control(put(schedule)).await, Controlled::default(), "as at every start");
+        let counted = pair.rig.control(Control::Count(Box::new(put(schedule)))).await;
+        assert_eq!(counted, Controlled::default());
+    }
+    pair.rig.pass(24 * 3_600_000);
+    pair.sealed.rotate(ring(&["b", "a"]));
+    assert_eq!(pair.rig.control(put(&one)).await.affected, 1, "sealed with the new key");
+    let held = pair.rig.take(9).await;
+    let expected = [("one", SECRET, 3), ("two", SECRET, 3)];
+    let came =
+        held.iter().map(|held| (&*held.job.metadata["schedule"], &held.job.payload[..], held.job.codec));
+    assert_eq!(came.collect::<std::collections::BTreeSet<_>>(), expected.into());
+    // What belongs to one schedule is not taken for another's.
+    let (mine, theirs) = (pair.stored(held[0].job.id).await, pair.stored(held[1].job.id).await);
+    let swapped = NewJob { codec: CODEC_SEALED, payload: theirs.payload, metadata: mine.metadata, ..job() };
+    let Enqueued::New(id) = pair.forge(swapped).await else { panic!("not new") };
+    pair.rig.nothing_is_ready().await;
+    assert_eq!(pair.last_error(id).await, (State::Dead, "payload_unreadable".to_owned()));
+}
+
 #[tokio::test]
 async fn a_missing_key_holds_its_group_and_no_other() {
     let pair = pair(&["a"], Plain::Accept);
@@ -191,6 +229,9 @@ async fn bounds_are_those_of_the_payload_not_of_its_envelope() {
         let Enqueued::Rejected(Rejection::TooLarge { bytes: told, max }) = told else { panic!("{told:?}") };
         assert!(max == SEALABLE_BYTES_MAX && told > max, "{told}");
     }
+    let big = Schedule { payload: vec![7; SEALABLE_BYTES_MAX + 1].into(), ..nightly("big") };
+    let told = pair.sealed.control(put(&big)).await.expect_err("too large");
+    assert!(format!("{:?}", told).contains(&format!("max: {SEALABLE_BYTES_MAX}")), "{told:?}");
     let held = pair.rig.next().await;
     let follow_up = NewJob { id: Some(steadfast_queue::JobId([9; 16])), ..sized(1 << 20) };
     let told = pair.rig.settle_with(&held, Verdict::Complete, vec![follow_up]).await;

@@ -40,10 +40,14 @@ impl Stage<'_> {
         if known.is_none() && count >= SCHEDULES_MAX {
             return Ok(Controlled { affected: 0, skipped: 1 });
         }
+        let planned = match known {
+            Some(known) => planned.clone().replace(known),
+            None => planned.clone(),
+        };
         let sql = "INSERT OR REPLACE INTO schedule(name, spec, place, last) VALUES(?1, ?2, ?3, ?4)";
         let spec = encode_schedule(&planned.schedule);
         self.conn.prepare_cached(sql)?.execute(params![name, spec, planned.place_ms, planned.last_ms])?;
-        self.change_schedule(name.clone(), Some(planned.clone()));
+        self.change_schedule(name.clone(), Some(planned));
         Ok(Controlled { affected: 1, skipped: 0 })
     }
 
