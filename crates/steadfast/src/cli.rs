@@ -2,7 +2,7 @@
 
 mod operate;
 
-pub(crate) use operate::{Dlq, Events, Jobs, Queues};
+pub(crate) use operate::{Dlq, Events, Jobs, Queues, Schedules};
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -61,6 +61,14 @@ pub(crate) enum Command {
     Queues {
         #[command(subcommand)]
         command: Option<Queues>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the schedules of a running node, or change one
+    Schedules {
+        #[command(subcommand)]
+        command: Option<Schedules>,
         /// Print JSON
         #[arg(long)]
         json: bool,

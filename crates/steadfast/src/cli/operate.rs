@@ -21,6 +21,49 @@ pub(crate) enum Queues {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Schedules {
+    /// Put a schedule in place, instead of the one of that name
+    Put {
+        /// Its name
+        name: String,
+        /// When: minute, hour, day of the month, month, day of the week, e.g. "0 9 * * 1-5"
+        #[arg(long)]
+        cron: String,
+        /// Where, as the time zone database says
+        #[arg(long, default_value = "UTC", value_name = "ZONE")]
+        zone: String,
+        /// What becomes of times at which no node was up: skip, coalesce (the latest stands for all), or catch-up=N (the
+        /// latest N)
+        #[arg(long, default_value = "skip", value_name = "HOW", value_parser = missed)]
+        missed: serde_json::Value,
+        /// The queue of its jobs
+        #[arg(long)]
+        queue: String,
+        /// What they are
+        #[arg(long)]
+        kind: String,
+        /// What they carry, as JSON
+        #[arg(long, default_value = "null", value_name = "JSON")]
+        payload: String,
+    },
+    /// Remove a schedule; the jobs it has brought stay
+    Remove {
+        /// Which
+        name: String,
+    },
+}
+
+/// As the API takes it.
+fn missed(text: &str) -> Result<serde_json::Value, String> {
+    let catch_up = |max: &str| Some(serde_json::json!({ "catch_up": { "max": max.parse::<u32>().ok()? } }));
+    match (text, text.strip_prefix("catch-up=").and_then(catch_up)) {
+        ("skip" | "coalesce", _) => Ok(text.into()),
+        (_, Some(catch_up)) => Ok(catch_up),
+        _ => Err("write skip, coalesce, or catch-up=3".to_owned()),
+    }
+}
+
 /// What to look for.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Search {

@@ -9,6 +9,7 @@ mod fake_twilio;
 mod http;
 mod jobs;
 mod queues;
+mod schedules;
 mod serve;
 mod trigger;
 
@@ -38,6 +39,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Trigger(args) => with_config(&global, |config| on_runtime(trigger::run(config, args))),
         Command::Queues { command, json } => {
             with_config(&global, |config| on_runtime(queues::run(config, command, json)))
+        }
+        Command::Schedules { command, json } => {
+            with_config(&global, |config| on_runtime(schedules::run(config, command, json)))
         }
         Command::Jobs { command } => with_config(&global, |config| on_runtime(jobs::run(config, command))),
         Command::Events(asked) => with_config(&global, |config| on_runtime(events::run(config, asked))),

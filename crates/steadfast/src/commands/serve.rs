@@ -44,7 +44,8 @@ pub(super) async fn run(config: Config, reread: Reread) -> anyhow::Result<ExitCo
     let listeners = Listeners::bind(&config).await?;
     let stores = Stores::open(&config, &dir, &clock).await?;
     reload::apply(&*stores.queue, &config.queues).await?;
-    reload::watch(&lifecycle, stores.queue.clone(), reread)?;
+    let running = reload::Running { queue: stores.queue.clone(), sealed: stores.sealed.clone() };
+    reload::watch(&lifecycle, running, reread)?;
     let node = Node { config, dir, clock, lifecycle, listeners, stores };
     node.run(metrics).await?;
     Ok(ExitCode::SUCCESS)
@@ -94,8 +95,8 @@ fn url_of(listener: &TcpListener) -> anyhow::Result<Url> {
 /// The two files of the node.
 struct Stores {
     queue: Arc<LocalBackend>,
-    /// The same queue as everybody but the one who closes it sees it: encrypted, if so configured.
-    jobs: Arc<dyn Backend>,
+    /// Around it, if payloads are encrypted.
+    sealed: Option<Arc<Sealed<LocalBackend>>>,
     records: Arc<SqliteRecords>,
 }
 
@@ -117,13 +118,18 @@ impl Stores {
         let opened = tokio::task::spawn_blocking(move || {
             let queue = LocalBackend::open(queue, clock.clone())?;
             let records = SqliteRecords::open(records, clock)?;
-            let jobs: Arc<dyn Backend> = match encryption {
-                Some(Encryption { ring, plain }) => Sealed::with(queue.clone(), ring, plain),
-                None => queue.clone(),
-            };
-            anyhow::Ok(Self { queue, jobs, records })
+            let around = |Encryption { ring, plain }| Sealed::with(queue.clone(), ring, plain);
+            anyhow::Ok(Self { sealed: encryption.map(around), queue, records })
         });
         opened.await.context("opening the stores broke off")?
+    }
+
+    /// The queue as everybody but the one who closes it sees it.
+    fn jobs(&self) -> Arc<dyn Backend> {
+        match &self.sealed {
+            Some(sealed) => sealed.clone(),
+            None => self.queue.clone(),
+        }
     }
 }
 
@@ -178,7 +184,7 @@ impl Node {
         let Self { config, clock, stores, .. } = self;
         let key = self.dir.key()?;
         let running = self.running()?;
-        let queue = stores.jobs.clone();
+        let queue = stores.jobs();
         let fake_url = running.fake_twilio_url.as_ref();
         // What the fake Twilio reports comes straight back to this process.
         let local = running.webhook_url.as_ref().filter(|_| config.twilio.is_none() || fake_url.is_some());
@@ -241,7 +247,7 @@ impl Circles {
         for worker in workers {
             front.spawn(worker.run(lifecycle.stop.clone(), lifecycle.abort.clone()));
         }
-        let queue = stores.jobs.clone();
+        let queue = stores.jobs();
         let (records, stop) = (stores.records.clone(), || back_stop.clone());
         let maintenance = Maintenance::new(queue.clone(), clock.clone(), MaintenanceConfig::default());
         back.spawn(maintenance.run(stop()));

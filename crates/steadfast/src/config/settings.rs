@@ -171,7 +171,7 @@ const SINGLE: &[Setting] = &[
     secret(
         "queue.encryption_keys",
         &[],
-        "encrypts what jobs carry, at rest: id=key entries, separated by commas or lines, each key 32 bytes as hex or base64. The first encrypts, all decrypt; to rotate put a new one first and keep the old. Empty: not encrypted",
+        "encrypts what jobs carry, at rest: id=key entries, separated by commas or lines, each key 32 bytes as hex or base64. The first encrypts, all decrypt; to rotate put a new one first, keep the old, and send SIGHUP. Empty: not encrypted",
     ),
     setting(
         "queue.encryption_plain",

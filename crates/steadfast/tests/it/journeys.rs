@@ -163,6 +163,13 @@ async fn the_commands_read_and_act_on_the_running_node() -> anyhow::Result<()> {
     assert!(
         steadfast(&data, &["dlq", "retry", "--all", "--error", "x"]).await?.out.contains("No dead letters")
     );
+    assert!(steadfast(&data, &["schedules"]).await?.out.contains("No schedules"));
+    let put =
+        ["schedules", "put", "yearly", "--cron", "0 3 1 1 *", "--queue", "a", "--kind", "b", "--missed"];
+    assert_eq!(steadfast(&data, &[&put[..], &["catch-up=2"]].concat()).await?.code, 0);
+    assert!(steadfast(&data, &["schedules"]).await?.out.contains("0 3 1 1 *"));
+    assert_eq!(steadfast(&data, &[&put[..], &["never"]].concat()).await?.code, 2);
+    assert_eq!(steadfast(&data, &["schedules", "remove", "yearly"]).await?.code, 0);
     let said = steadfast(&data, &["queues", "drain", "order-processing"]).await?;
     assert!(
         said.code == 0 && said.out.contains("0 jobs wait") && said.out.contains("draining"),

@@ -153,3 +153,46 @@ async fn settings_of_queues_are_read_again_at_a_signal() -> anyhow::Result<()> {
     assert!(node.terminate().await?);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_keys_of_payloads_are_read_again_at_a_signal() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (file, data) = (folder.path().join("keys"), folder.path().join("data"));
+    let key = |id: &str, digit: &str| format!("{id}={}\n", digit.repeat(64));
+    let (old, new) = (key("key-of-2026", "a"), key("key-of-2027", "b"));
+    std::fs::write(&file, &old)?;
+    // Nobody works: nothing is sent to this Twilio.
+    let mut settings = settings_for(&"http://127.0.0.1:9/".parse()?);
+    settings.extend([
+        "node.roles=gateway,monitor".into(),
+        format!("queue.encryption_keys_file={}", file.display()),
+    ]);
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let node = Node::start(binary(), &data, &settings).await?;
+    let (client, url) = (client()?, node.running.webhook_url.clone());
+    let post = async |number: u8| {
+        let sid = format!("SM0000000000000000000000000000f0{number:02}");
+        let webhook = Webhook { sid, from: "whatsapp:+9779800000078".into(), body: "5 sugar".into() };
+        webhook.post(&client, &url, TOKEN).await
+    };
+    // The id of its key lies beside each payload.
+    let sealed_with = |id: &str| -> anyhow::Result<bool> {
+        let bytes =
+            [std::fs::read(data.join("queue.db"))?, std::fs::read(data.join("queue.db-wal"))?].concat();
+        Ok(bytes.windows(id.len()).any(|window| window == id.as_bytes()))
+    };
+    assert_eq!(post(1).await?, 200);
+    assert!(sealed_with("key-of-2026")? && !sealed_with("key-of-2027")?);
+    std::fs::write(&file, new + &old)?;
+    signal(node.running.pid, "HUP").await?;
+    let told = || std::future::ready(node.log().contains("configuration read again"));
+    assert!(wait_for(WITHIN, told).await, "{}", node.log());
+    assert_eq!(post(2).await?, 200);
+    assert!(sealed_with("key-of-2027")?);
+    // Both are still there for the operator to read.
+    let jobs = node.running.monitor_url.join("jobs?queue=whatsapp-webhooks&payload=1")?;
+    let shown = client.get(jobs).send().await?.text().await?;
+    assert_eq!(shown.matches("5 sugar").count(), 2, "{shown}");
+    assert!(node.terminate().await?);
+    Ok(())
+}
