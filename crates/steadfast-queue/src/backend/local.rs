@@ -57,8 +57,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 use write::{Answer, Prepared, PreparedSettle, Write};
 use writer::{Call, Served, Shared};
 
-/// How often jobs are looked for that move all the time.
-const LOOKS_MAX: u32 = 8;
 /// Jobs that a purge removes in one step.
 const PURGE_STEP: u64 = 500;
 
@@ -175,24 +173,15 @@ impl LocalBackend {
         self.call(Call::Reserve { request: request.clone(), reply }, answer).await
     }
 
-    /// Reads jobs by their ids; once more if one of them moved meanwhile.
+    /// Reads jobs by their ids.
     async fn look_for<T: Send + 'static>(
         &self,
         ids: Vec<JobId>,
         read: fn(&Connection, &View, &[JobId]) -> rusqlite::Result<Vec<T>>,
     ) -> Result<Vec<T>, QueueError> {
         check_batch(ids.len())?;
-        let ids = Arc::new(ids);
-        let mut looks = 1;
-        loop {
-            let (view, wanted) = (Arc::new(View::of(&self.shared.look(), &ids)), Arc::clone(&ids));
-            let seen = Arc::clone(&view);
-            let found = self.readers.look(move |conn| read(conn, &seen, &wanted)).await?;
-            if looks == LOOKS_MAX || !view.is_outdated(&self.shared.look(), &ids) {
-                return Ok(found);
-            }
-            looks += 1;
-        }
+        let view = View::of(&self.shared.look(), &ids);
+        self.readers.look(move |conn| read(conn, &view, &ids)).await
     }
 
     async fn command(&self, write: Write) -> Result<Controlled, QueueError> {
@@ -386,7 +375,6 @@ impl Backend for LocalBackend {
         self.look_for(ids, read::status).await
     }
 
-    /// Of jobs that are asked for by their ids, once more if one of them moved meanwhile.
     async fn list(&self, filter: Filter, cursor: Option<String>, limit: usize) -> Result<Page, QueueError> {
         check_batch(filter.ids.len())?;
         let before = match cursor.map(|cursor| cursor.parse::<i64>()) {
@@ -395,18 +383,8 @@ impl Backend for LocalBackend {
             // Not one of ours: there is nothing behind it.
             Some(Err(_)) => return Ok(Page { jobs: Vec::new(), next: None }),
         };
-        let (filter, limit) = (Arc::new(filter), limit.min(BATCH_MAX));
-        let mut looks = 1;
-        let found = loop {
-            let (view, wanted) = (Arc::new(View::whole(&self.shared.look(), &filter)), Arc::clone(&filter));
-            let seen = Arc::clone(&view);
-            let found =
-                self.readers.look(move |conn| search::list(conn, &seen, &wanted, before, limit)).await?;
-            if looks == LOOKS_MAX || !view.is_outdated(&self.shared.look(), &filter.ids) {
-                break found;
-            }
-            looks += 1;
-        };
+        let (view, limit) = (View::whole(&self.shared.look(), &filter), limit.min(BATCH_MAX));
+        let found = self.readers.look(move |conn| search::list(conn, &view, &filter, before, limit)).await?;
         Ok(Page { jobs: found.hits, next: found.next.map(|seq| seq.to_string()) })
     }
 

@@ -75,9 +75,14 @@ pub(super) fn candidates(
     );
     let rows_max = i64::try_from(ROWS_MAX).unwrap_or(i64::MAX);
     let mut select = conn.prepare(&sql)?;
+    // Those of commits that memory had not heard of.
+    let mut newest =
+        conn.prepare("SELECT seq FROM job WHERE seq > ?1 AND queue = ?2 AND grp = ?3 LIMIT ?4")?;
     let mut found = view.members.clone();
     for queue in view.queues(filter) {
         let rows = select.query_map(params![queue, &group.0, rows_max], |row| row.get(0))?;
+        found.extend(rows.collect::<Result<Vec<i64>, _>>()?);
+        let rows = newest.query_map(params![view.number, queue, &group.0, rows_max], |row| row.get(0))?;
         found.extend(rows.collect::<Result<Vec<i64>, _>>()?);
     }
     Ok(way.order(found))

@@ -6,13 +6,14 @@ use super::load::{CONTENTS, whole};
 use super::log::Data;
 use super::options::Bounds;
 use super::schema;
+use super::sql;
 use super::stage::fill;
 use super::ticket::{TICKET, Table, Ticket};
 use crate::backend::{Filter, Status};
 use crate::error::QueueError;
 use crate::job::{Job, JobId};
 use crate::state::State;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -174,23 +175,31 @@ impl View {
         Self { names, running: running.collect(), fresh, members: Vec::new(), number: live.number }
     }
 
-    /// Whether one of `ids` has another row by now, or its id went into the tables: what was read since may have
-    /// missed it.
-    pub(super) fn is_outdated(&self, live: &Live, ids: &[JobId]) -> bool {
-        ids.iter().any(|id| live.fresh.find(id).map(|found| found.seq) != self.fresh.get(id).copied())
-    }
-
-    /// The row that an id leads to.
+    /// The row that an id leads to. What memory knew may be older than what is read: a job that moved meanwhile, or
+    /// whose commit memory has yet to hear of, is among those with later numbers.
     pub(super) fn row(
         &self,
         conn: &Connection,
         buckets: &Buckets,
         id: &JobId,
     ) -> rusqlite::Result<Option<i64>> {
-        match self.fresh.get(id) {
-            Some(&seq) => Ok(Some(seq)),
-            None => Ok(buckets.find(conn, id)?.map(|found| found.seq)),
+        let known = match self.fresh.get(id) {
+            Some(&seq) => Some(seq),
+            None => buckets.find(conn, id)?.map(|found| found.seq),
+        };
+        if let Some(seq) = known
+            && conn.prepare_cached(sql::IS_HERE)?.query_row([seq], |row| row.get(0))?
+        {
+            return Ok(known);
         }
+        for table in TABLES {
+            let sql = sql::newest_of(table.name());
+            let seq = conn.prepare_cached(&sql)?.query_row(params![self.number, &id.0], |row| row.get(0));
+            if let Some(seq) = seq.optional()? {
+                return Ok(Some(seq));
+            }
+        }
+        Ok(None)
     }
 
     fn running_attempt(&self, job: &Ticket) -> Option<u32> {

@@ -76,6 +76,11 @@ pub(super) const UNLIST: &str =
 pub(super) const IS_HERE: &str = "SELECT EXISTS(SELECT 1 FROM job WHERE seq = ?1) OR
     EXISTS(SELECT 1 FROM done WHERE seq = ?1) OR EXISTS(SELECT 1 FROM dead WHERE seq = ?1)";
 
+/// The row of a job in `table` that came there later than the number `?1`: `?2` its id.
+pub(super) fn newest_of(table: &str) -> String {
+    format!("SELECT seq FROM {table} WHERE seq > ?1 AND id = ?2 ORDER BY seq DESC LIMIT 1")
+}
+
 /// Jobs that wait until their group may begin one: `?1` queue, `?2` until when instead.
 pub(super) const PACE_ANEW: &str = "UPDATE job SET run_at = ?2 WHERE queue = ?1 AND state = 2";
 
@@ -118,6 +123,7 @@ pub(super) mod tests {
             (SHIFT_DUE.to_owned(), "job_time"),
             (SHIFT_EXPIRY.to_owned(), "job_expiry"),
             (expiring(), "job_expiry"),
+            (newest_of("job"), "PRIMARY KEY"),
             (FIRST_MEMBERS.to_owned(), "PRIMARY KEY"),
             (NEXT_GROUP.to_owned(), "PRIMARY KEY"),
             (DELETE_MEMBER.to_owned(), "PRIMARY KEY"),

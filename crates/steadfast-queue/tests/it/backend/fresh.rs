@@ -3,11 +3,12 @@
 use super::rig::{QUEUE, Rig, START_MS, dead, grouped, ids, job, options, unique};
 use rusqlite::Connection;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use steadfast_clock::{ManualClock, SharedClock};
 use steadfast_queue::backend::local::{Bounds, LocalBackend, LocalOptions};
 use steadfast_queue::backend::rules::Retention;
-use steadfast_queue::backend::{Control, Enqueued};
-use steadfast_queue::{JobId, NewJob, State};
+use steadfast_queue::backend::{Control, Enqueued, Filter};
+use steadfast_queue::{Backend as _, JobId, NewJob, State};
 use tempfile::TempDir;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -286,4 +287,41 @@ async fn a_store_of_the_first_layout_is_brought_up() {
     assert_eq!(rig.stats_of(QUEUE).await.available, 22);
     store.close().await.expect("closes");
     assert_eq!(house.counts().1, 25);
+}
+
+/// Where a job is, is looked up in memory; its row is read after that, and may have moved in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_moves_is_found_at_every_moment() {
+    for fresh_max in [1, 1_000] {
+        let house = House::new(fresh_max);
+        let (rig, store) = house.open();
+        let group = grouped(1).group;
+        let id = rig.add(NewJob { group, ..unique("k", HOUR_MS) }).await;
+        let moving = Arc::new(AtomicBool::new(true));
+        let (reader, still) = (store.clone(), Arc::clone(&moving));
+        let looking = tokio::spawn(async move {
+            let (mut looks, mut missed) = (0, [0; 4]);
+            while still.load(Ordering::SeqCst) {
+                let listed = Filter { ids: vec![id], ..Filter::default() };
+                missed[0] += usize::from(reader.get(vec![id]).await.expect("reads")[0].is_none());
+                missed[1] += usize::from(reader.status(vec![id]).await.expect("reads")[0].state.is_none());
+                missed[2] += usize::from(reader.list(listed, None, 1).await.expect("reads").jobs.is_empty());
+                // Dead letters are in no group's list; once it is dead, it is in that.
+                let unfinished = Filter { group, ..Filter::default() };
+                missed[3] +=
+                    usize::from(reader.list(unfinished, None, 1).await.expect("reads").jobs.is_empty());
+                looks += 4;
+            }
+            (looks, missed)
+        });
+        for _ in 0..100 {
+            let held = rig.next().await;
+            rig.settle(&held, dead()).await;
+            rig.control(Control::Retry(vec![id])).await;
+        }
+        moving.store(false, Ordering::SeqCst);
+        let (looks, missed) = looking.await.expect("looks");
+        assert!(looks > 0 && missed == [0; 4], "{missed:?} of {looks}");
+        store.close().await.expect("closes");
+    }
 }
