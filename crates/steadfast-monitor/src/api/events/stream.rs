@@ -108,3 +108,51 @@ fn written(page: &Events, wanted: &Wanted) -> String {
     text.push_str(&format!("id: {}\n\n", page.next));
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use steadfast_queue::backend::MemoryBackend;
+    use tokio::sync::Semaphore;
+    use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    /// A stream that nobody reads, for as long as it lasts: how long that was, and whether its connection was cut.
+    async fn unread(taken: usize) -> (Duration, bool) {
+        let backend = MemoryBackend::new(steadfast_core::SystemClock::shared());
+        let first = backend.events(EventsFrom::Now, 1, Duration::ZERO).await.expect("looks");
+        let reach = Reach {
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        let (sender, mut receiver) = mpsc::channel(1);
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("there is one");
+        let begun = Instant::now();
+        let feeding = tokio::spawn(feed(
+            backend,
+            first,
+            Wanted { queue: None, job: None, kinds: Vec::new() },
+            sender,
+            reach.clone(),
+            place,
+        ));
+        for _ in 0..taken {
+            assert!(receiver.recv().await.is_some(), "whoever reads is not cut off");
+        }
+        feeding.await.expect("ends");
+        (begun.elapsed(), reach.cut.is_cancelled())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_nothing_is_cut_off() {
+        for taken in [0, 5] {
+            let (lasted, cut) = unread(taken).await;
+            assert!(cut, "{taken} taken");
+            // One sign of life fits in between, the next finds no room.
+            let silent = lasted - (BEAT + GATHER) * u32::try_from(taken).expect("small");
+            assert!(silent >= TAKE_WITHIN && silent < TAKE_WITHIN + BEAT + GATHER * 2, "{silent:?}");
+        }
+    }
+}
