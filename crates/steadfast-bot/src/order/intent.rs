@@ -59,7 +59,7 @@ pub enum Command {
 
 /// The command that the whole of `text` is.
 pub fn command(text: &str) -> Option<Command> {
-    if text.chars().nth(COMMAND_CHARS_MAX).is_some() {
+    if text.trim().chars().nth(COMMAND_CHARS_MAX).is_some() {
         return None;
     }
     let words = plain_words(text);

@@ -118,3 +118,13 @@ proptest! {
         let _ = button(&text);
     }
 }
+
+#[test]
+fn spaces_around_a_command_do_not_make_it_too_long() {
+    let spaces = " \n".repeat(COMMAND_CHARS_MAX);
+    assert_eq!(command(&format!("{spaces}yes{spaces}")), Some(Command::Confirm));
+    let longest = format!("1{}", "!".repeat(COMMAND_CHARS_MAX - 1));
+    assert_eq!(command(&longest), Some(Command::Catalogue));
+    assert_eq!(command(&format!(" {longest} ")), Some(Command::Catalogue));
+    assert_eq!(command(&format!("{longest}!")), None);
+}
