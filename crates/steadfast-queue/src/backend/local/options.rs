@@ -59,7 +59,7 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// 1,024 calls, 64 MiB, 250 ms to get in line, 30 s for an answer, 2,048 ready jobs, 2 MiB, 24,576 new jobs,
+    /// 1,024 calls, 64 MiB, 250 ms to get in line, 30 s for an answer, 2,048 ready jobs, 2 MiB, 16,384 new jobs,
     /// 1,024 pages.
     fn default() -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Default for Bounds {
             answer_timeout: Duration::from_secs(30),
             window_max: 2_048,
             cache_bytes_max: 2 << 20,
-            fresh_max: 24_576,
+            fresh_max: 16_384,
             wal_pages_max: 1_024,
         }
     }
