@@ -130,7 +130,7 @@ mod tests {
         let (sender, mut receiver) = mpsc::channel(1);
         let place = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("there is one");
         let begun = Instant::now();
-        let feeding = tokio::spawn(feed(
+        let feeding = reach.tasks.spawn(feed(
             backend,
             first,
             Wanted { queue: None, job: None, kinds: Vec::new() },

@@ -10,6 +10,7 @@ use steadfast_queue::backend::rules::Retention;
 use steadfast_queue::backend::{Control, Enqueued, Filter};
 use steadfast_queue::{Backend as _, JobId, NewJob, State};
 use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -299,7 +300,7 @@ async fn a_job_that_moves_is_found_at_every_moment() {
         let id = rig.add(NewJob { group, ..unique("k", HOUR_MS) }).await;
         let moving = Arc::new(AtomicBool::new(true));
         let (reader, still) = (store.clone(), Arc::clone(&moving));
-        let looking = tokio::spawn(async move {
+        let looking = TaskTracker::new().spawn(async move {
             let (mut looks, mut missed) = (0, [0; 4]);
             while still.load(Ordering::SeqCst) {
                 let listed = Filter { ids: vec![id], ..Filter::default() };
