@@ -16,8 +16,9 @@
 //! # What it is for, and what it is not
 //! It keeps payloads from whoever gets hold of the files or a backup of them, and it notices when somebody who
 //! can write the files changes a payload or gives one job the payload of another: queue, kind, id and codec are
-//! bound to it. (All jobs of a schedule have one payload: it is bound to the schedule's name in place of the id.) It does not keep them from whoever can read the memory of the process, or has the keys. It does
-//! not notice a job that was removed, or an old state of the file put back.
+//! bound to it. (All jobs of a schedule have one payload: it is bound to the schedule's name in place of the id.)
+//! It does not keep them from whoever can read the memory of the process, or has the keys. It does not notice a
+//! job that was removed, or an old state of the file put back.
 //!
 //! Not encrypted: queue, kind, times, state, counts, the id (a hash of queue and unique key, or of parent and
 //! step), the group key (a hash), metadata, the correlation id, the words and messages of failures, what jobs say

@@ -94,7 +94,8 @@ fn is_id(id: &str) -> bool {
 ///
 /// # Rotation
 /// Put a new key first and keep the old ones: new payloads get the new key, old ones stay readable. An old key
-/// may go when no job sealed with it is kept any more; a dead letter may wait for long.
+/// may go when no job sealed with it is kept any more; a dead letter may wait for long. A schedule keeps the key under
+/// which it was put in place: put it there again first, or its jobs wait for the old key.
 #[derive(Debug)]
 pub struct KeyRing {
     keys: Vec<SealKey>,
