@@ -7,13 +7,13 @@ use crate::config::LogFormat;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts logging. Call once.
 pub(crate) fn start_logs(level: &str, format: LogFormat) -> anyhow::Result<()> {
-    let filter: EnvFilter = level.parse().with_context(|| format!("cannot read the log level {level:?}"))?;
+    let filter = filter(level).with_context(|| format!("cannot read the log level {level:?}"))?;
     let on_terminal = std::io::stderr().is_terminal();
     let json = match format {
         LogFormat::Json => true,
@@ -36,6 +36,17 @@ pub(crate) fn start_logs(level: &str, format: LogFormat) -> anyhow::Result<()> {
     .context("cannot start logging")
 }
 
+/// A level, or several separated by commas, each but one with the target that it is for: `info,steadfast_queue=debug`.
+/// `None` if it is neither.
+pub(crate) fn filter(text: &str) -> Option<Targets> {
+    // A lone word that is no level would be a target, of which everything is wanted, and of all others nothing.
+    let is_level = |one: &str| {
+        let level = one.rsplit('=').next().filter(|level| !level.is_empty());
+        level.is_some_and(|level| level.parse::<LevelFilter>().is_ok())
+    };
+    text.split(',').all(is_level).then(|| text.parse().ok())?
+}
+
 /// Installs the metrics recorder of the process. Call once.
 pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     let builder = steadfast_monitor::recorder_builder().context("cannot prepare the metrics recorder")?;
@@ -46,4 +57,21 @@ pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     // Last: where two name one family, the monitor's words count.
     steadfast_monitor::metrics::register_all();
     Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn a_filter_is_a_level_or_levels_of_targets() {
+        let some = filter("warn,steadfast_queue=debug").expect("reads");
+        assert!(some.would_enable("steadfast_queue::worker", &Level::DEBUG));
+        assert!(!some.would_enable("steadfast_gateway", &Level::INFO));
+        assert!(filter("INFO").expect("reads").would_enable("anything", &Level::INFO));
+        for wrong in ["", "loud", "info,", "steadfast_queue=", "steadfast_queue=loud", "steadfast_queue"] {
+            assert!(filter(wrong).is_none(), "{wrong:?}");
+        }
+    }
 }

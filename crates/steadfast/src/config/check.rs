@@ -354,9 +354,12 @@ impl Reader<'_> {
     }
 
     fn log_level(&mut self) -> Option<String> {
-        self.get("log.level", |text| match text.parse::<tracing_subscriber::EnvFilter>() {
-            Ok(_) if !text.is_empty() => Ok(text.to_owned()),
-            _ => Err(format!("{text:?} is no level; use error, warn, info, debug or trace")),
+        self.get("log.level", |text| match crate::telemetry::filter(text) {
+            Some(_) => Ok(text.to_owned()),
+            None => Err(format!(
+                "{text:?} is no level; use error, warn, info, debug or trace, or a filter such as \
+                 info,steadfast_queue=debug"
+            )),
         })
     }
 

@@ -106,8 +106,11 @@ const TO_LAYOUT_2: &str = "
     UPDATE pulse SET sorted = number;";
 
 /// Added since the first layout. Those who do not know of it can still use the store, but do not keep to settings.
+///
+/// Not `state IN (1, 2, 3)`: for three values or more SQLite makes a table of its own each time a row is put or deleted.
 const ADDED: &str = "
-    CREATE INDEX IF NOT EXISTS job_time ON job(run_at) WHERE state IN (1, 2, 3);
+    CREATE INDEX IF NOT EXISTS job_wait ON job(run_at) WHERE state >= 1 AND state <= 3;
+    DROP INDEX IF EXISTS job_time;
     DROP INDEX IF EXISTS job_due;
     CREATE INDEX IF NOT EXISTS job_paced ON job(queue) WHERE state = 2;
     CREATE TABLE IF NOT EXISTS block(

@@ -237,7 +237,7 @@ async fn a_store_from_before_settings_is_taken_over() {
         "ALTER TABLE queue DROP COLUMN settings;
          ALTER TABLE queue DROP COLUMN spread;
          DROP TABLE block;
-         DROP INDEX job_time;
+         DROP INDEX job_wait;
          DROP INDEX job_paced;
          CREATE INDEX job_due ON job(run_at) WHERE state IN (1, 3);",
     )

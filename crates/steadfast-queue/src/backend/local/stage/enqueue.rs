@@ -3,6 +3,7 @@
 use super::{Fail, Stage};
 use crate::backend::local::ids::{Found, slot_for};
 use crate::backend::local::live::{Effect, Tally};
+use crate::backend::local::sql;
 use crate::backend::local::ticket::{EXTRA_GATE, PACED, Table, Ticket, WAITING, priority_code, state_code};
 use crate::backend::local::window::Entry;
 use crate::backend::local::write::Prepared;
@@ -14,11 +15,6 @@ use crate::state::State;
 use rusqlite::params;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-const INSERT: &str =
-    "INSERT INTO job(seq, id, queue, prio, state, ready, run_at, expires, grp, attempt, crash, slot,
-    until, enqueued, finished, bytes, head, history, payload, batch, extra)
-    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10, ?11, ?12, NULL, ?13, ?14, NULL, ?15, ?16, ?17)";
 
 /// Whether an id is taken.
 enum Known {
@@ -210,7 +206,7 @@ impl Stage<'_> {
                 }
             }
         }
-        self.conn.prepare_cached(INSERT)?.execute(params![
+        self.conn.prepare_cached(sql::INSERT_JOB)?.execute(params![
             seq,
             &ticket.id.0,
             queue,
