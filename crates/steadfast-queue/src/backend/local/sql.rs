@@ -108,6 +108,15 @@ pub(super) mod tests {
     use crate::state::CRASHES_SUSPECT;
     use rusqlite::Connection;
 
+    /// An empty store.
+    fn opened() -> (tempfile::TempDir, Connection) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("q.db");
+        schema::lock(&path).expect("locks");
+        let conn = schema::open_writer(&path).expect("opens");
+        (folder, conn)
+    }
+
     /// How SQLite goes about it.
     pub(in crate::backend::local) fn plan(conn: &Connection, sql: &str) -> String {
         let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("prepares");
@@ -120,10 +129,7 @@ pub(super) mod tests {
 
     #[test]
     fn every_search_uses_its_index_and_sorts_nothing() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("q.db");
-        let _lock = schema::lock(&path).expect("locks");
-        let conn = schema::open_writer(&path).expect("opens");
+        let (_folder, conn) = opened();
         for (sql, index) in [
             (ready(), "job_ready"),
             (due(), "job_wait"),
@@ -151,10 +157,7 @@ pub(super) mod tests {
     /// costs.
     #[test]
     fn a_row_that_comes_or_goes_needs_no_table_of_its_own() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("q.db");
-        let _lock = schema::lock(&path).expect("locks");
-        let conn = schema::open_writer(&path).expect("opens");
+        let (_folder, conn) = opened();
         for sql in [
             INSERT_JOB,
             "DELETE FROM job WHERE seq = ?1",
