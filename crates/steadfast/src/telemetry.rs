@@ -39,12 +39,18 @@ pub(crate) fn start_logs(level: &str, format: LogFormat) -> anyhow::Result<()> {
 /// A level, or several separated by commas, each but one with the target that it is for: `info,steadfast_queue=debug`.
 /// `None` if it is neither.
 pub(crate) fn filter(text: &str) -> Option<Targets> {
-    // A lone word that is no level would be a target, of which everything is wanted, and of all others nothing.
-    let is_level = |one: &str| {
-        let level = one.rsplit('=').next().filter(|level| !level.is_empty());
-        level.is_some_and(|level| level.parse::<LevelFilter>().is_ok())
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    parts.iter().all(|part| is_directive(part)).then(|| parts.join(",").parse().ok())?
+}
+
+/// Stricter than [`Targets`], for which a lone word that is no level is a target of which everything is wanted, and a
+/// span is a target that nobody has.
+fn is_directive(text: &str) -> bool {
+    let (target, level) = text.split_once('=').map_or((None, text), |(target, level)| (Some(target), level));
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '-' | '.'))
     };
-    text.split(',').all(is_level).then(|| text.parse().ok())?
+    target.is_none_or(is_name) && !level.is_empty() && level.parse::<LevelFilter>().is_ok()
 }
 
 /// Installs the metrics recorder of the process. Call once.
@@ -70,7 +76,11 @@ mod tests {
         assert!(some.would_enable("steadfast_queue::worker", &Level::DEBUG));
         assert!(!some.would_enable("steadfast_gateway", &Level::INFO));
         assert!(filter("INFO").expect("reads").would_enable("anything", &Level::INFO));
-        for wrong in ["", "loud", "info,", "steadfast_queue=", "steadfast_queue=loud", "steadfast_queue"] {
+        let spaced = filter("warn, steadfast_queue=debug").expect("reads");
+        assert!(spaced.would_enable("steadfast_queue", &Level::DEBUG));
+        for wrong in
+            ["", "loud", "info,", "a=", "a=loud", "steadfast_queue", "=info", "[span]=info", "a[b{c=d}]=info"]
+        {
             assert!(filter(wrong).is_none(), "{wrong:?}");
         }
     }

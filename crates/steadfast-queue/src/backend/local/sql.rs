@@ -119,12 +119,15 @@ pub(super) mod tests {
 
     /// How SQLite goes about it.
     pub(in crate::backend::local) fn plan(conn: &Connection, sql: &str) -> String {
-        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("prepares");
+        explained(conn, &format!("EXPLAIN QUERY PLAN {sql}"), 3).join("; ")
+    }
+
+    /// A column of an explanation.
+    fn explained(conn: &Connection, sql: &str, column: usize) -> Vec<String> {
+        let mut explain = conn.prepare(sql).expect("prepares");
         let parameters = vec![1_i64; explain.parameter_count()];
-        let steps = explain
-            .query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3))
-            .expect("explains");
-        steps.map(|step| step.expect("a step")).collect::<Vec<_>>().join("; ")
+        let steps = explain.query_map(rusqlite::params_from_iter(parameters), |row| row.get(column));
+        steps.expect("explains").map(|step| step.expect("a step")).collect()
     }
 
     #[test]
@@ -167,11 +170,7 @@ pub(super) mod tests {
             PUT_MEMBER,
             DELETE_MEMBER,
         ] {
-            let mut explain = conn.prepare(&format!("EXPLAIN {sql}")).expect("prepares");
-            let parameters = vec![1_i64; explain.parameter_count()];
-            let steps =
-                explain.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(1));
-            let steps: Vec<String> = steps.expect("explains").map(|step| step.expect("a step")).collect();
+            let steps = explained(&conn, &format!("EXPLAIN {sql}"), 1);
             assert!(!steps.iter().any(|step| step == "OpenEphemeral"), "{sql}: {steps:?}");
         }
     }

@@ -239,11 +239,16 @@ async fn a_store_from_before_settings_is_taken_over() {
          DROP TABLE block;
          DROP INDEX job_wait;
          DROP INDEX job_paced;
-         CREATE INDEX job_due ON job(run_at) WHERE state IN (1, 3);",
+         CREATE INDEX job_due ON job(run_at) WHERE state IN (1, 3);
+         CREATE INDEX job_time ON job(run_at) WHERE state IN (1, 2, 3);",
     )
     .expect("as it was");
     drop(conn);
     let (rig, store) = open(&folder);
+    let conn = Connection::open(options(&folder).path).expect("opens");
+    let old = "SELECT count(*) FROM sqlite_schema WHERE name IN ('job_due', 'job_time')";
+    assert_eq!(conn.query_row(old, [], |row| row.get::<_, i64>(0)), Ok(0), "their work is done twice");
+    drop(conn);
     assert!(rig.stats_of("other").await.mode.is_paused());
     rig.configure(QueueSettings { concurrency_max: Some(1), ..QueueSettings::default() }).await;
     let held = rig.take(5).await;
