@@ -140,13 +140,12 @@ pub enum Command {
 /// separated by single spaces.
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
-    for c in text.nfkc().flat_map(char::to_lowercase).nfd() {
-        let accent = ('\u{300}'..='\u{36f}').contains(&c);
+    let decomposed = text.nfkc().flat_map(char::to_lowercase).nfd();
+    let kept = decomposed.filter(|&c| !matches!(c, '\u{300}'..='\u{36f}' | '\'' | '’'));
+    // Once more: what was dropped may have stood between two marks, and marks have an order.
+    for c in kept.nfd() {
         // Marks of other scripts belong to their words: "नमस्ते" is no word without them.
         let mark = unicode_normalization::char::is_combining_mark(c);
-        if accent || c == '\'' || c == '’' {
-            continue;
-        }
         if c.is_alphanumeric() || (mark && !folded.is_empty()) {
             folded.push(c);
         } else if !folded.is_empty() && !folded.ends_with(' ') {
@@ -228,6 +227,11 @@ mod tests {
         for text in others {
             assert_eq!(command(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn marks_around_what_is_dropped_come_into_order() {
+        assert_eq!(fold("\u{5d8}\u{5bc}'\u{a3c}"), "\u{5d8}\u{a3c}\u{5bc}");
     }
 
     proptest! {
