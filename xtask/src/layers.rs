@@ -14,6 +14,7 @@ use std::path::Path;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("steadfast-clock", &[]),
     ("steadfast-core", &["steadfast-clock"]),
+    ("steadfast-redis", &["steadfast-clock"]),
     ("steadfast-queue", &["steadfast-clock"]),
     ("steadfast-records", &["steadfast-clock", "steadfast-core"]),
     ("steadfast-gateway", &["steadfast-clock", "steadfast-core", "steadfast-queue"]),

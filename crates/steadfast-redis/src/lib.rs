@@ -1,0 +1,2 @@
+//! A Redis client that survives.
+#![warn(missing_docs)]
