@@ -1,0 +1,273 @@
+//! What went wrong, what became of the command, and what to do.
+
+use crate::fault::Fault;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+/// The result of anything that talks to Redis.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What became of a command that failed. Decides whether it may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// No byte of it was handed to a socket: it was not executed, and sending it again is safe.
+    NotSent,
+    /// The server answered that it refuses it, before executing anything: sending it again is safe.
+    Rejected,
+    /// It was sent, and what became of it is not known: it may have been executed. Sent again only if
+    /// executing it twice is the same as once.
+    Ambiguous,
+}
+
+impl Outcome {
+    /// The word for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::Rejected => "rejected",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::NotSent => "it was not sent",
+            Self::Rejected => "it was not executed",
+            Self::Ambiguous => "whether it was executed is not known",
+        }
+    }
+}
+
+/// The kind of a failure: few words that a program can act on. [`Error::code`] says it exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No connection, or the connection ended.
+    Connection,
+    /// The deadline passed.
+    Timeout,
+    /// User, password or permission.
+    Auth,
+    /// No room: lanes, waiters or bytes are at their bound.
+    PoolExhausted,
+    /// The circuit breaker lets nothing through.
+    CircuitOpen,
+    /// Cannot be done, or not promised, while Redis is away.
+    Fallback,
+    /// Bad configuration or a call that cannot work.
+    Validation,
+    /// The server answered with an error.
+    Server,
+}
+
+impl ErrorKind {
+    /// The kind's name in metrics, logs and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection_error",
+            Self::Timeout => "timeout_error",
+            Self::Auth => "auth_error",
+            Self::PoolExhausted => "pool_exhausted_error",
+            Self::CircuitOpen => "circuit_breaker_error",
+            Self::Fallback => "fallback_error",
+            Self::Validation => "validation_error",
+            Self::Server => "server_error",
+        }
+    }
+
+    /// All of them, for tables by kind.
+    pub const ALL: [Self; 8] = [
+        Self::Connection,
+        Self::Timeout,
+        Self::Auth,
+        Self::PoolExhausted,
+        Self::CircuitOpen,
+        Self::Fallback,
+        Self::Validation,
+        Self::Server,
+    ];
+}
+
+/// A failure. Cheap to clone; holds no secret and no argument of the command.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    code: Cow<'static, str>,
+    outcome: Outcome,
+    fault: Option<Fault>,
+    why: Cow<'static, str>,
+    advice: Cow<'static, str>,
+    command: Option<Arc<str>>,
+    node: Option<Arc<str>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` with a short upper-case `code`; `why` is a clause without a full stop.
+    pub(crate) fn new(
+        kind: ErrorKind,
+        code: impl Into<Cow<'static, str>>,
+        outcome: Outcome,
+        why: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            code: code.into(),
+            outcome,
+            fault: None,
+            why: why.into(),
+            advice: Cow::Borrowed(""),
+            command: None,
+            node: None,
+            source: None,
+        }))
+    }
+
+    /// The server's answer `text` to a command, classified.
+    pub(crate) fn from_server(text: &str, is_script: bool) -> Self {
+        let fault = Fault::classify(text);
+        let outcome = if is_script && !fault.is_refusal() { Outcome::Ambiguous } else { Outcome::Rejected };
+        let code = text.split(' ').next().unwrap_or_default();
+        let code = if code.is_empty() { "ERR" } else { code };
+        let mut error =
+            Self::new(fault.kind(), code.to_owned(), outcome, format!("the server answered: {text}"))
+                .advise(fault.advice());
+        Arc::make_mut(&mut error.0).fault = Some(fault);
+        error
+    }
+
+    pub(crate) fn advise(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        Arc::make_mut(&mut self.0).advice = advice.into();
+        self
+    }
+
+    pub(crate) fn on(mut self, node: &Arc<str>) -> Self {
+        Arc::make_mut(&mut self.0).node = Some(Arc::clone(node));
+        self
+    }
+
+    pub(crate) fn of(mut self, command: &str) -> Self {
+        Arc::make_mut(&mut self.0).command = Some(Arc::from(command));
+        self
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        Arc::make_mut(&mut self.0).outcome = outcome;
+        self
+    }
+
+    pub(crate) fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.0).source = Some(Arc::new(source));
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Exactly what it is: the server's own code (`READONLY`, `WRONGTYPE`), or one of ours (`DEADLINE`,
+    /// `REFUSED`, `CLOSED`, `DEAD`, `OVERLOADED`, `OVERSIZED`, `PROTOCOL`, `OPEN`, …).
+    pub fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// What became of the command.
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// What the server complained about, if it did.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.0.fault.as_ref()
+    }
+
+    /// What to do about it; may be empty.
+    pub fn advice(&self) -> &str {
+        &self.0.advice
+    }
+
+    /// Why, without command, node and advice.
+    pub fn why(&self) -> &str {
+        &self.0.why
+    }
+
+    /// `host:port` of the node that it happened on, if it did on one.
+    pub fn node(&self) -> Option<&str> {
+        self.0.node.as_deref()
+    }
+
+    /// The command's name, if there was one.
+    pub fn command(&self) -> Option<&str> {
+        self.0.command.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        match (&inner.command, &inner.node) {
+            (Some(command), Some(node)) => write!(f, "{command} on {node}: ")?,
+            (Some(command), None) => write!(f, "{command}: ")?,
+            (None, Some(node)) => write!(f, "{node}: ")?,
+            (None, None) => {}
+        }
+        f.write_str(&inner.why)?;
+        if inner.command.is_some() {
+            write!(f, " ({})", inner.outcome.in_words())?;
+        }
+        if !inner.advice.is_empty() {
+            write!(f, "; {}", inner.advice)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("code", &self.0.code)
+            .field("outcome", &self.0.outcome)
+            .field("command", &self.0.command)
+            .field("node", &self.0.node)
+            .field("why", &self.0.why)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_where_why_and_what_became_of_the_command() {
+        let error = Error::from_server("READONLY You can't write against a read only replica.", false)
+            .of("SET")
+            .on(&Arc::from("10.0.0.1:6379"));
+        assert_eq!(error.kind(), ErrorKind::Server);
+        assert_eq!(error.code(), "READONLY");
+        assert_eq!(error.outcome(), Outcome::Rejected);
+        let text = error.to_string();
+        assert!(text.starts_with("SET on 10.0.0.1:6379: the server answered: READONLY"), "{text}");
+        assert!(text.contains("it was not executed"), "{text}");
+    }
+
+    #[test]
+    fn a_script_that_failed_on_its_own_may_have_written() {
+        let own = Error::from_server("ERR Error running script (call to f_1): @user_script:3: bad key", true);
+        assert_eq!(own.outcome(), Outcome::Ambiguous);
+        let refused = Error::from_server("READONLY You can't write. script: abc, on @user_script:1.", true);
+        assert_eq!(refused.outcome(), Outcome::Rejected);
+    }
+}

@@ -1,0 +1,234 @@
+//! The connection's end of a lane.
+
+use super::WAVE_BYTES;
+use super::queue::{Lane, Request, Shared};
+use super::ticket::{Answer, Lost, Slot};
+use crate::resp::{Decoder, ProtocolError, Reply};
+use bytes::{Buf, BytesMut};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// What is read at a time, at least.
+const READ_BYTES: usize = 16 * 1024;
+/// A read buffer that grew beyond this for one reply is given back.
+const BUFFER_KEPT: usize = 256 * 1024;
+
+/// Why a lane ended.
+#[derive(Debug, Clone)]
+pub(crate) enum Ended {
+    /// It was asked to.
+    Closed,
+    /// The server closed the connection.
+    Eof,
+    /// Reading or writing failed.
+    Io(Arc<io::Error>),
+    /// What came was no reply.
+    Protocol(ProtocolError),
+    /// Nothing came while a fresh connection was answered: the socket was dead.
+    Dead,
+    /// The node is not what the lane was made for any more (`READONLY`, another address).
+    Stale(&'static str),
+    /// The program dropped the connection's task.
+    Dropped,
+}
+
+struct InFlight {
+    /// Where its first byte is in all that was ever to be written.
+    start: u64,
+    slot: Slot,
+    pipeline: Option<(usize, Vec<Reply>)>,
+}
+
+/// Writes what callers offer and hands out the replies, until the lane ends. A future: it must be polled by a
+/// task of its own. Dropped, it ends the lane and tells every caller what became of its command.
+pub(crate) struct Driver<S> {
+    io: S,
+    shared: Arc<Shared>,
+    decoder: Decoder,
+    input: BytesMut,
+    output: BytesMut,
+    /// Bytes with the socket, since the beginning.
+    written: u64,
+    /// Bytes taken out of the queue, since the beginning.
+    taken: u64,
+    in_flight: VecDeque<InFlight>,
+    flushed: bool,
+    ended: Option<Ended>,
+}
+
+impl<S> std::fmt::Debug for Driver<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").field("in_flight", &self.in_flight.len()).finish_non_exhaustive()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// A lane over `io`, which has been greeted. `queue_bytes_max` bounds what waits to be sent, `reply_bytes_max` a
+    /// reply.
+    pub(crate) fn new(io: S, queue_bytes_max: usize, reply_bytes_max: u64) -> (Lane, Self) {
+        let lane = Lane::new(queue_bytes_max);
+        let driver = Self {
+            io,
+            shared: Arc::clone(&lane.0),
+            decoder: Decoder::new(reply_bytes_max),
+            input: BytesMut::with_capacity(READ_BYTES),
+            output: BytesMut::with_capacity(READ_BYTES),
+            written: 0,
+            taken: 0,
+            in_flight: VecDeque::new(),
+            flushed: true,
+            ended: None,
+        };
+        (lane, driver)
+    }
+
+    /// Reads until nothing is there. Ready is the lane's end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        loop {
+            if self.input.is_empty() && self.input.capacity() > BUFFER_KEPT {
+                self.input = BytesMut::new();
+            }
+            self.input.reserve(READ_BYTES);
+            let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.io), cx, &mut self.input);
+            match ready!(read) {
+                Ok(0) => return Poll::Ready(Ended::Eof),
+                Ok(_) => {
+                    if let Err(error) = self.hand_out() {
+                        return Poll::Ready(Ended::Protocol(error));
+                    }
+                    let waits = (!self.in_flight.is_empty()).then(|| self.shared.now_ms());
+                    self.shared.set_silent(waits);
+                }
+                Err(error) => return Poll::Ready(Ended::Io(Arc::new(error))),
+            }
+        }
+    }
+
+    fn hand_out(&mut self) -> Result<(), ProtocolError> {
+        while let Some(reply) = self.decoder.decode(&mut self.input)? {
+            // Out of turn, and nobody on this lane has asked for any.
+            if matches!(reply, Reply::Push(_)) {
+                continue;
+            }
+            let Some(front) = self.in_flight.front_mut() else {
+                let text = format!("{reply:?}").chars().take(60).collect();
+                return Err(ProtocolError::Unasked(text));
+            };
+            if let Some((missing, replies)) = &mut front.pipeline {
+                replies.push(reply);
+                *missing -= 1;
+                if *missing == 0
+                    && let Some(InFlight { slot, pipeline: Some((_, replies)), .. }) =
+                        self.in_flight.pop_front()
+                {
+                    self.shared.count_answer();
+                    let _ = slot.send(Ok(Answer::Many(replies)));
+                }
+            } else if let Some(done) = self.in_flight.pop_front() {
+                self.shared.count_answer();
+                // Whoever does not listen any more has been told by its deadline.
+                let _ = done.slot.send(Ok(Answer::One(reply)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes until nothing is left or the socket is full. Ready is the lane's end.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        loop {
+            self.fill();
+            if self.output.is_empty() {
+                if !self.flushed {
+                    match ready!(Pin::new(&mut self.io).poll_flush(cx)) {
+                        Ok(()) => self.flushed = true,
+                        Err(error) => return Poll::Ready(Ended::Io(Arc::new(error))),
+                    }
+                }
+                return Poll::Pending;
+            }
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.output)) {
+                Ok(0) => return Poll::Ready(Ended::Io(Arc::new(io::ErrorKind::WriteZero.into()))),
+                Ok(count) => {
+                    self.output.advance(count);
+                    self.written += count as u64;
+                    self.flushed = false;
+                }
+                Err(error) => return Poll::Ready(Ended::Io(Arc::new(error))),
+            }
+        }
+    }
+
+    fn fill(&mut self) {
+        while self.output.len() < WAVE_BYTES
+            && let Some(Request { packed, pipeline, slot }) = self.shared.take()
+        {
+            if self.in_flight.is_empty() {
+                self.shared.set_silent(Some(self.shared.now_ms()));
+            }
+            let pipeline = pipeline.map(|count| (count, Vec::with_capacity(count)));
+            self.in_flight.push_back(InFlight { start: self.taken, slot, pipeline });
+            self.taken += packed.len() as u64;
+            self.output.extend_from_slice(&packed);
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        // First, so that whatever is offered from here on wakes us.
+        self.shared.driver.register(cx.waker());
+        let closing = self.shared.closing();
+        if let Some(Some(why)) = closing {
+            return Poll::Ready(why);
+        }
+        if let Poll::Ready(why) = self.poll_read(cx) {
+            return Poll::Ready(why);
+        }
+        if let Poll::Ready(why) = self.poll_write(cx) {
+            return Poll::Ready(why);
+        }
+        if closing.is_some() && self.in_flight.is_empty() && self.shared.is_empty() {
+            return Poll::Ready(Ended::Closed);
+        }
+        Poll::Pending
+    }
+}
+
+impl<S> Driver<S> {
+    /// Tells everybody what became of their commands.
+    fn settle(&mut self, why: &Ended) {
+        let waiting = self.shared.end(why);
+        for lost in self.in_flight.drain(..) {
+            let sent = lost.start < self.written;
+            let lost_how = if sent { Lost::Sent(why.clone()) } else { Lost::NotSent(why.clone()) };
+            let _ = lost.slot.send(Err(lost_how));
+        }
+        for request in waiting {
+            let _ = request.slot.send(Err(Lost::NotSent(why.clone())));
+        }
+        self.shared.nothing_in_flight();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let this = &mut *self;
+        let why = ready!(this.poll_end(cx));
+        this.settle(&why);
+        this.ended = Some(why.clone());
+        Poll::Ready(why)
+    }
+}
+
+impl<S> Drop for Driver<S> {
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            self.settle(&Ended::Dropped);
+        }
+    }
+}
