@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod command;
+pub mod dial;
 pub mod error;
 pub mod fault;
 mod lane;

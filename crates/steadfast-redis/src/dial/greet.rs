@@ -1,0 +1,200 @@
+//! The greeting: who we are, which protocol, which database. One or two round trips.
+
+use super::credentials::Credentials;
+use super::stream::Stream;
+use super::{DialSettings, socket};
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::fault::Fault;
+use crate::resp::{Decoder, ProtocolError, Reply};
+use bytes::BytesMut;
+use redis::{Cmd, Value};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// What the server said of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Greeting {
+    /// Protocol 2 or 3.
+    pub(crate) protocol: u8,
+    /// The connection's number on the server, for `CLIENT UNBLOCK`.
+    pub(crate) client_id: Option<i64>,
+    /// `redis`, `valkey`, …; empty if it does not say.
+    pub(crate) server: String,
+    /// Its version; empty if it does not say.
+    pub(crate) version: String,
+    /// `master` or `replica`; empty if it does not say.
+    pub(crate) role: String,
+}
+
+/// A connection before it is a lane: one question, one answer.
+pub(super) struct Talk<'a> {
+    pub(super) io: &'a mut Stream,
+    pub(super) decoder: Decoder,
+    pub(super) input: BytesMut,
+}
+
+impl Talk<'_> {
+    async fn ask(&mut self, commands: &[Cmd]) -> Result<Vec<Reply>> {
+        let packed: Vec<u8> = commands.iter().flat_map(Cmd::get_packed_command).collect();
+        self.io.write_all(&packed).await.map_err(broken)?;
+        self.io.flush().await.map_err(broken)?;
+        let mut replies = Vec::with_capacity(commands.len());
+        while replies.len() < commands.len() {
+            match self.decoder.decode(&mut self.input).map_err(|error| not_redis(&error))? {
+                Some(Reply::Push(_)) => {}
+                // It says this unasked and closes: the error belongs to all.
+                Some(Reply::Error(text)) if Fault::classify(&text) == Fault::MaxClients => {
+                    return Err(Error::from_server(&text, false).with_outcome(Outcome::NotSent));
+                }
+                Some(reply) => replies.push(reply),
+                None => {
+                    let count = self.io.read_buf(&mut self.input).await.map_err(broken)?;
+                    if count == 0 {
+                        return Err(broken(std::io::ErrorKind::UnexpectedEof.into()));
+                    }
+                }
+            }
+        }
+        Ok(replies)
+    }
+}
+
+/// Greets the server.
+///
+/// # Errors
+/// It is no Redis, does not know us, or is full.
+pub(super) async fn greet(
+    talk: &mut Talk<'_>,
+    settings: &DialSettings,
+    credentials: Option<&Credentials>,
+) -> Result<Greeting> {
+    let mut greeting = match settings.protocol_3 {
+        true => match hello(talk, settings, credentials).await? {
+            Some(greeting) => greeting,
+            None => old_greeting(talk, settings, credentials).await?,
+        },
+        false => old_greeting(talk, settings, credentials).await?,
+    };
+    let mut rest = vec![redis::cmd("CLIENT").arg("ID").to_owned()];
+    if settings.database != 0 {
+        rest.push(redis::cmd("SELECT").arg(settings.database).to_owned());
+    }
+    if settings.cluster_reads {
+        rest.push(redis::cmd("READONLY"));
+    }
+    let replies = talk.ask(&rest).await?;
+    for (at, reply) in replies.iter().enumerate() {
+        match reply {
+            Reply::Value(Value::Int(id)) if at == 0 => greeting.client_id = Some(*id),
+            // Some services hide CLIENT ID; a node without a cluster knows no READONLY.
+            Reply::Error(text)
+                if at > 0 && Fault::classify(text) != Fault::Unknown && !text.contains("cluster support") =>
+            {
+                return Err(Error::from_server(text, false).with_outcome(Outcome::NotSent));
+            }
+            _ => {}
+        }
+    }
+    Ok(greeting)
+}
+
+async fn hello(
+    talk: &mut Talk<'_>,
+    settings: &DialSettings,
+    credentials: Option<&Credentials>,
+) -> Result<Option<Greeting>> {
+    let mut hello = redis::cmd("HELLO");
+    hello.arg(3);
+    if let Some(Credentials { user, password }) = credentials {
+        hello.arg("AUTH").arg(user.as_deref().unwrap_or("default")).arg(password.reveal());
+    }
+    if !settings.client_name.is_empty() {
+        hello.arg("SETNAME").arg(&*settings.client_name);
+    }
+    match talk.ask(&[hello]).await?.pop() {
+        Some(Reply::Value(Value::Map(pairs))) => Ok(Some(read_hello(&pairs))),
+        Some(Reply::Error(text)) => match Fault::classify(&text) {
+            // Before Redis 6, or a proxy that knows only the old greeting.
+            Fault::Unknown => Ok(None),
+            // A server before 6.2 may know HELLO and not the option; one without a password knows no AUTH.
+            Fault::Other if text.contains("syntax") || text.contains("Syntax") => Ok(None),
+            _ => Err(refused(&text)),
+        },
+        _ => Err(not_redis(&ProtocolError::Unasked("an answer to HELLO that is none".to_owned()))),
+    }
+}
+
+fn read_hello(pairs: &[(Value, Value)]) -> Greeting {
+    let mut greeting = Greeting { protocol: 3, ..Greeting::default() };
+    for (name, value) in pairs {
+        let (Some(name), value) = (text(name), value) else { continue };
+        match (name.as_str(), value) {
+            ("server", value) => greeting.server = text(value).unwrap_or_default(),
+            ("version", value) => greeting.version = text(value).unwrap_or_default(),
+            ("role", value) => greeting.role = text(value).unwrap_or_default(),
+            _ => {}
+        }
+    }
+    greeting
+}
+
+async fn old_greeting(
+    talk: &mut Talk<'_>,
+    settings: &DialSettings,
+    credentials: Option<&Credentials>,
+) -> Result<Greeting> {
+    let mut commands = Vec::new();
+    if let Some(Credentials { user, password }) = credentials {
+        let mut auth = redis::cmd("AUTH");
+        if let Some(user) = user {
+            auth.arg(user);
+        }
+        commands.push(auth.arg(password.reveal()).to_owned());
+    }
+    if !settings.client_name.is_empty() {
+        commands.push(redis::cmd("CLIENT").arg("SETNAME").arg(&*settings.client_name).to_owned());
+    }
+    commands.push(redis::cmd("PING"));
+    for reply in talk.ask(&commands).await? {
+        if let Reply::Error(text) = reply {
+            match Fault::classify(&text) {
+                // A server that has no names for clients, or that is not ready: it answers, which is what counts here.
+                Fault::Unknown | Fault::Loading | Fault::MasterDown | Fault::MisConf => {}
+                _ => return Err(refused(&text)),
+            }
+        }
+    }
+    Ok(Greeting { protocol: 2, ..Greeting::default() })
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::SimpleString(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn refused(text: &str) -> Error {
+    Error::from_server(text, false).with_outcome(Outcome::NotSent)
+}
+
+fn broken(error: std::io::Error) -> Error {
+    let why = format!("the connection ended during the greeting: {error}");
+    Error::new(ErrorKind::Connection, socket::code(&error), Outcome::NotSent, why)
+        .advise("check that a Redis listens there, and its log")
+        .because(error)
+}
+
+fn not_redis(error: &ProtocolError) -> Error {
+    let why = format!("what answers is not Redis: {error}");
+    let advice = match error {
+        ProtocolError::NotAReply(start) if start.starts_with("HTTP/") => {
+            "an HTTP server listens there: check the port"
+        }
+        ProtocolError::NotAReply(start) if start.starts_with("?") => {
+            "it may speak TLS: use rediss://, and check the port"
+        }
+        _ => "check host and port",
+    };
+    Error::new(ErrorKind::Connection, "PROTOCOL", Outcome::NotSent, why).advise(advice).because(error.clone())
+}
