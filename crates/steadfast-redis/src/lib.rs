@@ -1,13 +1,21 @@
 //! A Redis client that survives.
 #![warn(missing_docs)]
 
+pub mod client;
 pub mod command;
 pub mod dial;
 pub mod error;
 pub mod fault;
+mod histogram;
 mod lane;
+mod node;
 mod resp;
+pub mod retry;
+pub mod role;
+mod route;
 pub mod slot;
+mod time;
+mod watchdog;
 
 pub use error::{Error, ErrorKind, Outcome, Result};
 pub use redis::{Cmd, FromRedisValue, ToRedisArgs, Value, cmd};

@@ -6,9 +6,12 @@ use super::{DialSettings, socket};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::Fault;
 use crate::resp::{Decoder, ProtocolError, Reply};
+use crate::role::Role;
 use bytes::BytesMut;
 use redis::{Cmd, Value};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 /// What the server said of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,8 +24,12 @@ pub(crate) struct Greeting {
     pub(crate) server: String,
     /// Its version; empty if it does not say.
     pub(crate) version: String,
-    /// `master` or `replica`; empty if it does not say.
-    pub(crate) role: String,
+    /// What it is to the others.
+    pub(crate) role: Role,
+    /// The longest round trip of the greeting.
+    pub(crate) round_trip: Duration,
+    /// It reads its data from disk and refuses nearly everything until that is done.
+    pub(crate) is_loading: bool,
 }
 
 /// A connection before it is a lane: one question, one answer.
@@ -30,10 +37,12 @@ pub(super) struct Talk<'a> {
     pub(super) io: &'a mut Stream,
     pub(super) decoder: Decoder,
     pub(super) input: BytesMut,
+    pub(super) round_trip: Duration,
 }
 
 impl Talk<'_> {
     async fn ask(&mut self, commands: &[Cmd]) -> Result<Vec<Reply>> {
+        let asked = Instant::now();
         let packed: Vec<u8> = commands.iter().flat_map(Cmd::get_packed_command).collect();
         self.io.write_all(&packed).await.map_err(broken)?;
         self.io.flush().await.map_err(broken)?;
@@ -54,6 +63,7 @@ impl Talk<'_> {
                 }
             }
         }
+        self.round_trip = self.round_trip.max(asked.elapsed());
         Ok(replies)
     }
 }
@@ -74,7 +84,7 @@ pub(super) async fn greet(
         },
         false => old_greeting(talk, settings, credentials).await?,
     };
-    let mut rest = vec![redis::cmd("CLIENT").arg("ID").to_owned()];
+    let mut rest = vec![redis::cmd("CLIENT").arg("ID").to_owned(), redis::cmd("PING"), redis::cmd("ROLE")];
     if settings.database != 0 {
         rest.push(redis::cmd("SELECT").arg(settings.database).to_owned());
     }
@@ -82,12 +92,15 @@ pub(super) async fn greet(
         rest.push(redis::cmd("READONLY"));
     }
     let replies = talk.ask(&rest).await?;
+    greeting.round_trip = talk.round_trip;
     for (at, reply) in replies.iter().enumerate() {
         match reply {
             Reply::Value(Value::Int(id)) if at == 0 => greeting.client_id = Some(*id),
-            // Some services hide CLIENT ID; a node without a cluster knows no READONLY.
+            Reply::Error(text) if at == 1 => greeting.is_loading = Fault::classify(text) == Fault::Loading,
+            Reply::Value(role) if at == 2 => greeting.role = Role::of(role).unwrap_or(greeting.role),
+            // Some services hide the first three; a node without a cluster knows no READONLY.
             Reply::Error(text)
-                if at > 0 && Fault::classify(text) != Fault::Unknown && !text.contains("cluster support") =>
+                if at > 2 && Fault::classify(text) != Fault::Unknown && !text.contains("cluster support") =>
             {
                 return Err(Error::from_server(text, false).with_outcome(Outcome::NotSent));
             }
@@ -130,7 +143,7 @@ fn read_hello(pairs: &[(Value, Value)]) -> Greeting {
         match (name.as_str(), value) {
             ("server", value) => greeting.server = text(value).unwrap_or_default(),
             ("version", value) => greeting.version = text(value).unwrap_or_default(),
-            ("role", value) => greeting.role = text(value).unwrap_or_default(),
+            ("role", value) => greeting.role = Role::named(text(value).unwrap_or_default().as_bytes()),
             _ => {}
         }
     }

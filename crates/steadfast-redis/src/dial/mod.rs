@@ -80,8 +80,12 @@ async fn connect(settings: &DialSettings, address: &Address) -> Result<Dialed> {
         None => socket,
     };
     let credentials = settings.credentials.current().await?;
-    let mut talk =
-        greet::Talk { io: &mut io, decoder: Decoder::new(settings.reply_bytes_max), input: BytesMut::new() };
+    let mut talk = greet::Talk {
+        io: &mut io,
+        decoder: Decoder::new(settings.reply_bytes_max),
+        input: BytesMut::new(),
+        round_trip: Duration::ZERO,
+    };
     let greeting = greet::greet(&mut talk, settings, credentials.as_ref()).await?;
     Ok(Dialed { io, greeting, peer })
 }

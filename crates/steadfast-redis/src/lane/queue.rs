@@ -63,13 +63,13 @@ pub(crate) struct Load {
     pub(crate) silent: Duration,
 }
 
-/// The lane does not take it; nothing was sent.
+/// The lane does not take it; nothing was sent. The bytes are given back.
 #[derive(Debug, Clone)]
 pub(crate) enum Refused {
     /// The lane has ended or is about to.
-    Closed,
+    Closed(Vec<u8>),
     /// Its queue holds as many bytes as it may.
-    Full,
+    Full(Vec<u8>),
 }
 
 /// A connection as its callers see it. Cheap to clone.
@@ -95,11 +95,11 @@ impl Lane {
         let id = {
             let mut queue = self.0.lock();
             if queue.closing.is_some() {
-                return Err(Refused::Closed);
+                return Err(Refused::Closed(packed));
             }
             // One that is larger than the bound on its own is taken when nothing else waits.
             if queue.bytes > 0 && queue.bytes + packed.len() > self.0.bytes_max {
-                return Err(Refused::Full);
+                return Err(Refused::Full(packed));
             }
             queue.bytes += packed.len();
             queue.waiting.push_back(Request { packed, pipeline, slot });
@@ -132,7 +132,12 @@ impl Lane {
             0 => Duration::ZERO,
             since => Duration::from_millis((now_ms + 1).saturating_sub(since)),
         };
-        Load { in_flight: self.0.in_flight.load(Ordering::Relaxed), silent }
+        Load { in_flight: self.in_flight(), silent }
+    }
+
+    /// Offered and not answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.0.in_flight.load(Ordering::Relaxed)
     }
 
     /// Answers so far.

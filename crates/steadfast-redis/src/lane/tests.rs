@@ -71,7 +71,7 @@ async fn what_was_sent_and_what_was_not_is_told_apart() {
     assert!(matches!(part.wait(soon()).await, Err(Lost::Sent(_))));
     assert!(matches!(none.wait(soon()).await, Err(Lost::NotSent(_))));
     assert!(matches!(peer.ended.await.unwrap(), Ended::Eof | Ended::Io(_)));
-    assert!(matches!(lane.offer(b"D".to_vec(), None), Err(Refused::Closed)));
+    assert!(matches!(lane.offer(b"D".to_vec(), None), Err(Refused::Closed(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +101,7 @@ async fn the_queue_is_bounded_by_bytes() {
         tokio::task::yield_now().await;
     }
     let _second = lane.offer(vec![b'B'; 900], None).unwrap();
-    assert!(matches!(lane.offer(vec![b'C'; 101], None), Err(Refused::Full)));
+    assert!(matches!(lane.offer(vec![b'C'; 101], None), Err(Refused::Full(_))));
     let _third = lane.offer(vec![b'D'; 100], None).unwrap();
 }
 
@@ -111,7 +111,7 @@ async fn a_lane_that_retires_answers_what_it_has() {
     let last = lane.offer(b"A".to_vec(), None).unwrap();
     lane.retire();
     assert!(!lane.is_open());
-    assert!(matches!(lane.offer(b"B".to_vec(), None), Err(Refused::Closed)));
+    assert!(matches!(lane.offer(b"B".to_vec(), None), Err(Refused::Closed(_))));
     assert_eq!(peer.read(1).await, b"A");
     peer.io.write_all(b":1\r\n").await.unwrap();
     assert_eq!(last.wait(soon()).await.unwrap(), Answer::One(int(1)));

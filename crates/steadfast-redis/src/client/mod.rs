@@ -1,0 +1,190 @@
+//! The client: one face for every topology.
+
+mod decide;
+mod run;
+
+use crate::command::{Facts, Replay, keys, spec};
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::lane::Answer;
+use crate::resp::Reply;
+use crate::retry::Backoff;
+use crate::route::{Need, ReadFrom, Router};
+use crate::slot::slot;
+use redis::{Cmd, FromRedisValue, Value};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A connection to Redis that looks after itself. Cheap to clone; clones share everything but their [`CallOptions`].
+///
+/// Dropping the last clone ends its tasks; [`Client::close`] also waits for what is in flight.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+    options: CallOptions,
+}
+
+/// What a handle on the client asks of every call made through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallOptions {
+    /// How long a call without a deadline of its own may take.
+    pub timeout: Duration,
+    /// Which nodes may answer commands that only read.
+    pub read_from: ReadFrom,
+    /// A command whose second answer differs may be sent twice all the same: the caller does not look at it.
+    pub answer_is_ignored: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    router: Router,
+    pause: Backoff,
+    attempts_max: u32,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// What a client is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) router: Router,
+    pub(crate) pause: Backoff,
+    pub(crate) attempts_max: u32,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    pub(crate) options: CallOptions,
+}
+
+impl Client {
+    pub(crate) fn of(parts: Parts) -> Self {
+        let Parts { router, pause, attempts_max, tasks, stop, options } = parts;
+        Self { inner: Arc::new(Inner { router, pause, attempts_max, tasks, stop }), options }
+    }
+
+    /// The same client with another time for calls without a deadline.
+    #[must_use]
+    pub fn within(&self, timeout: Duration) -> Self {
+        let mut other = self.clone();
+        other.options.timeout = timeout;
+        other
+    }
+
+    /// The same client with another choice of who answers reads.
+    #[must_use]
+    pub fn read_from(&self, read_from: ReadFrom) -> Self {
+        let mut other = self.clone();
+        other.options.read_from = read_from;
+        other
+    }
+
+    /// The same client for calls whose answers nobody looks at: a `DEL` whose reply was lost is then sent again, though
+    /// it would say 0 where it said 1.
+    #[must_use]
+    pub fn ignoring_answers(&self) -> Self {
+        let mut other = self.clone();
+        other.options.answer_is_ignored = true;
+        other
+    }
+
+    /// Sends `cmd` and returns the server's answer, by `deadline`.
+    ///
+    /// It is sent again where that cannot execute it twice: when no byte of it had been sent, when the server refused it
+    /// before executing anything, or when executing it twice is the same as once ([`Facts::of`]).
+    ///
+    /// # Errors
+    /// What happened, with its [`Outcome`]; never later than `deadline`.
+    ///
+    /// Cancel safe: dropped before it was sent it is not sent; after that it may be executed, and its reply is dropped.
+    pub async fn execute(&self, cmd: &Cmd, deadline: Instant) -> Result<Value> {
+        let facts = Facts::of(cmd);
+        if facts.changes_connection || facts.blocks {
+            return Err(misplaced(&facts));
+        }
+        let call = self.call(cmd, &facts);
+        match self.run(&call, || cmd.get_packed_command(), None, deadline).await {
+            Ok(Answer::One(reply)) => value_of(reply, &facts),
+            Ok(Answer::Many(_)) => Err(Error::new(
+                ErrorKind::Connection,
+                "PROTOCOL",
+                Outcome::Ambiguous,
+                "several replies to one command",
+            )),
+            Err(error) => Err(error),
+        }
+        .map_err(|error| error.of(facts.name))
+    }
+
+    /// Sends `cmd` within the handle's time and converts the answer.
+    ///
+    /// # Errors
+    /// As [`Client::execute`]; and if the answer is not of the type that is asked for.
+    pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T> {
+        let value = self.execute(cmd, Instant::now() + self.options.timeout).await?;
+        converted(value, Facts::of(cmd).name)
+    }
+
+    /// Ends every connection after what is in flight has been answered, at most until `deadline`.
+    pub async fn close(&self, deadline: Instant) {
+        self.inner.tasks.close();
+        self.inner.stop.cancel();
+        let _ = tokio::time::timeout_at(deadline, self.inner.tasks.wait()).await;
+    }
+
+    fn call(&self, cmd: &Cmd, facts: &Facts) -> Call {
+        let spec = spec(crate::command::name(cmd));
+        let replay = match facts.replay {
+            Replay::AnswerDiffers if self.options.answer_is_ignored => Replay::Safe,
+            replay => replay,
+        };
+        let slot = keys(spec, cmd).first().map(|key| slot(key));
+        let writes = !matches!(facts.access, crate::command::Access::Read);
+        Call { need: Need { slot, writes, read_from: self.options.read_from }, replay }
+    }
+}
+
+/// One call as the loop over its attempts sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    need: Need,
+    replay: Replay,
+}
+
+fn misplaced(facts: &Facts) -> Error {
+    let (why, advice) = if facts.blocks {
+        ("it may keep its connection waiting, and others share this one", "use Client::blocking")
+    } else {
+        (
+            "it changes the state of its connection, which others share",
+            "use Client::transaction, Client::subscribe, or the configuration (database, user)",
+        )
+    };
+    Error::new(ErrorKind::Validation, "SHARED", Outcome::NotSent, why).advise(advice).of(facts.name)
+}
+
+fn value_of(reply: Reply, facts: &Facts) -> Result<Value> {
+    match reply {
+        Reply::Value(value) => Ok(value),
+        Reply::Push(data) => Ok(Value::Array(data)),
+        Reply::Error(text) => Err(Error::from_server(&text, facts.access == crate::command::Access::Script)),
+        Reply::Oversized { bytes } => {
+            let why = format!("the reply has {bytes} bytes or more, beyond the bound");
+            Err(Error::new(ErrorKind::Validation, "OVERSIZED", Outcome::Ambiguous, why)
+                .advise("ask for less at a time (ranges, SCAN), or raise connection.reply_bytes_max"))
+        }
+    }
+}
+
+fn converted<T: FromRedisValue>(value: Value, name: &'static str) -> Result<T> {
+    T::from_redis_value(value).map_err(|error| {
+        let why = format!("it was executed, and its answer is not of the type asked for: {error}");
+        Error::new(ErrorKind::Validation, "TYPE", Outcome::Ambiguous, why).of(name)
+    })
+}

@@ -1,0 +1,88 @@
+//! A call: attempts until one succeeds, may not be repeated, or the deadline has come.
+
+use super::decide::{Step, step};
+use super::{Call, Client};
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::fault::Fault;
+use crate::lane::Answer;
+use crate::node::Node;
+use crate::resp::Reply;
+use crate::retry::SystemJitter;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+impl Client {
+    /// Runs one call to its end.
+    pub(super) async fn run(
+        &self,
+        call: &Call,
+        packed: impl Fn() -> Vec<u8>,
+        pipeline: Option<usize>,
+        deadline: Instant,
+    ) -> Result<Answer> {
+        let mut pauses = 0;
+        loop {
+            let node = self.inner.router.route(call.need, deadline).await?;
+            let error = match node.send(packed(), pipeline, call.need.writes, deadline).await {
+                Ok(answer) => match refusal(&answer) {
+                    None => return Ok(answer),
+                    Some(error) => error.on(&node.name),
+                },
+                Err(error) => error,
+            };
+            note(&node, &error);
+            match step(&error, call.replay) {
+                Step::GiveUp | Step::Elsewhere { .. } => return Err(error),
+                Step::WhenReady => {}
+                Step::AfterPause => {
+                    if pauses >= self.inner.attempts_max || !self.pause(pauses, deadline).await {
+                        return Err(error);
+                    }
+                    pauses += 1;
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Waits before the next attempt; false if there is no time for one.
+    async fn pause(&self, pauses: u32, deadline: Instant) -> bool {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        match self.inner.pause.next(pauses + 1, remaining, &SystemJitter) {
+            Some(pause) => {
+                tokio::time::sleep(pause).await;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// The error that the whole answer is, if it is one that may pass: of a pipeline, only if every command was refused.
+fn refusal(answer: &Answer) -> Option<Error> {
+    let refused = |reply: &Reply| match reply {
+        Reply::Error(text) if Fault::classify(text).passes() => Some(Error::from_server(text, false)),
+        _ => None,
+    };
+    match answer {
+        Answer::One(reply) => refused(reply),
+        Answer::Many(replies) => {
+            let first = replies.first().and_then(refused)?;
+            replies.iter().all(|reply| refused(reply).is_some()).then_some(first)
+        }
+    }
+}
+
+/// What a node's refusal says of the node.
+fn note(node: &Arc<Node>, error: &Error) {
+    match error.fault() {
+        Some(Fault::ReadOnly) => node.is_read_only(),
+        Some(Fault::Loading) => node.is_loading(),
+        _ => {}
+    }
+    if error.kind() == ErrorKind::Connection && error.outcome() == Outcome::Ambiguous {
+        tracing::debug!(node = &*node.name, %error, "what became of a command is not known");
+    }
+}

@@ -1,0 +1,68 @@
+//! What a node is asked and told on a lane that it has.
+
+use super::Node;
+use crate::fault::Fault;
+use crate::lane::Answer;
+use crate::resp::Reply;
+use crate::role::Role;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// `PING` and `ROLE`: whether it takes commands, and which. Two replies.
+pub(super) fn question() -> Vec<u8> {
+    let mut packed = redis::cmd("PING").get_packed_command();
+    packed.extend(redis::cmd("ROLE").get_packed_command());
+    packed
+}
+
+/// Role, and whether it is loading, out of the answers to `PING` and `ROLE`.
+pub(super) fn read_state(answer: Answer) -> Option<(Role, bool)> {
+    let Answer::Many(replies) = answer else { return None };
+    let [ping, role] = replies.as_slice() else { return None };
+    let is_loading = matches!(ping, Reply::Error(text) if Fault::classify(text) == Fault::Loading);
+    let role = match role {
+        Reply::Value(value) => Role::of(value).unwrap_or_default(),
+        _ => Role::Unknown,
+    };
+    Some((role, is_loading))
+}
+
+/// Returns when credentials were replaced; never, if that is not told.
+pub(super) async fn changed(rotated: &mut Option<watch::Receiver<u64>>) {
+    match rotated {
+        Some(changes) => {
+            if changes.changed().await.is_err() {
+                *rotated = None;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells every connection the new credentials. One that is refused stays as it is: it was let in before, and the
+/// server may learn of them a little later.
+pub(super) async fn authenticate(node: Arc<Node>) {
+    let settings = node.settings();
+    let credentials = match settings.dial.credentials.current().await {
+        Ok(Some(credentials)) => credentials,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(node = &*node.name, %error, "new credentials could not be read");
+            return;
+        }
+    };
+    let mut auth = redis::cmd("AUTH");
+    auth.arg(credentials.user.as_deref().unwrap_or("default")).arg(credentials.password.reveal());
+    for entry in node.lanes.look(Instant::now()) {
+        let Ok(ticket) = entry.lane.offer(auth.get_packed_command(), None) else { continue };
+        match ticket.wait(Instant::now() + settings.dial.timeout).await {
+            Ok(Answer::One(Reply::Value(_))) => {}
+            refused => tracing::warn!(
+                node = &*node.name,
+                refused = matches!(refused, Ok(Answer::One(Reply::Error(_)))),
+                "an open connection was not let in with the new credentials; it stays, new ones will use them"
+            ),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The one task that keeps a node's lanes: it dials, watches, replaces and closes.
+
+use super::ask::{authenticate, changed, question, read_state};
+use super::lanes::Entry;
+use super::running::Running;
+use super::{Node, NodeSettings, NodeState};
+use crate::dial::{Dialed, dial};
+use crate::error::Result;
+use crate::lane::Ended;
+use crate::retry::DialPermit;
+use crate::role::Role;
+use crate::watchdog::{LaneView, Verdict, Watchdog};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often lanes with something in flight are looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(50);
+/// How often lanes are looked at when nothing is in flight.
+const IDLE_EVERY: Duration = Duration::from_secs(5);
+/// How often a node that refuses is asked whether it still does, on a lane it has.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+/// How often a new connection is tried to a node that refuses writes: the address may lead elsewhere by now.
+const REDIAL_EVERY: Duration = Duration::from_millis(200);
+/// Writes that wanted a primary this recently keep the search going.
+const WANTED_FOR: Duration = Duration::from_secs(2);
+/// How long such a question may take.
+const ASK_WITHIN: Duration = Duration::from_millis(300);
+
+struct Keeper {
+    node: Arc<Node>,
+    watchdog: Watchdog,
+    dialing: Running<(Result<Dialed>, Option<DialPermit>)>,
+    dial_since: Instant,
+    /// Not before this, by the dial budget.
+    dial_at: Option<Instant>,
+    probing: Running<Result<Dialed>>,
+    /// The probe's connection: takes the place of the one it proves dead.
+    spare: Option<Dialed>,
+    asking: Running<Option<(Role, bool)>>,
+    authenticating: Running<()>,
+    ask_at: Instant,
+    redial_at: Instant,
+}
+
+/// Keeps `node`'s lanes until it is closed.
+pub(super) async fn run(node: Arc<Node>) {
+    let now = Instant::now();
+    let mut keeper = Keeper {
+        watchdog: Watchdog::new(node.settings().watchdog),
+        node,
+        dialing: Running::default(),
+        dial_since: now,
+        dial_at: None,
+        probing: Running::default(),
+        spare: None,
+        asking: Running::default(),
+        authenticating: Running::default(),
+        ask_at: now,
+        redial_at: now,
+    };
+    let stop = keeper.node.stop.clone();
+    let mut rotated = keeper.node.settings().dial.credentials.changes();
+    while !stop.is_cancelled() {
+        let next = keeper.look();
+        let node = Arc::clone(&keeper.node);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = node.wake.notified() => {}
+            () = tokio::time::sleep_until(next) => {}
+            (dialed, permit) = keeper.dialing.done() => keeper.dialed(dialed, permit),
+            probed = keeper.probing.done() => keeper.probed(probed),
+            said = keeper.asking.done() => keeper.answered(said),
+            () = changed(&mut rotated) => keeper.authenticating.start(authenticate(node.clone())),
+            () = keeper.authenticating.done() => {}
+        }
+    }
+    keeper.node.lanes.kill_all();
+    keeper.node.state.send_modify(|state| state.lanes = 0);
+}
+
+impl Keeper {
+    /// Looks at everything once and starts what is due. When to look again.
+    fn look(&mut self) -> Instant {
+        let now = Instant::now();
+        let settings = self.node.settings();
+        let entries = self.node.lanes.look(now);
+        self.watch(&entries, now);
+        self.replace(&entries, &settings, now);
+        let state = self.node.state.borrow().clone();
+        self.heal(&state, &settings, now);
+        if self.wants_lane(&entries, &settings) {
+            self.start_dial(&settings, now);
+        }
+        let busy = entries.iter().any(|entry| entry.lane.in_flight() > 0);
+        let troubled = state.is_loading || (state.role == Role::Replica && self.is_write_wanted());
+        // Set before the last look at what is in flight: whoever sends after it sees it.
+        self.node.is_idle.store(!busy, Ordering::Relaxed);
+        let pause = if busy || self.node.lanes.load().in_flight > 0 {
+            WATCH_EVERY
+        } else if troubled {
+            ASK_EVERY
+        } else {
+            IDLE_EVERY
+        };
+        let pause = now + pause;
+        self.dial_at.map_or(pause, |at| at.min(pause))
+    }
+
+    fn wants_lane(&self, entries: &[Entry], settings: &NodeSettings) -> bool {
+        if self.dialing.is_running() {
+            return false;
+        }
+        let open = entries.len();
+        open < settings.lanes_min.max(1) || (open < settings.lanes_max && super::sizing::wants_more(entries))
+    }
+
+    fn start_dial(&mut self, settings: &NodeSettings, now: Instant) {
+        match self.node.dial_budget.try_dial() {
+            Ok(permit) => {
+                self.dial_at = None;
+                self.dial(settings, Some(permit), now);
+            }
+            Err(wait) => self.dial_at = Some(now + wait.wait),
+        }
+    }
+
+    fn dial(&mut self, settings: &NodeSettings, permit: Option<DialPermit>, now: Instant) {
+        self.dial_since = now;
+        self.node.counters.dials.fetch_add(1, Ordering::Relaxed);
+        let (settings, address) = (settings.dial.clone(), self.node.address.clone());
+        self.dialing.start(async move { (dial(&settings, &address).await, permit) });
+    }
+
+    fn dialed(&mut self, dialed: Result<Dialed>, permit: Option<DialPermit>) {
+        match dialed {
+            Ok(dialed) => {
+                permit.into_iter().for_each(DialPermit::succeeded);
+                self.node.counters.dial_time.record(self.dial_since.elapsed());
+                self.adopt(dialed);
+            }
+            Err(error) => {
+                permit.into_iter().for_each(DialPermit::failed);
+                self.node.counters.dials_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(node = &*self.node.name, %error, "dial failed");
+                self.node.failed_dial(error);
+            }
+        }
+    }
+
+    /// Makes a lane of a new connection. If it shows that the address leads to a primary now, where the others lead to
+    /// a replica, those are retired.
+    fn adopt(&mut self, dialed: Dialed) {
+        let found = dialed.greeting.role;
+        let before = self.node.state.borrow().role;
+        let turned = before == Role::Replica && found == Role::Primary;
+        let old = if turned { self.node.lanes.take() } else { Vec::new() };
+        let is_loading = dialed.greeting.is_loading;
+        let server: Arc<str> =
+            format!("{} {}", dialed.greeting.server, dialed.greeting.version).trim().into();
+        let lanes = self.node.open_lane(dialed);
+        self.node.state.send_modify(|state| {
+            (state.lanes, state.role, state.is_loading, state.failed) = (lanes, found, is_loading, None);
+            state.generation += u64::from(turned);
+            state.server = server;
+        });
+        for entry in old {
+            entry.lane.retire();
+        }
+    }
+
+    fn watch(&mut self, entries: &[Entry], now: Instant) {
+        let views: Vec<LaneView> =
+            entries.iter().map(|entry| LaneView { id: entry.id, silent: entry.lane.load().silent }).collect();
+        let since = now.duration_since(self.node.started);
+        // Three times what the slowest of a thousand answers take is no silence yet.
+        let usual = Duration::from_micros(self.node.counters.latency.quantile_us(0.999)).saturating_mul(3);
+        match self.watchdog.tick(since, usual.min(Duration::from_secs(5)), &views) {
+            Verdict::Well => {}
+            Verdict::Probe => {
+                self.node.counters.probes.fetch_add(1, Ordering::Relaxed);
+                let (settings, address) = (self.node.settings(), self.node.address.clone());
+                self.probing.start(async move { dial(&settings.dial, &address).await });
+            }
+            Verdict::Dead(ids) => self.bury(&ids),
+        }
+        let is_slow = self.watchdog.is_slow(since);
+        if self.node.state.borrow().is_slow != is_slow {
+            self.node.state.send_modify(|state| state.is_slow = is_slow);
+        }
+    }
+
+    fn probed(&mut self, probed: Result<Dialed>) {
+        let since = self.node.started.elapsed();
+        match probed {
+            Ok(dialed) => {
+                self.watchdog.answered(since, dialed.greeting.round_trip);
+                self.spare = Some(dialed);
+            }
+            Err(error) => {
+                tracing::warn!(node = &*self.node.name, %error, "a silent connection could not be told from a slow server");
+                self.watchdog.unreachable(since);
+            }
+        }
+    }
+
+    /// Closes connections that were proved dead; the probe's takes their place.
+    fn bury(&mut self, ids: &[u64]) {
+        for id in ids {
+            if let (_, Some(entry)) = self.node.lanes.remove(*id) {
+                tracing::warn!(
+                    node = &*self.node.name,
+                    peer = &*entry.peer,
+                    "connection closed: it was dead, a new one was answered"
+                );
+                self.node.counters.dead.fetch_add(1, Ordering::Relaxed);
+                entry.lane.kill(Ended::Dead);
+            }
+        }
+        match self.spare.take() {
+            Some(dialed) => self.adopt(dialed),
+            None => self.node.count_lanes(),
+        }
+    }
+
+    /// Retires lanes that are old, or not used and more than are needed, and the probe's connection if it was for nothing.
+    fn replace(&mut self, entries: &[Entry], settings: &NodeSettings, now: Instant) {
+        let mut spare_lanes = entries.len().saturating_sub(settings.lanes_min.max(1));
+        for entry in entries {
+            let is_old = entry.until.is_some_and(|until| now >= until);
+            let is_idle = spare_lanes > 0 && now.duration_since(entry.used) >= settings.idle;
+            if is_old || is_idle {
+                spare_lanes = spare_lanes.saturating_sub(1);
+                // The one that takes its place is dialled first, if it is the last.
+                if entries.len() == 1 && !self.dialing.is_running() {
+                    self.start_dial(settings, now);
+                } else if entries.len() > 1 {
+                    self.node.retire(entry.id);
+                }
+            }
+        }
+        if entries.iter().all(|entry| entry.lane.load().silent < settings.watchdog.progress) {
+            self.spare = None;
+        }
+    }
+
+    /// What is done for a node that refuses commands: it is asked whether it still does, and a new connection is tried
+    /// in case that its address leads elsewhere.
+    fn heal(&mut self, state: &NodeState, settings: &NodeSettings, now: Instant) {
+        let is_refusing = state.role == Role::Replica && settings.is_only_choice && self.is_write_wanted();
+        if !(state.is_loading || is_refusing) || state.lanes == 0 {
+            return;
+        }
+        if !self.asking.is_running() && now >= self.ask_at {
+            self.ask_at = now + ASK_EVERY;
+            if let Some(lane) = self.node.lanes.least_loaded() {
+                let ticket = lane.offer(question(), Some(2)).ok();
+                self.asking.start(async move { read_state(ticket?.wait(now + ASK_WITHIN).await.ok()?) });
+            }
+        }
+        if is_refusing && !self.dialing.is_running() && now >= self.redial_at {
+            self.redial_at = now + REDIAL_EVERY;
+            self.dial(settings, None, now);
+        }
+    }
+
+    fn answered(&mut self, said: Option<(Role, bool)>) {
+        let Some((role, is_loading)) = said else { return };
+        self.node.state.send_if_modified(|state| {
+            let changed = (state.role, state.is_loading) != (role, is_loading);
+            (state.role, state.is_loading) = (role, is_loading);
+            changed
+        });
+    }
+
+    fn is_write_wanted(&self) -> bool {
+        let wanted = self.node.write_wanted.load(Ordering::Relaxed);
+        wanted > 0 && self.node.now_ms() + 1 - wanted <= WANTED_FOR.as_millis() as u64
+    }
+}

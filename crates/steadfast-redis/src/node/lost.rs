@@ -1,0 +1,76 @@
+//! Why no answer came, in words.
+
+use super::{Node, NodeState};
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::fault::Fault;
+use crate::lane::{Ended, Lost};
+use std::time::Duration;
+
+impl Node {
+    /// What became of a command whose lane gave no answer.
+    pub(super) fn explain(&self, lost: Lost, waited: Duration) -> Error {
+        let (ended, outcome) = match lost {
+            Lost::LateNotSent => return self.late(waited, Outcome::NotSent),
+            Lost::LateSent => return self.late(waited, Outcome::Ambiguous),
+            Lost::NotSent(ended) => (ended, Outcome::NotSent),
+            Lost::Sent(ended) => (ended, Outcome::Ambiguous),
+        };
+        let (code, why): (_, String) = match &ended {
+            Ended::Closed | Ended::Dropped => ("CLOSED", "the client was closed".to_owned()),
+            Ended::Eof => ("CLOSED", "the server closed the connection".to_owned()),
+            Ended::Io(error) => ("CLOSED", format!("the connection broke: {error}")),
+            Ended::Protocol(error) => ("PROTOCOL", format!("what came was no reply: {error}")),
+            Ended::Dead => ("DEAD", "the connection was dead, while a new one was answered".to_owned()),
+            Ended::Stale(why) => ("STALE", format!("the connection was replaced: {why}")),
+        };
+        let error = Error::new(ErrorKind::Connection, code, outcome, why).on(&self.name);
+        match ended {
+            Ended::Io(cause) => error.because(cause),
+            Ended::Protocol(cause) => error.because(cause),
+            _ => error,
+        }
+    }
+
+    fn late(&self, waited: Duration, outcome: Outcome) -> Error {
+        let why = format!("no reply within {} ms", waited.as_millis());
+        let advice = match outcome {
+            Outcome::Ambiguous => "check the server's load (SLOWLOG, LATENCY DOCTOR), or give it more time",
+            _ => "the connection did not take it in time: check the network and the server's load",
+        };
+        Error::new(ErrorKind::Timeout, "DEADLINE", outcome, why).advise(advice).on(&self.name)
+    }
+
+    /// The deadline passed before the command could be sent.
+    pub(super) fn obstructed(&self, obstacle: &'static str, state: &NodeState) -> Error {
+        let error = match obstacle {
+            "READONLY" => {
+                let why = "it refuses writes (it is a replica), and no primary was found in time";
+                Error::new(ErrorKind::Server, "READONLY", Outcome::NotSent, why)
+                    .advise(Fault::ReadOnly.advice())
+            }
+            "LOADING" => {
+                let why = "it still reads its data from disk";
+                Error::new(ErrorKind::Server, "LOADING", Outcome::NotSent, why)
+                    .advise(Fault::Loading.advice())
+            }
+            _ => {
+                let Some(failed) = &state.failed else {
+                    let why = "no connection came about in time";
+                    return Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, why).on(&self.name);
+                };
+                let error = Error::new(
+                    failed.kind(),
+                    failed.code().to_owned(),
+                    Outcome::NotSent,
+                    failed.why().to_owned(),
+                );
+                error.advise(failed.advice().to_owned()).because(failed.clone())
+            }
+        };
+        error.on(&self.name)
+    }
+
+    pub(super) fn closed(&self) -> Error {
+        Error::new(ErrorKind::Connection, "CLOSED", Outcome::NotSent, "the client was closed").on(&self.name)
+    }
+}

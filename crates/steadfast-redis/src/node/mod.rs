@@ -1,0 +1,262 @@
+//! A node: one server, and the connections to it.
+//!
+//! Callers share its lanes ([`Node::send`]); one task, the [`keeper`], dials, watches, replaces and closes them. What
+//! is known of the server is published as [`NodeState`]; who cannot go on waits for it to change, until its deadline.
+
+mod ask;
+mod keeper;
+mod lanes;
+mod lost;
+mod open;
+mod running;
+mod sizing;
+
+pub(crate) use lanes::NodeLoad;
+
+use crate::dial::{Address, DialSettings};
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::histogram::Histogram;
+use crate::lane::{Answer, Refused};
+use crate::retry::DialBudget;
+use crate::role::Role;
+use crate::watchdog::WatchdogTimes;
+use lanes::Lanes;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How one node's connections are kept.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeSettings {
+    pub(crate) dial: DialSettings,
+    pub(crate) watchdog: WatchdogTimes,
+    pub(crate) lanes_min: usize,
+    pub(crate) lanes_max: usize,
+    /// A lane above the minimum that has not been used for this long is closed.
+    pub(crate) idle: Duration,
+    /// Each lane is replaced after about this long (10 % more or less). Zero: never.
+    pub(crate) lifetime: Duration,
+    /// Bytes that may wait to be sent, for each lane.
+    pub(crate) queue_bytes_max: usize,
+    /// There is nowhere else to look for a primary: if this node refuses writes, callers wait for it to change.
+    pub(crate) is_only_choice: bool,
+}
+
+/// What is known of a node.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NodeState {
+    /// Lanes that take commands.
+    pub(crate) lanes: usize,
+    pub(crate) role: Role,
+    pub(crate) is_loading: bool,
+    /// A probe is answered late or not at all.
+    pub(crate) is_slow: bool,
+    /// Counts the times that all lanes were replaced because the server behind the address became another.
+    pub(crate) generation: u64,
+    /// Why the last dial failed; none since one succeeded.
+    pub(crate) failed: Option<Error>,
+    /// Its name and version, as it says.
+    pub(crate) server: Arc<str>,
+}
+
+impl NodeState {
+    /// Why a command cannot be sent now, if it cannot.
+    fn obstacle(&self, needs_primary: bool, is_only_choice: bool) -> Option<&'static str> {
+        if self.lanes == 0 {
+            Some("CONNECTING")
+        } else if self.is_loading {
+            Some("LOADING")
+        } else if needs_primary && is_only_choice && self.role == Role::Replica {
+            Some("READONLY")
+        } else {
+            None
+        }
+    }
+}
+
+/// Counters of one node since the start.
+#[derive(Debug, Default)]
+pub(crate) struct NodeCounters {
+    pub(crate) dials: AtomicU64,
+    pub(crate) dials_failed: AtomicU64,
+    pub(crate) dial_time: Histogram,
+    pub(crate) latency: Histogram,
+    /// Lanes closed because they were proved dead.
+    pub(crate) dead: AtomicU64,
+    pub(crate) probes: AtomicU64,
+}
+
+/// One server, and the connections to it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) address: Address,
+    pub(crate) name: Arc<str>,
+    settings: RwLock<Arc<NodeSettings>>,
+    lanes: Lanes,
+    state: watch::Sender<NodeState>,
+    pub(crate) counters: NodeCounters,
+    /// Wakes the keeper.
+    wake: Notify,
+    /// The keeper sleeps long: whoever sends wakes it, so that it watches.
+    is_idle: AtomicBool,
+    started: Instant,
+    /// When a write last wanted a primary and this was none, in ms since `started`, plus one.
+    write_wanted: AtomicU64,
+    dial_budget: DialBudget,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Node {
+    /// A node, and its keeper at work. `tasks` runs what belongs to it; `stop` ends that.
+    pub(crate) fn start(
+        address: Address,
+        settings: NodeSettings,
+        dial_budget: DialBudget,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Arc<Self> {
+        let node = Arc::new(Self {
+            name: address.shown(),
+            address,
+            settings: RwLock::new(Arc::new(settings)),
+            lanes: Lanes::default(),
+            state: watch::Sender::default(),
+            counters: NodeCounters::default(),
+            wake: Notify::new(),
+            is_idle: AtomicBool::new(false),
+            started: Instant::now(),
+            write_wanted: AtomicU64::new(0),
+            dial_budget,
+            tasks: tasks.clone(),
+            stop: stop.child_token(),
+        });
+        tasks.spawn(keeper::run(Arc::clone(&node)));
+        node
+    }
+
+    pub(crate) fn settings(&self) -> Arc<NodeSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes other settings: at once for what is looked at each time, with the next dial for the rest.
+    pub(crate) fn reconfigure(&self, settings: NodeSettings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.wake.notify_one();
+    }
+
+    /// What is known of it, and how it changes.
+    pub(crate) fn state(&self) -> watch::Receiver<NodeState> {
+        self.state.subscribe()
+    }
+
+    /// Sends encoded commands; `pipeline` is the number of their replies if they are several. With `needs_primary` it
+    /// waits while the node is known to be a replica and there is no other to ask.
+    ///
+    /// # Errors
+    /// With the outcome: nothing was sent if no connection came about by `deadline` or no room was left.
+    ///
+    /// Cancel safe: what was not sent is not sent later.
+    pub(crate) async fn send(
+        &self,
+        mut packed: Vec<u8>,
+        pipeline: Option<usize>,
+        needs_primary: bool,
+        deadline: Instant,
+    ) -> Result<Answer> {
+        loop {
+            self.ready(needs_primary, deadline).await?;
+            let Some(lane) = self.lanes.least_loaded() else { continue };
+            match lane.offer(packed, pipeline) {
+                Ok(ticket) => {
+                    self.watch_over();
+                    let sent = Instant::now();
+                    let answer = ticket.wait(deadline).await;
+                    return match answer {
+                        Ok(answer) => {
+                            self.counters.latency.record(sent.elapsed());
+                            Ok(answer)
+                        }
+                        Err(lost) => Err(self.explain(lost, sent.elapsed())),
+                    };
+                }
+                Err(Refused::Full(_)) => return Err(self.full()),
+                Err(Refused::Closed(back)) => {
+                    packed = back;
+                    // Its end is noticed by the task that runs it; until then it is still in the list.
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// Returns when a command could be sent.
+    async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
+        let is_only_choice = self.settings().is_only_choice;
+        if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
+            return Ok(());
+        }
+        let mut state = self.state.subscribe();
+        loop {
+            let Some(obstacle) = state.borrow_and_update().obstacle(needs_primary, is_only_choice) else {
+                return Ok(());
+            };
+            if self.stop.is_cancelled() {
+                return Err(self.closed());
+            }
+            if obstacle == "READONLY" {
+                self.write_wanted.store(self.now_ms() + 1, Ordering::Relaxed);
+            }
+            self.wake.notify_one();
+            tokio::select! {
+                _ = state.changed() => {}
+                () = self.stop.cancelled() => return Err(self.closed()),
+                () = tokio::time::sleep_until(deadline) => return Err(self.obstructed(obstacle, &state.borrow())),
+            }
+        }
+    }
+
+    /// The server refused a write because it is a replica.
+    pub(crate) fn is_read_only(&self) {
+        self.write_wanted.store(self.now_ms() + 1, Ordering::Relaxed);
+        self.state.send_if_modified(|state| {
+            let changed = state.role != Role::Replica;
+            state.role = Role::Replica;
+            changed
+        });
+        self.wake.notify_one();
+    }
+
+    /// The server said that it reads its data from disk.
+    pub(crate) fn is_loading(&self) {
+        self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_loading, true));
+        self.wake.notify_one();
+    }
+
+    /// Closes everything; the keeper and the lanes end.
+    pub(crate) fn close(&self) {
+        self.stop.cancel();
+        self.wake.notify_one();
+    }
+
+    fn watch_over(&self) {
+        if self.is_idle.load(Ordering::Relaxed) && self.is_idle.swap(false, Ordering::Relaxed) {
+            self.wake.notify_one();
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn full(&self) -> Error {
+        let why = format!("more than {} bytes wait to be sent", self.settings().queue_bytes_max);
+        Error::new(ErrorKind::PoolExhausted, "OVERLOADED", Outcome::NotSent, why)
+            .advise("send less at a time, or raise pool.queue_bytes_max")
+            .on(&self.name)
+    }
+}

@@ -1,0 +1,56 @@
+//! Lanes coming and going.
+
+use super::Node;
+use super::lanes::Entry;
+use crate::dial::Dialed;
+use crate::error::Error;
+use crate::lane::{Driver, Ended};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+impl Node {
+    /// Makes a lane of a connection and puts it into the list. How many there are.
+    pub(super) fn open_lane(self: &Arc<Self>, dialed: Dialed) -> usize {
+        let settings = self.settings();
+        let (lane, driver) = Driver::new(dialed.io, settings.queue_bytes_max, settings.dial.reply_bytes_max);
+        let (id, now) = (self.lanes.next_id(), Instant::now());
+        let until = (!settings.lifetime.is_zero())
+            .then(|| now + settings.lifetime.mul_f64(0.9 + fastrand::f64() / 5.0));
+        let entry = Entry { id, lane, peer: dialed.peer, until, answered: 0, used: now };
+        let count = self.lanes.add(entry);
+        let node = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let ended = driver.await;
+            node.lane_ended(id, &ended, now.elapsed());
+        });
+        count
+    }
+
+    pub(super) fn lane_ended(&self, id: u64, ended: &Ended, lived: Duration) {
+        let (_, removed) = self.lanes.remove(id);
+        // One that was taken out of the list before was closed on purpose.
+        if let Some(entry) = removed {
+            tracing::info!(node = &*self.name, peer = &*entry.peer, ?ended, "connection ended");
+            self.dial_budget.connection_lost(lived);
+        }
+        self.count_lanes();
+        self.wake.notify_one();
+    }
+
+    pub(super) fn retire(&self, id: u64) {
+        if let (_, Some(entry)) = self.lanes.remove(id) {
+            entry.lane.retire();
+            self.count_lanes();
+        }
+    }
+
+    pub(super) fn count_lanes(&self) {
+        let lanes = self.lanes.load().lanes;
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.lanes, lanes) != lanes);
+    }
+
+    pub(super) fn failed_dial(&self, error: Error) {
+        self.state.send_modify(|state| state.failed = Some(error));
+    }
+}
