@@ -4,8 +4,14 @@ use crate::run::{present, read, shown};
 use anyhow::bail;
 
 /// Programs the tests run, and the Debian packages that bring them.
-const NEEDED: &[(&str, &str)] =
-    &[("cc", "gcc"), ("kill", "procps"), ("sh", "dash"), ("prlimit", "util-linux")];
+const NEEDED: &[(&str, &str)] = &[
+    ("cc", "gcc"),
+    ("kill", "procps"),
+    ("sh", "dash"),
+    ("prlimit", "util-linux"),
+    ("redis-server", "redis-server"),
+    ("redis-sentinel", "redis-sentinel"),
+];
 
 /// Installs, builds, tests.
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {

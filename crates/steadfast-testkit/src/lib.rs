@@ -10,6 +10,7 @@ pub mod dice;
 pub mod disk;
 mod preload;
 pub mod process;
+pub mod redis;
 mod sign;
 pub mod wait;
 

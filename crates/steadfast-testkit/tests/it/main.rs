@@ -1,0 +1,3 @@
+//! The fault lab itself: real servers, the proxy, the simulator.
+
+mod server;
