@@ -9,6 +9,7 @@ pub mod fault;
 mod histogram;
 mod lane;
 mod node;
+pub mod pubsub;
 mod resp;
 pub mod retry;
 pub mod role;

@@ -69,6 +69,62 @@ impl Client {
         Self { inner: Arc::new(Inner { router, pause, attempts_max, tasks, stop }), options }
     }
 
+    /// XXX
+    pub async fn quick(address: crate::dial::Address) -> Result<Self> {
+        use crate::dial::*;
+        let tasks = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let maker = crate::route::NodeMaker {
+            settings: crate::node::NodeSettings {
+                dial: DialSettings {
+                    timeout: Duration::from_secs(5),
+                    tcp: TcpSettings {
+                        keepalive_idle: Duration::from_secs(10),
+                        keepalive_interval: Duration::from_secs(3),
+                        keepalive_count: 3,
+                        user_timeout: Duration::from_secs(2),
+                    },
+                    tls: None,
+                    credentials: Arc::new(FixedCredentials::default()),
+                    resolver: Arc::new(SystemResolver),
+                    client_name: "steadfast".into(),
+                    protocol_3: true,
+                    database: 0,
+                    cluster_reads: false,
+                    reply_bytes_max: 512 << 20,
+                },
+                watchdog: crate::watchdog::WatchdogTimes {
+                    progress: Duration::from_millis(750),
+                    probe: Duration::from_millis(300),
+                    grace: Duration::from_millis(100),
+                },
+                lanes_min: 1,
+                lanes_max: 4,
+                idle: Duration::from_secs(60),
+                lifetime: Duration::from_secs(1800),
+                queue_bytes_max: 64 << 20,
+                is_only_choice: true,
+            },
+            dials: Default::default(),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        };
+        let router = Router::Single(maker.make(address)?);
+        let pause = Backoff::new(Duration::from_millis(20), Duration::from_secs(1)).expect("XXX");
+        Ok(Self::of(Parts {
+            router,
+            pause,
+            attempts_max: 3,
+            tasks,
+            stop,
+            options: CallOptions {
+                timeout: Duration::from_secs(2),
+                read_from: ReadFrom::Primary,
+                answer_is_ignored: false,
+            },
+        }))
+    }
+
     /// The same client with another time for calls without a deadline.
     #[must_use]
     pub fn within(&self, timeout: Duration) -> Self {

@@ -1,0 +1,294 @@
+//! The connection that listens, and the one task that keeps it.
+
+use super::inbox::{GapReason, Inbox, Message};
+use super::wire::{Incoming, Topic, read};
+use crate::dial::{Address, DialSettings, Dialed, Stream, dial};
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::resp::{Decoder, Reply};
+use crate::retry::DialBudget;
+use bytes::BytesMut;
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Where to listen, asked at each dial.
+pub(crate) trait Where: std::fmt::Debug + Send + Sync + 'static {
+    /// The address to dial, and how.
+    fn place(&self) -> BoxFuture<'_, Result<(Address, DialSettings, DialBudget)>>;
+    /// Returns when the place is another, or the server behind it.
+    fn moved(&self) -> BoxFuture<'_, ()>;
+}
+
+/// How a connection that only listens proves that it lives.
+#[derive(Clone)]
+pub(crate) enum Heartbeat {
+    /// `PING` on it.
+    Ping,
+    /// A message of our own on this channel, sent by this.
+    Message { channel: String, send: Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync> },
+}
+
+impl std::fmt::Debug for Heartbeat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ping => "Ping",
+            Self::Message { .. } => "Message",
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct LinkSettings {
+    pub(crate) heartbeat: Heartbeat,
+    /// Time between heartbeats; silence for twice as long replaces the connection. Zero: no heartbeat.
+    pub(crate) every: Duration,
+}
+
+/// What a link is told.
+#[derive(Debug)]
+pub(crate) enum LinkOrder {
+    /// Listen for these too. Answered when the server has confirmed, or refused.
+    Subscribe { topics: Vec<Topic>, inbox: Inbox, done: oneshot::Sender<Result<()>> },
+    /// Somebody has gone who listened for these.
+    Sweep(Vec<Topic>),
+}
+
+/// A connection that listens, for many subscribers.
+#[derive(Debug)]
+pub(crate) struct Link {
+    place: Arc<dyn Where>,
+    settings: LinkSettings,
+    orders: mpsc::Receiver<LinkOrder>,
+    readers: BTreeMap<Topic, Vec<Inbox>>,
+    /// Who waits for confirmation of what.
+    unconfirmed: Vec<(Vec<Topic>, oneshot::Sender<Result<()>>)>,
+    stop: CancellationToken,
+}
+
+struct Wire {
+    io: Stream,
+    decoder: Decoder,
+    input: BytesMut,
+    heard: Instant,
+    beat: Instant,
+}
+
+impl Link {
+    pub(crate) fn new(
+        place: Arc<dyn Where>,
+        settings: LinkSettings,
+        orders: mpsc::Receiver<LinkOrder>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { place, settings, orders, readers: BTreeMap::new(), unconfirmed: Vec::new(), stop }
+    }
+
+    /// Keeps the connection as long as somebody subscribes, until the client is closed.
+    pub(crate) async fn run(mut self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.keep() => {}
+        }
+        self.readers.values().flatten().for_each(Inbox::close);
+    }
+
+    async fn keep(&mut self) {
+        let mut was_connected = false;
+        loop {
+            // Without subscribers there is no connection.
+            while self.readers.is_empty() {
+                let Some(order) = self.orders.recv().await else { return };
+                self.obey(order);
+                was_connected = false;
+            }
+            let Some(mut wire) = self.connect().await else { continue };
+            if was_connected {
+                self.readers.values().flatten().for_each(|inbox| inbox.gap(GapReason::Reconnected));
+            }
+            was_connected = true;
+            let why = self.listen(&mut wire).await;
+            tracing::info!(why, "subscription connection ended");
+        }
+    }
+
+    /// Dials and subscribes to everything, once; waits as long as the dial budget asks after a failure.
+    async fn connect(&mut self) -> Option<Wire> {
+        let place = Arc::clone(&self.place);
+        let made = async {
+            let (address, settings, budget) = place.place().await?;
+            let permit = loop {
+                match budget.try_dial() {
+                    Ok(permit) => break permit,
+                    Err(wait) => tokio::time::sleep(wait.wait).await,
+                }
+            };
+            let Dialed { io, .. } = dial(&settings, &address).await?;
+            permit.succeeded();
+            Ok::<_, Error>((io, settings.reply_bytes_max))
+        };
+        let (io, bound) = match made.await {
+            Ok(made) => made,
+            Err(error) => {
+                tracing::warn!(%error, "cannot connect for subscriptions");
+                self.refuse_all(&error);
+                return None;
+            }
+        };
+        let now = Instant::now();
+        let mut wire = Wire {
+            io,
+            decoder: Decoder::new(bound),
+            input: BytesMut::new(),
+            heard: now,
+            beat: now + self.settings.every,
+        };
+        let mut packed: Vec<u8> =
+            self.readers.keys().flat_map(|topic| topic.command(true).get_packed_command()).collect();
+        if let Heartbeat::Message { channel, .. } = &self.settings.heartbeat {
+            packed.extend(Topic::Channel(channel.clone()).command(true).get_packed_command());
+        }
+        wire.io.write_all(&packed).await.ok()?;
+        wire.io.flush().await.ok()?;
+        Some(wire)
+    }
+
+    /// Listens until the connection ends; why it did.
+    async fn listen(&mut self, wire: &mut Wire) -> &'static str {
+        let place = Arc::clone(&self.place);
+        let mut moved = place.moved();
+        loop {
+            loop {
+                match wire.decoder.decode(&mut wire.input) {
+                    Ok(Some(reply)) => self.take(reply),
+                    Ok(None) => break,
+                    Err(_) => return "what came was no message",
+                }
+            }
+            let beats = !self.settings.every.is_zero();
+            tokio::select! {
+                read = wire.io.read_buf(&mut wire.input) => match read {
+                    Ok(0) | Err(_) => return "closed by the server",
+                    Ok(_) => wire.heard = Instant::now(),
+                },
+                Some(order) = self.orders.recv() => {
+                    let packed = self.obey(order);
+                    if write(wire, &packed).await.is_err() {
+                        return "cannot write";
+                    }
+                    if self.readers.is_empty() {
+                        return "nobody listens";
+                    }
+                }
+                () = &mut moved => return "the server is another now",
+                () = tokio::time::sleep_until(wire.beat), if beats => {
+                    if wire.heard.elapsed() > self.settings.every * 2 {
+                        return "silent for two heartbeats";
+                    }
+                    wire.beat = Instant::now() + self.settings.every;
+                    if !self.send_beat(wire).await {
+                        return "cannot write";
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send_beat(&self, wire: &mut Wire) -> bool {
+        // A message that cannot be published (no permission, another lane in trouble) is no proof against this connection.
+        if let Heartbeat::Message { send, .. } = &self.settings.heartbeat
+            && send().await
+        {
+            return true;
+        }
+        write(wire, &redis::cmd("PING").get_packed_command()).await.is_ok()
+    }
+
+    fn take(&mut self, reply: Reply) {
+        match read(reply) {
+            Incoming::Message(topic, message) => self.deliver(&topic, message),
+            Incoming::Subscribed(topic) => {
+                for (missing, _) in &mut self.unconfirmed {
+                    missing.retain(|waited| *waited != topic);
+                }
+                for (_, done) in self.unconfirmed.extract_if(.., |(missing, _)| missing.is_empty()) {
+                    let _ = done.send(Ok(()));
+                }
+            }
+            Incoming::Refused(text) => self.refuse_all(&Error::from_server(&text, false)),
+            Incoming::Unsubscribed | Incoming::Pong | Incoming::Other => {}
+        }
+    }
+
+    fn deliver(&self, topic: &Topic, message: Message) {
+        let Some(inboxes) = self.readers.get(topic) else { return };
+        if let [only] = inboxes.as_slice() {
+            only.deliver(message);
+            return;
+        }
+        for inbox in inboxes {
+            inbox.deliver(message.clone());
+        }
+    }
+
+    /// Notes who wants what; the commands that follow from it.
+    fn obey(&mut self, order: LinkOrder) -> Vec<u8> {
+        let mut packed = Vec::new();
+        match order {
+            LinkOrder::Subscribe { topics, inbox, done } => {
+                for topic in &topics {
+                    // Again for one that is subscribed already: its confirmation is what the caller waits for.
+                    packed.extend(topic.command(true).get_packed_command());
+                    self.readers.entry(topic.clone()).or_default().push(inbox.clone());
+                }
+                self.unconfirmed.push((topics, done));
+            }
+            LinkOrder::Sweep(topics) => {
+                for topic in topics {
+                    let Some(inboxes) = self.readers.get_mut(&topic) else { continue };
+                    inboxes.retain(Inbox::is_open);
+                    if inboxes.is_empty() {
+                        self.readers.remove(&topic);
+                        packed.extend(topic.command(false).get_packed_command());
+                    }
+                }
+            }
+        }
+        packed
+    }
+
+    /// Tells those who wait for confirmation that they will not get it; they are no subscribers then.
+    fn refuse_all(&mut self, error: &Error) {
+        for (topics, done) in self.unconfirmed.drain(..) {
+            let _ = done.send(Err(error.clone().with_outcome(Outcome::Rejected)));
+            for topic in topics {
+                if let Some(inboxes) = self.readers.get_mut(&topic) {
+                    inboxes.pop();
+                    if inboxes.is_empty() {
+                        self.readers.remove(&topic);
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn write(wire: &mut Wire, packed: &[u8]) -> Result<()> {
+    let written = async {
+        wire.io.write_all(packed).await?;
+        wire.io.flush().await
+    };
+    // A socket that takes nothing for so long is dead, whatever it says.
+    let written = tokio::time::timeout(Duration::from_secs(2), written).await;
+    match written {
+        Ok(Ok(())) => Ok(()),
+        _ => {
+            Err(Error::new(ErrorKind::Connection, "CLOSED", Outcome::NotSent, "the connection takes nothing"))
+        }
+    }
+}
