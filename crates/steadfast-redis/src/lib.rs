@@ -1,2 +1,4 @@
 //! A Redis client that survives.
 #![warn(missing_docs)]
+
+pub mod config;
