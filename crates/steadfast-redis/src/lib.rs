@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod command;
+pub mod config;
 pub mod dial;
 pub mod error;
 pub mod fault;
@@ -18,5 +19,7 @@ pub mod slot;
 mod time;
 mod watchdog;
 
+pub use client::Client;
+pub use config::Config;
 pub use error::{Error, ErrorKind, Outcome, Result};
 pub use redis::{Cmd, FromRedisValue, ToRedisArgs, Value, cmd};

@@ -1,14 +1,18 @@
 //! The client: one face for every topology.
 
+mod connect;
 mod decide;
 mod run;
 
+pub(crate) use connect::sentinel_settings;
+
 use crate::command::{Facts, Replay, keys, spec};
+use crate::config::ReadPreference;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::resp::Reply;
 use crate::retry::Backoff;
-use crate::route::{Need, ReadFrom, Router};
+use crate::route::{Need, Router};
 use crate::slot::slot;
 use redis::{Cmd, FromRedisValue, Value};
 use std::sync::Arc;
@@ -32,7 +36,7 @@ pub struct CallOptions {
     /// How long a call without a deadline of its own may take.
     pub timeout: Duration,
     /// Which nodes may answer commands that only read.
-    pub read_from: ReadFrom,
+    pub read_from: ReadPreference,
     /// A command whose second answer differs may be sent twice all the same: the caller does not look at it.
     pub answer_is_ignored: bool,
 }
@@ -69,62 +73,6 @@ impl Client {
         Self { inner: Arc::new(Inner { router, pause, attempts_max, tasks, stop }), options }
     }
 
-    /// XXX
-    pub async fn quick(address: crate::dial::Address) -> Result<Self> {
-        use crate::dial::*;
-        let tasks = TaskTracker::new();
-        let stop = CancellationToken::new();
-        let maker = crate::route::NodeMaker {
-            settings: crate::node::NodeSettings {
-                dial: DialSettings {
-                    timeout: Duration::from_secs(5),
-                    tcp: TcpSettings {
-                        keepalive_idle: Duration::from_secs(10),
-                        keepalive_interval: Duration::from_secs(3),
-                        keepalive_count: 3,
-                        user_timeout: Duration::from_secs(2),
-                    },
-                    tls: None,
-                    credentials: Arc::new(FixedCredentials::default()),
-                    resolver: Arc::new(SystemResolver),
-                    client_name: "steadfast".into(),
-                    protocol_3: true,
-                    database: 0,
-                    cluster_reads: false,
-                    reply_bytes_max: 512 << 20,
-                },
-                watchdog: crate::watchdog::WatchdogTimes {
-                    progress: Duration::from_millis(750),
-                    probe: Duration::from_millis(300),
-                    grace: Duration::from_millis(100),
-                },
-                lanes_min: 1,
-                lanes_max: 4,
-                idle: Duration::from_secs(60),
-                lifetime: Duration::from_secs(1800),
-                queue_bytes_max: 64 << 20,
-                is_only_choice: true,
-            },
-            dials: Default::default(),
-            tasks: tasks.clone(),
-            stop: stop.clone(),
-        };
-        let router = Router::Single(maker.make(address)?);
-        let pause = Backoff::new(Duration::from_millis(20), Duration::from_secs(1)).expect("XXX");
-        Ok(Self::of(Parts {
-            router,
-            pause,
-            attempts_max: 3,
-            tasks,
-            stop,
-            options: CallOptions {
-                timeout: Duration::from_secs(2),
-                read_from: ReadFrom::Primary,
-                answer_is_ignored: false,
-            },
-        }))
-    }
-
     /// The same client with another time for calls without a deadline.
     #[must_use]
     pub fn within(&self, timeout: Duration) -> Self {
@@ -135,7 +83,7 @@ impl Client {
 
     /// The same client with another choice of who answers reads.
     #[must_use]
-    pub fn read_from(&self, read_from: ReadFrom) -> Self {
+    pub fn read_from(&self, read_from: ReadPreference) -> Self {
         let mut other = self.clone();
         other.options.read_from = read_from;
         other
@@ -185,6 +133,14 @@ impl Client {
     pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T> {
         let value = self.execute(cmd, Instant::now() + self.options.timeout).await?;
         converted(value, Facts::of(cmd).name)
+    }
+
+    /// Asks the server whether it is there, within the handle's time.
+    ///
+    /// # Errors
+    /// Why it cannot be reached or does not answer.
+    pub async fn ping(&self) -> Result<()> {
+        self.query::<Value>(&redis::cmd("PING")).await.map(drop)
     }
 
     /// Ends every connection after what is in flight has been answered, at most until `deadline`.

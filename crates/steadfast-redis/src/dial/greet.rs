@@ -1,8 +1,8 @@
 //! The greeting: who we are, which protocol, which database. One or two round trips.
 
-use super::credentials::Credentials;
 use super::stream::Stream;
 use super::{DialSettings, socket};
+use crate::config::Credentials;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::Fault;
 use crate::resp::{Decoder, ProtocolError, Reply};
@@ -117,8 +117,8 @@ async fn hello(
 ) -> Result<Option<Greeting>> {
     let mut hello = redis::cmd("HELLO");
     hello.arg(3);
-    if let Some(Credentials { user, password }) = credentials {
-        hello.arg("AUTH").arg(user.as_deref().unwrap_or("default")).arg(password.reveal());
+    if let Some(Credentials { username, password }) = credentials {
+        hello.arg("AUTH").arg(username.as_deref().unwrap_or("default")).arg(password.expose());
     }
     if !settings.client_name.is_empty() {
         hello.arg("SETNAME").arg(&*settings.client_name);
@@ -156,12 +156,12 @@ async fn old_greeting(
     credentials: Option<&Credentials>,
 ) -> Result<Greeting> {
     let mut commands = Vec::new();
-    if let Some(Credentials { user, password }) = credentials {
+    if let Some(Credentials { username, password }) = credentials {
         let mut auth = redis::cmd("AUTH");
-        if let Some(user) = user {
-            auth.arg(user);
+        if let Some(username) = username {
+            auth.arg(username);
         }
-        commands.push(auth.arg(password.reveal()).to_owned());
+        commands.push(auth.arg(password.expose()).to_owned());
     }
     if !settings.client_name.is_empty() {
         commands.push(redis::cmd("CLIENT").arg("SETNAME").arg(&*settings.client_name).to_owned());

@@ -3,22 +3,21 @@
 //! Everything is looked at anew at each dial: the name is resolved, certificates and passwords are read again. What
 //! changed outside is found by the next dial, with no restart.
 
-mod address;
-mod credentials;
 mod greet;
+mod login;
+mod resolve;
 mod socket;
 mod stream;
 mod tls;
 
-pub use address::{Address, Resolve, SystemResolver};
-pub use credentials::{
-    Credentials, CredentialsProvider, FixedCredentials, PasswordFile, RotatingCredentials, Secret,
-};
 pub(crate) use greet::Greeting;
+pub(crate) use login::{changes, credentials};
+pub use resolve::{Resolve, SystemResolver};
 pub(crate) use socket::TcpSettings;
 pub(crate) use stream::Stream;
 pub(crate) use tls::TlsSettings;
 
+use crate::config::{Address, LoginWith};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::resp::Decoder;
 use bytes::BytesMut;
@@ -33,7 +32,7 @@ pub(crate) struct DialSettings {
     pub(crate) timeout: Duration,
     pub(crate) tcp: TcpSettings,
     pub(crate) tls: Option<TlsSettings>,
-    pub(crate) credentials: Arc<dyn CredentialsProvider>,
+    pub(crate) login: LoginWith,
     pub(crate) resolver: Arc<dyn Resolve>,
     /// What `CLIENT LIST` shows.
     pub(crate) client_name: Arc<str>,
@@ -79,7 +78,7 @@ async fn connect(settings: &DialSettings, address: &Address) -> Result<Dialed> {
         Some(tls) => tls::wrap(tls, address, socket).await?,
         None => socket,
     };
-    let credentials = settings.credentials.current().await?;
+    let credentials = login::credentials(&settings.login).await?;
     let mut talk = greet::Talk {
         io: &mut io,
         decoder: Decoder::new(settings.reply_bytes_max),

@@ -1,7 +1,8 @@
 //! Sockets: all addresses of a name, several at a time if the first is slow, and what the kernel is asked to watch.
 
-use super::address::{Address, Resolve};
+use super::resolve::Resolve;
 use super::stream::Stream;
+use crate::config::Address;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -12,12 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// How long one address has before the next is tried beside it (RFC 8305, section 5).
-const STAGGER: Duration = Duration::from_millis(250);
-
 /// What the kernel watches on a connection. The second net below the watchdog: it works without traffic of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TcpSettings {
+    /// Small packets go at once.
+    pub(crate) no_delay: bool,
+    /// How long one address has before the next is tried beside it (RFC 8305, section 5, proposes 250 ms).
+    pub(crate) stagger: Duration,
     /// Idle time before the first probe.
     pub(crate) keepalive_idle: Duration,
     /// Time between probes.
@@ -41,12 +43,14 @@ pub(super) async fn open(
             if addresses.is_empty() {
                 return Err(unresolved(host, io::ErrorKind::NotFound.into()));
             }
-            let (tcp, peer) = first_of(&addresses).await.map_err(|error| unreachable(&addresses, error))?;
+            let (tcp, peer) = first_of(&addresses, settings.stagger)
+                .await
+                .map_err(|error| unreachable(&addresses, error))?;
             watch(&tcp, settings).map_err(|error| unreachable(&[peer], error))?;
             Ok((Stream::Tcp(tcp), peer.to_string().into()))
         }
         #[cfg(unix)]
-        Address::Unix(path) => {
+        Address::Unix { path } => {
             let socket = tokio::net::UnixStream::connect(path).await;
             let socket = socket.map_err(|error| {
                 let why = format!("cannot connect to {}: {error}", path.display());
@@ -59,7 +63,7 @@ pub(super) async fn open(
             Ok((Stream::Unix(socket), address.shown()))
         }
         #[cfg(not(unix))]
-        Address::Unix(_) => Err(Error::new(
+        Address::Unix { .. } => Err(Error::new(
             ErrorKind::Validation,
             "UNIX",
             Outcome::NotSent,
@@ -84,7 +88,7 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// The first connection that succeeds. The next address is tried when the last one failed, or is slow.
-async fn first_of(addresses: &[SocketAddr]) -> io::Result<(TcpStream, SocketAddr)> {
+async fn first_of(addresses: &[SocketAddr], stagger: Duration) -> io::Result<(TcpStream, SocketAddr)> {
     let mut waiting = addresses.iter().copied();
     let mut dials = FuturesUnordered::new();
     let mut last = io::Error::from(io::ErrorKind::NotFound);
@@ -93,7 +97,7 @@ async fn first_of(addresses: &[SocketAddr]) -> io::Result<(TcpStream, SocketAddr
         if let Some(address) = next {
             dials.push(async move { TcpStream::connect(address).await.map(|tcp| (tcp, address)) });
         }
-        let patience = if waiting.len() > 0 { STAGGER } else { Duration::MAX };
+        let patience = if waiting.len() > 0 { stagger } else { Duration::MAX };
         match tokio::time::timeout(patience, dials.next()).await {
             Ok(Some(Ok(connected))) => return Ok(connected),
             Ok(Some(Err(error))) => last = error,
@@ -104,7 +108,7 @@ async fn first_of(addresses: &[SocketAddr]) -> io::Result<(TcpStream, SocketAddr
 }
 
 fn watch(tcp: &TcpStream, settings: &TcpSettings) -> io::Result<()> {
-    tcp.set_nodelay(true)?;
+    tcp.set_nodelay(settings.no_delay)?;
     let socket = SockRef::from(tcp);
     let keepalive =
         TcpKeepalive::new().with_time(settings.keepalive_idle).with_interval(settings.keepalive_interval);
@@ -167,9 +171,9 @@ mod tests {
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let refusing = closed.local_addr().unwrap();
         drop(closed);
-        let (_, peer) = first_of(&[refusing, good]).await.unwrap();
+        let (_, peer) = first_of(&[refusing, good], Duration::from_secs(5)).await.unwrap();
         assert_eq!(peer, good);
-        let error = first_of(&[refusing]).await.unwrap_err();
+        let error = first_of(&[refusing], Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(code(&error), "REFUSED");
     }
 }

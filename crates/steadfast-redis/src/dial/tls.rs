@@ -1,11 +1,13 @@
 //! TLS, with files that may be replaced while we run.
 
-use super::address::Address;
 use super::stream::Stream;
+use crate::config::Address;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_rustls::TlsConnector;
@@ -19,6 +21,8 @@ pub(crate) struct TlsSettings {
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
     /// The name that the server's certificate must bear, if it is not the host's.
     pub(crate) server_name: Option<String>,
+    /// Any certificate will do. For experiments alone.
+    pub(crate) accept_any: bool,
     /// What was made of the files last, for the moment in which one is replaced and the other is not yet.
     pub(crate) last: Arc<Mutex<Option<Arc<ClientConfig>>>>,
 }
@@ -70,28 +74,17 @@ async fn current(settings: &TlsSettings) -> Result<Arc<ClientConfig>> {
 }
 
 fn build(settings: &TlsSettings) -> Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    match &settings.ca_file {
-        Some(path) => {
-            for certificate in certificates(path)? {
-                roots.add(certificate).map_err(|error| unusable(path, "a certificate", &error))?;
-            }
-        }
-        None => {
-            let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if added == 0 {
-                let why = "this system trusts no certificate authority";
-                return Err(Error::new(ErrorKind::Validation, "TLS", Outcome::NotSent, why)
-                    .advise("install the package ca-certificates or set tls.ca_file"));
-            }
-        }
-    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| {
         Error::new(ErrorKind::Validation, "TLS", Outcome::NotSent, "no usable version of TLS").because(error)
     })?;
-    let builder = builder.with_root_certificates(roots);
+    let builder = if settings.accept_any {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+    } else {
+        builder.with_root_certificates(trusted(settings)?)
+    };
     let config = match &settings.identity {
         None => builder.with_no_client_auth(),
         Some((certificate, key_path)) => {
@@ -113,6 +106,26 @@ fn build(settings: &TlsSettings) -> Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
+fn trusted(settings: &TlsSettings) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    match &settings.ca_file {
+        Some(path) => {
+            for certificate in certificates(path)? {
+                roots.add(certificate).map_err(|error| unusable(path, "a certificate", &error))?;
+            }
+        }
+        None => {
+            let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if added == 0 {
+                let why = "this system trusts no certificate authority";
+                return Err(Error::new(ErrorKind::Validation, "TLS", Outcome::NotSent, why)
+                    .advise("install the package ca-certificates or set tls.ca_file"));
+            }
+        }
+    }
+    Ok(roots)
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let found =
         CertificateDer::pem_file_iter(path).map_err(|error| unusable(path, "certificates", &error))?;
@@ -128,4 +141,43 @@ fn unusable(path: &Path, what: &str, error: &dyn std::fmt::Display) -> Error {
     let why = format!("cannot read {what} from {}: {error}", path.display());
     Error::new(ErrorKind::Validation, "TLS", Outcome::NotSent, why)
         .advise("check that the file is there, that this user may read it, and that it is PEM")
+}
+
+/// Takes any certificate; the handshake's signature must fit it all the same.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }

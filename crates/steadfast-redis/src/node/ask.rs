@@ -1,6 +1,7 @@
 //! What a node is asked and told on a lane that it has.
 
 use super::Node;
+use crate::dial::credentials;
 use crate::fault::Fault;
 use crate::lane::Answer;
 use crate::resp::Reply;
@@ -44,8 +45,8 @@ pub(super) async fn changed(rotated: &mut Option<watch::Receiver<u64>>) {
 /// server may learn of them a little later.
 pub(super) async fn authenticate(node: Arc<Node>) {
     let settings = node.settings();
-    let credentials = match settings.dial.credentials.current().await {
-        Ok(Some(credentials)) => credentials,
+    let current = match credentials(&settings.dial.login).await {
+        Ok(Some(current)) => current,
         Ok(None) => return,
         Err(error) => {
             tracing::warn!(node = &*node.name, %error, "new credentials could not be read");
@@ -53,7 +54,7 @@ pub(super) async fn authenticate(node: Arc<Node>) {
         }
     };
     let mut auth = redis::cmd("AUTH");
-    auth.arg(credentials.user.as_deref().unwrap_or("default")).arg(credentials.password.reveal());
+    auth.arg(current.username.as_deref().unwrap_or("default")).arg(current.password.expose());
     for entry in node.lanes.look(Instant::now()) {
         let Ok(ticket) = entry.lane.offer(auth.get_packed_command(), None) else { continue };
         match ticket.wait(Instant::now() + settings.dial.timeout).await {

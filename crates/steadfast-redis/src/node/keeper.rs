@@ -4,7 +4,7 @@ use super::ask::{authenticate, changed, question, read_state};
 use super::lanes::Entry;
 use super::running::Running;
 use super::{Node, NodeSettings, NodeState};
-use crate::dial::{Dialed, dial};
+use crate::dial::{Dialed, changes, dial};
 use crate::error::Result;
 use crate::lane::Ended;
 use crate::retry::DialPermit;
@@ -61,7 +61,7 @@ pub(super) async fn run(node: Arc<Node>) {
         redial_at: now,
     };
     let stop = keeper.node.stop.clone();
-    let mut rotated = keeper.node.settings().dial.credentials.changes();
+    let mut rotated = changes(&keeper.node.settings().dial.login);
     while !stop.is_cancelled() {
         let next = keeper.look();
         let node = Arc::clone(&keeper.node);

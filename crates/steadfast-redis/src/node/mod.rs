@@ -13,7 +13,8 @@ mod sizing;
 
 pub(crate) use lanes::NodeLoad;
 
-use crate::dial::{Address, DialSettings};
+use crate::config::Address;
+use crate::dial::DialSettings;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::histogram::Histogram;
 use crate::lane::{Answer, Refused};
@@ -38,8 +39,10 @@ pub(crate) struct NodeSettings {
     pub(crate) lanes_max: usize,
     /// A lane above the minimum that has not been used for this long is closed.
     pub(crate) idle: Duration,
-    /// Each lane is replaced after about this long (10 % more or less). Zero: never.
+    /// Each lane is replaced after about this long. Zero: never.
     pub(crate) lifetime: Duration,
+    /// By which share lifetimes differ, up or down.
+    pub(crate) lifetime_jitter: f64,
     /// Bytes that may wait to be sent, for each lane.
     pub(crate) queue_bytes_max: usize,
     /// There is nowhere else to look for a primary: if this node refuses writes, callers wait for it to change.

@@ -15,8 +15,8 @@ impl Node {
         let settings = self.settings();
         let (lane, driver) = Driver::new(dialed.io, settings.queue_bytes_max, settings.dial.reply_bytes_max);
         let (id, now) = (self.lanes.next_id(), Instant::now());
-        let until = (!settings.lifetime.is_zero())
-            .then(|| now + settings.lifetime.mul_f64(0.9 + fastrand::f64() / 5.0));
+        let share = 1.0 + settings.lifetime_jitter * (2.0 * fastrand::f64() - 1.0);
+        let until = (!settings.lifetime.is_zero()).then(|| now + settings.lifetime.mul_f64(share));
         let entry = Entry { id, lane, peer: dialed.peer, until, answered: 0, used: now };
         let count = self.lanes.add(entry);
         let node = Arc::clone(self);

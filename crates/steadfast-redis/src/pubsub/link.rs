@@ -2,7 +2,8 @@
 
 use super::inbox::{GapReason, Inbox, Message};
 use super::wire::{Incoming, Topic, read};
-use crate::dial::{Address, DialSettings, Dialed, Stream, dial};
+use crate::config::Address;
+use crate::dial::{DialSettings, Dialed, Stream, dial};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::resp::{Decoder, Reply};
 use crate::retry::DialBudget;

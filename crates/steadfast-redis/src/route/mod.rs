@@ -1,6 +1,6 @@
 //! Which node a command goes to.
 
-use crate::dial::Address;
+use crate::config::{Address, Checked, ReadPreference, Topology};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::node::{Node, NodeSettings};
 use crate::retry::{DialBudget, DialConfig, SystemJitter};
@@ -10,20 +10,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Which nodes may answer commands that only read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum ReadFrom {
-    /// The primary: what was written is read.
-    #[default]
-    Primary,
-    /// A replica if one can be had, else the primary. What is read may be older than what was written.
-    PreferReplica,
-    /// A replica only.
-    Replica,
-    /// Whichever node answers fastest.
-    Nearest,
-}
-
 /// What a command needs of the node that it goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
@@ -32,7 +18,7 @@ pub(crate) struct Need {
     /// It may write: a replica will not do.
     pub(crate) writes: bool,
     /// What may answer, if it does not write.
-    pub(crate) read_from: ReadFrom,
+    pub(crate) read_from: ReadPreference,
 }
 
 /// Makes nodes, all with the same settings and in the same task tracker.
@@ -63,6 +49,14 @@ pub(crate) enum Router {
 }
 
 impl Router {
+    /// What `config` asks for, with its nodes at work.
+    pub(crate) fn start(config: &Checked, maker: &NodeMaker) -> Result<Self> {
+        match config.topology() {
+            Topology::Standalone { address } => Ok(Self::Single(maker.make(address.clone())?)),
+            _ => unimplemented!(),
+        }
+    }
+
     /// The node for a command, if that is known by `deadline`.
     pub(crate) async fn route(&self, _need: Need, _deadline: Instant) -> Result<Arc<Node>> {
         match self {

@@ -1,0 +1,138 @@
+//! A client out of a checked configuration.
+
+use super::{CallOptions, Client, Parts};
+use crate::config::{Checked, Config, LoginWith, Protocol, ReadPreference, SentinelLogin, Topology};
+use crate::dial::{DialSettings, SystemResolver, TcpSettings, TlsSettings};
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::node::NodeSettings;
+use crate::retry::{Backoff, DialConfig};
+use crate::route::{NodeMaker, Router};
+use crate::watchdog::WatchdogTimes;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Bytes that may wait to be sent, for each lane.
+const QUEUE_BYTES_MAX: usize = 64 << 20;
+
+impl Client {
+    /// A client for what `url` says; see [`crate::config`] for URLs and their options.
+    ///
+    /// It returns at once: connections are made by its tasks, and calls wait for them until their deadlines. Use
+    /// [`Client::ping`] to know whether the server can be reached.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the URL, at once. Must be called within a Tokio runtime.
+    pub fn open(url: &str) -> Result<Self> {
+        let checked = Config::from_url(url).and_then(|config| config.validate());
+        let checked = checked.map_err(|problems| {
+            Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, problems.to_string())
+                .because(problems)
+        })?;
+        Self::connect(&checked)
+    }
+
+    /// A client for a checked configuration. Returns at once, as [`Client::open`].
+    ///
+    /// # Errors
+    /// A setting that only its user can check (a retry's times).
+    pub fn connect(config: &Checked) -> Result<Self> {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let maker = NodeMaker {
+            settings: node_settings(config),
+            dials: dial_config(config),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        };
+        let router = Router::start(config, &maker)?;
+        let retry = &config.retry;
+        let pause = Backoff::new(ms(retry.backoff_base_ms), ms(retry.backoff_cap_ms)).map_err(|error| {
+            Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string()).because(error)
+        })?;
+        let read_from = match config.topology() {
+            Topology::Standalone { .. } => ReadPreference::Primary,
+            _ => config.connection.read_preference,
+        };
+        let timeout = ms(config.connection.command_timeout_ms);
+        let options = CallOptions { timeout, read_from, answer_is_ignored: false };
+        Ok(Self::of(Parts { router, pause, attempts_max: retry.attempts_max, tasks, stop, options }))
+    }
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn dial_config(config: &Checked) -> DialConfig {
+    DialConfig {
+        base: ms(config.dial.backoff_base_ms),
+        cap: ms(config.dial.backoff_cap_ms),
+        dials_max: config.dial.budget,
+        span: ms(config.dial.budget_window_ms),
+        ..DialConfig::default()
+    }
+}
+
+pub(crate) fn node_settings(config: &Checked) -> NodeSettings {
+    let watchdog = &config.watchdog;
+    NodeSettings {
+        dial: dial_settings(config),
+        watchdog: WatchdogTimes {
+            // Without a watchdog nothing is ever silent for long enough.
+            progress: if watchdog.enabled { ms(watchdog.progress_ms) } else { Duration::MAX },
+            probe: ms(watchdog.probe_ms),
+            grace: ms(watchdog.grace_ms),
+        },
+        lanes_min: config.pool.lanes_min as usize,
+        lanes_max: config.pool.lanes_max as usize,
+        idle: ms(config.pool.idle_timeout_ms),
+        lifetime: ms(config.pool.lifetime_ms),
+        lifetime_jitter: f64::from(config.pool.lifetime_jitter_percent) / 100.0,
+        queue_bytes_max: QUEUE_BYTES_MAX,
+        is_only_choice: matches!(config.topology(), Topology::Standalone { .. }),
+    }
+}
+
+fn dial_settings(config: &Checked) -> DialSettings {
+    let (tcp, tls) = (&config.tcp, &config.tls);
+    DialSettings {
+        timeout: ms(config.connection.connect_timeout_ms),
+        tcp: TcpSettings {
+            no_delay: tcp.no_delay,
+            stagger: ms(tcp.address_delay_ms),
+            keepalive_idle: ms(tcp.keepalive_idle_ms),
+            keepalive_interval: ms(tcp.keepalive_interval_ms),
+            keepalive_count: tcp.keepalive_probes,
+            user_timeout: ms(tcp.user_timeout_ms),
+        },
+        tls: tls.enabled.then(|| TlsSettings {
+            ca_file: tls.ca_file.clone(),
+            identity: tls.certificate_file.clone().zip(tls.key_file.clone()),
+            server_name: tls.server_name.clone(),
+            accept_any: tls.danger_accept_any_certificate,
+            last: Arc::default(),
+        }),
+        login: config.login_with(),
+        resolver: Arc::new(SystemResolver),
+        client_name: config.connection.client_name.as_str().into(),
+        protocol_3: config.connection.protocol == Protocol::Resp3,
+        database: config.connection.database,
+        cluster_reads: matches!(config.topology(), Topology::Cluster { .. }),
+        reply_bytes_max: config.connection.reply_bytes_max,
+    }
+}
+
+/// How sentinels are dialled: they have a login of their own and no databases.
+pub(crate) fn sentinel_settings(settings: &NodeSettings, login: &SentinelLogin) -> NodeSettings {
+    let mut settings = settings.clone();
+    let SentinelLogin { username, password, password_file } = login.clone();
+    settings.dial.login = match (password, password_file) {
+        (Some(password), _) => LoginWith::Password { username, password },
+        (None, Some(path)) => LoginWith::File { username, path },
+        (None, None) => LoginWith::Nothing,
+    };
+    settings.dial.database = 0;
+    (settings.lanes_min, settings.lanes_max) = (1, 1);
+    settings
+}
