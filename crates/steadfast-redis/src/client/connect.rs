@@ -42,6 +42,7 @@ impl Client {
         let maker = NodeMaker {
             settings: node_settings(config),
             dials: dial_config(config),
+            trouble: Arc::default(),
             tasks: tasks.clone(),
             stop: stop.clone(),
         };
@@ -56,7 +57,8 @@ impl Client {
         };
         let timeout = ms(config.connection.command_timeout_ms);
         let options = CallOptions { timeout, read_from, answer_is_ignored: false };
-        Ok(Self::of(Parts { router, pause, attempts_max: retry.attempts_max, tasks, stop, options }))
+        let (attempts_max, redirects_max) = (retry.attempts_max, config.cluster.redirects_max);
+        Ok(Self::of(Parts { router, pause, attempts_max, redirects_max, tasks, stop, options }))
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) struct Inner {
     router: Router,
     pause: Backoff,
     attempts_max: u32,
+    redirects_max: u32,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -62,6 +63,7 @@ pub(crate) struct Parts {
     pub(crate) router: Router,
     pub(crate) pause: Backoff,
     pub(crate) attempts_max: u32,
+    pub(crate) redirects_max: u32,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) options: CallOptions,
@@ -69,8 +71,8 @@ pub(crate) struct Parts {
 
 impl Client {
     pub(crate) fn of(parts: Parts) -> Self {
-        let Parts { router, pause, attempts_max, tasks, stop, options } = parts;
-        Self { inner: Arc::new(Inner { router, pause, attempts_max, tasks, stop }), options }
+        let Parts { router, pause, attempts_max, redirects_max, tasks, stop, options } = parts;
+        Self { inner: Arc::new(Inner { router, pause, attempts_max, redirects_max, tasks, stop }), options }
     }
 
     /// The same client with another time for calls without a deadline.

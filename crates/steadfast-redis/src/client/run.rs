@@ -20,10 +20,20 @@ impl Client {
         pipeline: Option<usize>,
         deadline: Instant,
     ) -> Result<Answer> {
-        let mut pauses = 0;
+        let router = &self.inner.router;
+        let needs_primary = router.needs_primary(call.need);
+        let (mut pauses, mut redirects, mut redirected) = (0, 0, None);
         loop {
-            let node = self.inner.router.route(call.need, deadline).await?;
-            let error = match node.send(packed(), pipeline, call.need.writes, deadline).await {
+            let (node, asking) = match redirected.take() {
+                Some(redirected) => redirected,
+                None => (router.route(call.need, deadline).await?, false),
+            };
+            let sent = if asking {
+                ask(&node, packed(), deadline).await
+            } else {
+                node.send(packed(), pipeline, needs_primary, deadline).await
+            };
+            let error = match sent {
                 Ok(answer) => match refusal(&answer) {
                     None => return Ok(answer),
                     Some(error) => error.on(&node.name),
@@ -31,8 +41,14 @@ impl Client {
                 Err(error) => error,
             };
             note(&node, &error);
+            router.note(&error);
             match step(&error, call.replay) {
-                Step::GiveUp | Step::Elsewhere { .. } => return Err(error),
+                Step::GiveUp => return Err(error),
+                Step::Elsewhere { .. } if redirects >= self.inner.redirects_max => return Err(error),
+                Step::Elsewhere { to, asking } => {
+                    redirects += 1;
+                    redirected = Some((router.redirected(&node, &to, !asking)?, asking));
+                }
                 Step::WhenReady => {}
                 Step::AfterPause => {
                     if pauses >= self.inner.attempts_max || !self.pause(pauses, deadline).await {
@@ -57,6 +73,16 @@ impl Client {
             }
             None => false,
         }
+    }
+}
+
+/// Sends one command behind `ASKING`, which lets a node take what belongs to a slot on its way to it.
+async fn ask(node: &Node, packed: Vec<u8>, deadline: Instant) -> Result<Answer> {
+    let mut both = redis::cmd("ASKING").get_packed_command();
+    both.extend(packed);
+    match node.send(both, Some(2), false, deadline).await? {
+        Answer::Many(mut replies) if replies.len() == 2 => Ok(Answer::One(replies.remove(1))),
+        other => Ok(other),
     }
 }
 

@@ -70,6 +70,11 @@ impl Node {
         error.on(&self.name)
     }
 
+    pub(super) fn demoted(&self) -> Error {
+        Error::new(ErrorKind::Connection, "STALE", Outcome::NotSent, "another node is the primary now")
+            .on(&self.name)
+    }
+
     pub(super) fn closed(&self) -> Error {
         Error::new(ErrorKind::Connection, "CLOSED", Outcome::NotSent, "the client was closed").on(&self.name)
     }

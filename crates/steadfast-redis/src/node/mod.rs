@@ -58,6 +58,8 @@ pub(crate) struct NodeState {
     pub(crate) is_loading: bool,
     /// A probe is answered late or not at all.
     pub(crate) is_slow: bool,
+    /// It is no primary any more as far as the route is concerned: what needs one is sent back at once.
+    pub(crate) is_demoted: bool,
     /// Counts the times that all lanes were replaced because the server behind the address became another.
     pub(crate) generation: u64,
     /// Why the last dial failed; none since one succeeded.
@@ -69,7 +71,9 @@ pub(crate) struct NodeState {
 impl NodeState {
     /// Why a command cannot be sent now, if it cannot.
     fn obstacle(&self, needs_primary: bool, is_only_choice: bool) -> Option<&'static str> {
-        if self.lanes == 0 {
+        if needs_primary && self.is_demoted {
+            Some("DEMOTED")
+        } else if self.lanes == 0 {
             Some("CONNECTING")
         } else if self.is_loading {
             Some("LOADING")
@@ -109,17 +113,21 @@ pub(crate) struct Node {
     started: Instant,
     /// When a write last wanted a primary and this was none, in ms since `started`, plus one.
     write_wanted: AtomicU64,
-    dial_budget: DialBudget,
+    pub(crate) dial_budget: DialBudget,
+    /// Told when the node cannot be used as it was: the route may have to change.
+    trouble: Arc<Notify>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Node {
-    /// A node, and its keeper at work. `tasks` runs what belongs to it; `stop` ends that.
+    /// A node, and its keeper at work. `tasks` runs what belongs to it; `stop` ends that; `trouble` is told when it
+    /// cannot be used as it was.
     pub(crate) fn start(
         address: Address,
         settings: NodeSettings,
         dial_budget: DialBudget,
+        trouble: Arc<Notify>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Arc<Self> {
@@ -135,6 +143,7 @@ impl Node {
             started: Instant::now(),
             write_wanted: AtomicU64::new(0),
             dial_budget,
+            trouble,
             tasks: tasks.clone(),
             stop: stop.child_token(),
         });
@@ -211,6 +220,9 @@ impl Node {
             if self.stop.is_cancelled() {
                 return Err(self.closed());
             }
+            if obstacle == "DEMOTED" {
+                return Err(self.demoted());
+            }
             if obstacle == "READONLY" {
                 self.write_wanted.store(self.now_ms() + 1, Ordering::Relaxed);
             }
@@ -226,18 +238,51 @@ impl Node {
     /// The server refused a write because it is a replica.
     pub(crate) fn is_read_only(&self) {
         self.write_wanted.store(self.now_ms() + 1, Ordering::Relaxed);
+        let is_demoted = !self.settings().is_only_choice;
         self.state.send_if_modified(|state| {
-            let changed = state.role != Role::Replica;
-            state.role = Role::Replica;
+            let changed = state.role != Role::Replica || state.is_demoted != is_demoted;
+            (state.role, state.is_demoted) = (Role::Replica, is_demoted);
             changed
         });
         self.wake.notify_one();
+        self.trouble.notify_one();
+    }
+
+    /// Whether commands that need a primary may still be sent to it.
+    pub(crate) fn set_demoted(&self, is_demoted: bool) {
+        self.state
+            .send_if_modified(|state| std::mem::replace(&mut state.is_demoted, is_demoted) != is_demoted);
+    }
+
+    /// It was found to be the primary, for the route too.
+    pub(crate) fn set_primary(&self) {
+        self.state.send_if_modified(|state| {
+            let changed = state.role != Role::Primary || state.is_demoted;
+            (state.role, state.is_demoted) = (Role::Primary, false);
+            changed
+        });
+    }
+
+    /// True if it is no primary as far as the route is concerned.
+    pub(crate) fn is_demoted(&self) -> bool {
+        self.state.borrow().is_demoted
+    }
+
+    /// True if commands can be sent to it now.
+    pub(crate) fn is_up(&self) -> bool {
+        let state = self.state.borrow();
+        state.lanes > 0 && !state.is_loading
     }
 
     /// The server said that it reads its data from disk.
     pub(crate) fn is_loading(&self) {
         self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_loading, true));
         self.wake.notify_one();
+    }
+
+    /// How busy it is.
+    pub(crate) fn load(&self) -> NodeLoad {
+        self.lanes.load()
     }
 
     /// Closes everything; the keeper and the lanes end.

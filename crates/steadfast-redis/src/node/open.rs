@@ -48,9 +48,13 @@ impl Node {
     pub(super) fn count_lanes(&self) {
         let lanes = self.lanes.load().lanes;
         self.state.send_if_modified(|state| std::mem::replace(&mut state.lanes, lanes) != lanes);
+        if lanes == 0 {
+            self.trouble.notify_one();
+        }
     }
 
     pub(super) fn failed_dial(&self, error: Error) {
         self.state.send_modify(|state| state.failed = Some(error));
+        self.trouble.notify_one();
     }
 }

@@ -1,11 +1,27 @@
 //! Which node a command goes to.
 
+mod cluster;
+mod fields;
+mod group;
+mod roles;
+mod sentinels;
+
+pub(crate) use cluster::Cluster;
+pub(crate) use group::Group;
+
 use crate::config::{Address, Checked, ReadPreference, Topology};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::fault::{Fault, Redirect};
 use crate::node::{Node, NodeSettings};
 use crate::retry::{DialBudget, DialConfig, SystemJitter};
 use crate::time::TokioClock;
+use cluster::ClusterSettings;
+use group::Finder;
+use roles::Roles;
+use sentinels::Sentinels;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,6 +42,8 @@ pub(crate) struct Need {
 pub(crate) struct NodeMaker {
     pub(crate) settings: NodeSettings,
     pub(crate) dials: DialConfig,
+    /// Told when a node cannot be used as it was.
+    pub(crate) trouble: Arc<Notify>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -37,7 +55,8 @@ impl NodeMaker {
                 Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string())
                     .because(error)
             })?;
-        Ok(Node::start(address, self.settings.clone(), budget, &self.tasks, &self.stop))
+        let trouble = Arc::clone(&self.trouble);
+        Ok(Node::start(address, self.settings.clone(), budget, trouble, &self.tasks, &self.stop))
     }
 }
 
@@ -46,6 +65,10 @@ impl NodeMaker {
 pub(crate) enum Router {
     /// One address, whatever stands behind it.
     Single(Arc<Node>),
+    /// A primary and its replicas.
+    Group(Arc<Group>),
+    /// Slots over many primaries.
+    Cluster(Arc<Cluster>),
 }
 
 impl Router {
@@ -53,14 +76,64 @@ impl Router {
     pub(crate) fn start(config: &Checked, maker: &NodeMaker) -> Result<Self> {
         match config.topology() {
             Topology::Standalone { address } => Ok(Self::Single(maker.make(address.clone())?)),
-            _ => unimplemented!(),
+            Topology::Replicas { primary, replicas, .. } => {
+                let roles = Roles::new(maker, primary, replicas)?;
+                Ok(Self::Group(Group::start(maker.clone(), Finder::Roles(roles))))
+            }
+            Topology::Sentinel { sentinels, master_name, login, .. } => {
+                let every = Duration::from_millis(config.sentinel.poll_interval_ms);
+                let sentinels = Sentinels::new(maker, sentinels, master_name, login, every)?;
+                Ok(Self::Group(Group::start(maker.clone(), Finder::Sentinels(sentinels))))
+            }
+            Topology::Cluster { seeds, .. } => {
+                let settings = ClusterSettings {
+                    seeds: seeds.clone(),
+                    refresh_min: Duration::from_millis(config.cluster.refresh_min_ms),
+                    refresh_every: Duration::from_millis(config.cluster.refresh_interval_ms),
+                    nodes_file: config.connection.nodes_file.clone(),
+                };
+                Ok(Self::Cluster(Cluster::start(maker.clone(), settings)))
+            }
         }
     }
 
     /// The node for a command, if that is known by `deadline`.
-    pub(crate) async fn route(&self, _need: Need, _deadline: Instant) -> Result<Arc<Node>> {
+    pub(crate) async fn route(&self, need: Need, deadline: Instant) -> Result<Arc<Node>> {
         match self {
             Self::Single(node) => Ok(Arc::clone(node)),
+            Self::Group(group) => group.route(need, deadline).await,
+            Self::Cluster(cluster) => cluster.route(need, deadline).await,
+        }
+    }
+
+    /// The node that `from` redirected to.
+    ///
+    /// # Errors
+    /// There is no cluster, or the redirection names no address.
+    pub(crate) fn redirected(&self, from: &Node, to: &Redirect, for_good: bool) -> Result<Arc<Node>> {
+        match self {
+            Self::Cluster(cluster) => cluster.redirected(from, to, for_good),
+            _ => {
+                let why = format!("it is part of a cluster: slot {} is on {}", to.slot, to.address);
+                Err(Error::new(ErrorKind::Validation, "MOVED", Outcome::Rejected, why)
+                    .advise("use redis-cluster:// for a cluster")
+                    .on(&from.name))
+            }
+        }
+    }
+
+    /// What a node's refusal says of the route.
+    pub(crate) fn note(&self, error: &Error) {
+        if let (Self::Cluster(cluster), Some(Fault::ClusterDown | Fault::ReadOnly)) = (self, error.fault()) {
+            cluster.is_stale();
+        }
+    }
+
+    /// True if a node that turns out not to be the primary will not do.
+    pub(crate) fn needs_primary(&self, need: Need) -> bool {
+        match self {
+            Self::Single(_) => need.writes,
+            Self::Group(_) | Self::Cluster(_) => need.writes || need.read_from == ReadPreference::Primary,
         }
     }
 
@@ -68,6 +141,8 @@ impl Router {
     pub(crate) fn nodes(&self) -> Vec<Arc<Node>> {
         match self {
             Self::Single(node) => vec![Arc::clone(node)],
+            Self::Group(group) => group.nodes(),
+            Self::Cluster(cluster) => cluster.nodes(),
         }
     }
 }

@@ -1,0 +1,264 @@
+//! A cluster: which node has which slot, and finding out anew when that changes.
+
+mod seeds;
+mod view;
+
+use super::{Need, NodeMaker};
+use crate::config::{Address, ReadPreference};
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::fault::Redirect;
+use crate::lane::Answer;
+use crate::node::Node;
+use crate::resp::Reply;
+use crate::slot::SLOTS;
+use futures::future::join_all;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use view::Shard;
+
+/// How many nodes are asked what the cluster looks like.
+const ASKED: usize = 5;
+/// How long one may take.
+const ANSWER_WITHIN: Duration = Duration::from_millis(300);
+/// How often the map is read while a node that has slots cannot be used: a failover may be under way.
+const TROUBLE_EVERY: Duration = Duration::from_millis(150);
+
+/// How the map is kept.
+#[derive(Debug, Clone)]
+pub(super) struct ClusterSettings {
+    pub(super) seeds: Vec<Address>,
+    /// The shortest time between two readings asked for by redirections.
+    pub(super) refresh_min: Duration,
+    /// How often it is read without a reason.
+    pub(super) refresh_every: Duration,
+    /// Where the nodes last known are kept.
+    pub(super) nodes_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default)]
+struct Map {
+    /// For each slot the place in `shards`; empty while nothing is known.
+    slots: Vec<Option<u16>>,
+    shards: Vec<(Arc<Node>, Vec<Arc<Node>>)>,
+}
+
+/// A cluster.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    maker: NodeMaker,
+    settings: ClusterSettings,
+    map: watch::Sender<Arc<Map>>,
+    nodes: Mutex<BTreeMap<Address, Arc<Node>>>,
+    /// A redirection was seen: read the map, but not too often.
+    stale: Notify,
+    /// A node cannot be used as it was.
+    trouble: Arc<Notify>,
+}
+
+impl Cluster {
+    /// A cluster, and the task that keeps its map.
+    pub(super) fn start(maker: NodeMaker, settings: ClusterSettings) -> Arc<Self> {
+        let trouble = Arc::clone(&maker.trouble);
+        let (map, nodes, stale) = (watch::Sender::default(), Mutex::default(), Notify::new());
+        let cluster = Arc::new(Self { maker, settings, map, nodes, stale, trouble });
+        cluster.maker.tasks.spawn(Arc::clone(&cluster).keep());
+        cluster
+    }
+
+    /// The node for a command, once it is known.
+    pub(super) async fn route(&self, need: Need, deadline: Instant) -> Result<Arc<Node>> {
+        let mut map = self.map.subscribe();
+        loop {
+            if let Some(node) = map.borrow_and_update().pick(need) {
+                return Ok(node);
+            }
+            self.trouble.notify_one();
+            if self.maker.stop.is_cancelled() {
+                return Err(Error::new(
+                    ErrorKind::Connection,
+                    "CLOSED",
+                    Outcome::NotSent,
+                    "the client was closed",
+                ));
+            }
+            if tokio::time::timeout_at(deadline, map.changed()).await.is_err() {
+                let why = "no node of the cluster is known to serve this slot";
+                return Err(Error::new(ErrorKind::Connection, "CLUSTERDOWN", Outcome::NotSent, why)
+                    .advise("check that the seeds can be reached, and CLUSTER INFO"));
+            }
+        }
+    }
+
+    /// The node that a redirection names. One that is for good is noted, and the map read anew.
+    pub(super) fn redirected(&self, from: &Node, to: &Redirect, for_good: bool) -> Result<Arc<Node>> {
+        let address = Address::of_node(&to.address, from.address.host());
+        let address = address.ok_or_else(|| {
+            let why = format!("it redirected to {:?}, which is no address", to.address);
+            Error::new(ErrorKind::Server, "MOVED", Outcome::Rejected, why).on(&from.name)
+        })?;
+        let node = self.node(&address)?;
+        if for_good {
+            node.set_demoted(false);
+            self.map.send_modify(|map| {
+                let mut moved = Map { slots: map.slots.clone(), shards: map.shards.clone() };
+                moved.assign(to.slot, &node);
+                *map = Arc::new(moved);
+            });
+            self.stale.notify_one();
+        }
+        Ok(node)
+    }
+
+    pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The primaries that have slots.
+    pub(super) fn primaries(&self) -> Vec<Arc<Node>> {
+        self.map.borrow().shards.iter().map(|(primary, _)| Arc::clone(primary)).collect()
+    }
+
+    /// The map is wrong somewhere.
+    pub(super) fn is_stale(&self) {
+        self.stale.notify_one();
+    }
+
+    async fn keep(self: Arc<Self>) {
+        let stop = self.maker.stop.clone();
+        let mut extra = seeds::load(self.settings.nodes_file.as_deref()).await;
+        while !stop.is_cancelled() {
+            let read = self.read(&extra).await;
+            if read {
+                extra.clear();
+            }
+            let works = read && self.primaries().iter().all(|node| node.is_up());
+            let pause = if works { self.settings.refresh_every } else { TROUBLE_EVERY };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = self.trouble.notified() => tokio::time::sleep(TROUBLE_EVERY / 3).await,
+                // Whatever the number of redirections: one reading, and the next not before this.
+                () = self.stale.notified() => {
+                    if !self.read(&[]).await {
+                        continue;
+                    }
+                    tokio::time::sleep(self.settings.refresh_min).await;
+                }
+            }
+        }
+    }
+
+    /// Asks some nodes and takes what they say together. False if none answered.
+    async fn read(&self, extra: &[Address]) -> bool {
+        let known = self.nodes();
+        let mut asked: Vec<Arc<Node>> = known.iter().filter(|node| node.is_up()).cloned().collect();
+        fastrand::shuffle(&mut asked);
+        asked.truncate(ASKED);
+        if asked.is_empty() {
+            let places = self.settings.seeds.iter().chain(extra);
+            asked = places.filter_map(|address| self.node(address).ok()).chain(known).collect();
+        }
+        let views = join_all(asked.iter().map(|node| ask(node))).await;
+        let views: Vec<_> = views.into_iter().flatten().collect();
+        let shards = view::merge(&views);
+        if shards.is_empty() {
+            return false;
+        }
+        self.take(&shards);
+        seeds::keep(self.settings.nodes_file.as_deref(), &shards).await;
+        true
+    }
+
+    fn take(&self, shards: &[Shard]) {
+        let mut map = Map { slots: vec![None; usize::from(SLOTS)], shards: Vec::new() };
+        for (place, shard) in (0..).zip(shards) {
+            let Ok(primary) = self.node(&shard.primary) else { continue };
+            let replicas = shard.replicas.iter().filter_map(|address| self.node(address).ok()).collect();
+            map.shards.push((primary, replicas));
+            for (first, last) in &shard.slots {
+                map.slots[usize::from(*first)..=usize::from(*last)].fill(Some(place));
+            }
+        }
+        let is_primary = |node: &Arc<Node>| map.shards.iter().any(|(primary, _)| Arc::ptr_eq(primary, node));
+        for node in self.nodes() {
+            node.set_demoted(!is_primary(&node));
+        }
+        let members: Vec<&Address> =
+            shards.iter().flat_map(|shard| shard.replicas.iter().chain([&shard.primary])).collect();
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.retain(|address, node| {
+            let keep = members.contains(&address) || node.load().in_flight > 0;
+            if !keep {
+                node.close();
+            }
+            keep
+        });
+        drop(nodes);
+        self.map.send_replace(Arc::new(map));
+    }
+
+    fn node(&self, address: &Address) -> Result<Arc<Node>> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(node) = nodes.get(address) {
+            return Ok(Arc::clone(node));
+        }
+        let node = self.maker.make(address.clone())?;
+        nodes.insert(address.clone(), Arc::clone(&node));
+        Ok(node)
+    }
+}
+
+impl Map {
+    fn pick(&self, need: Need) -> Option<Arc<Node>> {
+        let place = match need.slot {
+            Some(slot) => usize::from((*self.slots.get(usize::from(slot))?)?),
+            // Any will do: another one each time, of those that work.
+            None => {
+                let up = (0..self.shards.len()).filter(|place| self.shards[*place].0.is_up());
+                fastrand::choice(up.collect::<Vec<_>>()).or_else(|| (!self.shards.is_empty()).then_some(0))?
+            }
+        };
+        let (primary, replicas) = self.shards.get(place)?;
+        let primary = Some(primary).filter(|node| !node.is_demoted());
+        let up = || replicas.iter().filter(|node| node.is_up());
+        let chosen = match need.read_from {
+            _ if need.writes => primary,
+            ReadPreference::Primary => primary,
+            ReadPreference::Replica => up().min_by_key(|node| node.load().in_flight),
+            ReadPreference::PreferReplica => up().min_by_key(|node| node.load().in_flight).or(primary),
+            ReadPreference::Nearest => {
+                let all = up().chain(primary.filter(|node| node.is_up()));
+                all.min_by_key(|node| node.counters.latency.quantile_us(0.5)).or(primary)
+            }
+        };
+        chosen.cloned()
+    }
+
+    fn assign(&mut self, slot: u16, node: &Arc<Node>) {
+        let found = self.shards.iter().position(|(primary, _)| Arc::ptr_eq(primary, node));
+        let place = found.unwrap_or_else(|| {
+            self.shards.push((Arc::clone(node), Vec::new()));
+            self.shards.len() - 1
+        });
+        self.slots.resize(usize::from(SLOTS), None);
+        self.slots[usize::from(slot)] = u16::try_from(place).ok();
+    }
+}
+
+async fn ask(node: &Arc<Node>) -> Option<Vec<view::Seen>> {
+    let packed = redis::cmd("CLUSTER").arg("NODES").get_packed_command();
+    match node.send(packed, None, false, Instant::now() + ANSWER_WITHIN).await {
+        Ok(Answer::One(Reply::Value(value))) => {
+            Some(view::read(&super::fields::text(&value)?, node.address.host()))
+        }
+        Ok(Answer::One(Reply::Error(text))) => {
+            tracing::error!(node = &*node.name, %text, "this server is no part of a cluster: check the URL's scheme and the server's cluster-enabled");
+            None
+        }
+        _ => None,
+    }
+}
