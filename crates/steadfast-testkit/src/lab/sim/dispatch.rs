@@ -131,7 +131,7 @@ fn block(node: &Node, session: &mut Session, args: &[Vec<u8>]) -> Answer {
         Ok(Some(reply)) => return Answer::from(reply),
         Err(error) => return Answer::from(error),
     }
-    let nothing = wanted.nothing();
+    let nothing = Wanted::nothing();
     // The test itself does not wait, and neither does a transaction that is executed.
     if session.id == 0 || session.executing {
         return Answer::from(nothing);

@@ -109,7 +109,7 @@ pub(in crate::lab::sim) fn hello(call: &mut Call<'_>) -> Answer {
     if call.session.user.is_none() {
         return Call::error(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
-             <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
+             AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
              version at the same time",
         );
     }
@@ -131,8 +131,8 @@ fn hello_options(call: &mut Call<'_>) -> Result<Option<String>, Reply> {
                 name = Some(client_name(&call.args[at + 1])?);
                 at += 2;
             }
-            (option, _) => {
-                let option = option.to_ascii_lowercase();
+            _ => {
+                let option = text(&call.args[at]);
                 return Err(Reply::Error(format!("ERR Syntax error in HELLO option '{option}'")));
             }
         }

@@ -47,7 +47,7 @@ pub(in crate::lab::sim) fn expire(cx: &mut Cx<'_>, args: &[Vec<u8>]) -> Outcome 
             "XX" => entry.expires.is_some(),
             "GT" => entry.expires.is_some_and(|before| expires > before),
             "LT" => entry.expires.is_none_or(|before| expires < before),
-            other => return fail(&format!("ERR Unsupported option {}", other.to_lowercase())),
+            _ => return fail(&format!("ERR Unsupported option {}", String::from_utf8_lossy(option))),
         };
         if !holds {
             return Ok(Reply::Integer(0));
