@@ -8,6 +8,7 @@ pub mod chaos;
 pub mod dice;
 #[cfg(target_os = "linux")]
 pub mod disk;
+pub mod lab;
 mod preload;
 pub mod process;
 pub mod redis;

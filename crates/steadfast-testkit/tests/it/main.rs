@@ -1,3 +1,6 @@
 //! The fault lab itself: real servers, the proxy, the simulator.
 
+mod compare;
 mod server;
+mod sim;
+mod sim_faults;

@@ -8,6 +8,8 @@ pub use decode::decode_reply;
 pub use encode::{command_bytes, encode_reply};
 pub use request::{Request, decode_request};
 
+use std::fmt;
+
 /// The version of the protocol spoken on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Protocol {
@@ -22,7 +24,7 @@ pub enum Protocol {
 ///
 /// In RESP2 maps, sets and pushes travel as arrays, doubles and verbatim text as bulk strings, booleans as
 /// integers; what is decoded from RESP2 has therefore only the RESP2 types.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Reply {
     /// `+OK`.
     Simple(String),
@@ -133,5 +135,25 @@ impl Reply {
     /// Whether it is `+OK`.
     pub fn is_ok(&self) -> bool {
         *self == Self::ok()
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Simple(text) => write!(f, "+{text}"),
+            Self::Error(text) => write!(f, "-{text}"),
+            Self::Integer(number) => write!(f, ":{number}"),
+            Self::Bulk(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            Self::Null => write!(f, "null"),
+            Self::NullArray => write!(f, "null array"),
+            Self::Array(items) => f.debug_list().entries(items).finish(),
+            Self::Set(items) => f.debug_set().entries(items).finish(),
+            Self::Push(items) => f.debug_tuple("push").field(items).finish(),
+            Self::Map(pairs) => f.debug_map().entries(pairs.iter().map(|(key, value)| (key, value))).finish(),
+            Self::Double(number) => write!(f, ",{number}"),
+            Self::Boolean(held) => write!(f, "#{held}"),
+            Self::Verbatim(kind, bytes) => write!(f, "{kind}:\"{}\"", bytes.escape_ascii()),
+        }
     }
 }

@@ -6,7 +6,7 @@ pub type Request = Vec<Vec<u8>>;
 /// The longest inline command or header, in bytes; the limit of Redis itself.
 const LINE_MAX: usize = 64 * 1024;
 /// The most arguments of a command; the limit of Redis itself.
-const ARGS_MAX: i64 = 1024 * 1024;
+const ARGS_MAX: i64 = 2_147_483_647;
 /// The longest argument, in bytes; the limit of Redis itself.
 const ARG_MAX: i64 = 512 * 1024 * 1024;
 
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn refusals_are_in_the_words_of_redis() {
-        assert_eq!(decode_request(b"*9999999\r\n"), Err("invalid multibulk length".to_owned()));
+        assert_eq!(decode_request(b"*2147483648\r\n"), Err("invalid multibulk length".to_owned()));
         assert_eq!(decode_request(b"*1\r\n+PING\r\n"), Err("expected '$', got '+'".to_owned()));
         assert_eq!(decode_request(b"*1\r\n$-5\r\n"), Err("invalid bulk length".to_owned()));
         assert_eq!(decode_request(&[b'a'; LINE_MAX]), Err("too big inline request".to_owned()));
