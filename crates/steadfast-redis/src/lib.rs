@@ -1,6 +1,7 @@
 //! A Redis client that survives.
 #![warn(missing_docs)]
 
+pub mod breaker;
 pub mod client;
 pub mod command;
 pub mod config;

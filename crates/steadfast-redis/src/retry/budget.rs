@@ -138,11 +138,11 @@ impl Terms {
     }
 
     const fn packed(self) -> u64 {
-        self.per_call << 28 | self.per_ms << 16 | self.burst / TOKEN
+        (self.per_call << 28) | (self.per_ms << 16) | (self.burst / TOKEN)
     }
 
     const fn unpacked(word: u64) -> Self {
-        Self { per_call: word >> 28, per_ms: word >> 16 & 0xFFF, burst: (word & 0xFFFF) * TOKEN }
+        Self { per_call: word >> 28, per_ms: (word >> 16) & 0xFFF, burst: (word & 0xFFFF) * TOKEN }
     }
 }
 
@@ -155,7 +155,7 @@ impl Tokens {
     }
 
     const fn pack(level: u64, at_ms: u64) -> u64 {
-        level << TIME_BITS | at_ms & TIME_MASK
+        (level << TIME_BITS) | (at_ms & TIME_MASK)
     }
 
     const fn unpack(word: u64) -> (u64, u64) {

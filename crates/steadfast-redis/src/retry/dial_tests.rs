@@ -42,13 +42,8 @@ fn the_first_dial_is_immediate_and_the_next_ones_wait_longer_and_longer() {
     let (budget, clock) = budget(&DialConfig::default(), 3);
     let started = fail_until(&budget, &clock, 15_000, 0);
     assert_eq!(started[0], 0);
-    for (failures, pair) in started.windows(2).enumerate() {
-        let allowed_ms = (100_u64 << failures.min(10)).min(2_000);
-        assert!(pair[1] - pair[0] <= allowed_ms.max(2_000), "{started:?}");
-        if failures == 0 {
-            assert!(pair[1] <= 100);
-        }
-    }
+    assert!(started[1] <= 100, "{started:?}");
+    assert!(started.windows(2).all(|pair| pair[1] - pair[0] <= 2_000), "{started:?}");
     assert!((8..=12).contains(&started.len()), "{started:?}");
 }
 
@@ -167,8 +162,8 @@ proptest! {
         }
     }
 
-    /// Lanes that dial side by side, with failures, young deaths, hints and rare successes in any order: a dial that
-    /// gave no connection of a second is one of at most 12 in 15 s, and the next may always be made within the cap.
+    /// Lanes that dial side by side, with failures, young deaths, hints and rare successes in any order: at most 12
+    /// dials fail in any 15 s, and the next may always be made within the cap.
     #[test]
     fn no_order_of_events_breaks_the_count(
         seed: u64, steps in prop::collection::vec((0_u8..10, 1_u64..1_500), 1..300),
