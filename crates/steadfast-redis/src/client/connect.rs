@@ -1,11 +1,12 @@
 //! A client out of a checked configuration.
 
 use super::{CallOptions, Client, Parts};
+use crate::breaker::{BreakerConfig, SlowCalls};
 use crate::config::{Checked, Config, LoginWith, Protocol, ReadPreference, SentinelLogin, Topology};
 use crate::dial::{DialSettings, SystemResolver, TcpSettings, TlsSettings};
 use crate::error::{Error, ErrorKind, Outcome, Result};
-use crate::node::NodeSettings;
-use crate::retry::{Backoff, DialConfig};
+use crate::node::{GuardConfig, NodeSettings};
+use crate::retry::{Backoff, DialConfig, RetryBudgetConfig};
 use crate::route::{NodeMaker, Router};
 use crate::watchdog::WatchdogTimes;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ impl Client {
         let maker = NodeMaker {
             settings: node_settings(config),
             dials: dial_config(config),
+            guard: guard_config(config),
             trouble: Arc::default(),
             tasks: tasks.clone(),
             stop: stop.clone(),
@@ -73,6 +75,31 @@ fn dial_config(config: &Checked) -> DialConfig {
         dials_max: config.dial.budget,
         span: ms(config.dial.budget_window_ms),
         ..DialConfig::default()
+    }
+}
+
+/// The window is ten buckets; other numbers are the configuration's.
+fn guard_config(config: &Checked) -> GuardConfig {
+    let (breaker, retry) = (&config.breaker, &config.retry);
+    let share = |percent: u32| f64::from(percent) / 100.0;
+    let slow_calls =
+        SlowCalls::Learnt { factor: f64::from(breaker.slow_factor), floor: ms(breaker.slow_floor_ms) };
+    GuardConfig {
+        breaker_enabled: breaker.enabled,
+        breaker: BreakerConfig {
+            bucket: ms((breaker.window_ms / 10).clamp(100, 10_000)),
+            minimum_calls: breaker.calls_min,
+            failure_rate: share(breaker.failure_percent),
+            slow_rate: share(breaker.slow_percent),
+            slow_calls,
+            open_base: ms(breaker.open_min_ms),
+            open_cap: ms(breaker.open_max_ms),
+            decay_after: ms(breaker.decay_ms),
+            half_open_full: breaker.half_open_permits_max,
+            lease: ms(breaker.permit_lease_ms),
+            ..BreakerConfig::default()
+        },
+        retries: RetryBudgetConfig { ..RetryBudgetConfig::default() },
     }
 }
 

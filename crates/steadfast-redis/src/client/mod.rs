@@ -6,7 +6,7 @@ mod run;
 
 pub(crate) use connect::sentinel_settings;
 
-use crate::command::{Facts, Replay, keys, spec};
+use crate::command::{Access, Facts, Replay, keys, spec};
 use crate::config::ReadPreference;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
@@ -159,8 +159,8 @@ impl Client {
             replay => replay,
         };
         let slot = keys(spec, cmd).first().map(|key| slot(key));
-        let writes = !matches!(facts.access, crate::command::Access::Read);
-        Call { need: Need { slot, writes, read_from: self.options.read_from }, replay }
+        let writes = !matches!(facts.access, Access::Read);
+        Call { need: Need { slot, writes, read_from: self.options.read_from }, access: facts.access, replay }
     }
 }
 
@@ -168,6 +168,7 @@ impl Client {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     need: Need,
+    access: Access,
     replay: Replay,
 }
 
@@ -187,7 +188,7 @@ fn value_of(reply: Reply, facts: &Facts) -> Result<Value> {
     match reply {
         Reply::Value(value) => Ok(value),
         Reply::Push(data) => Ok(Value::Array(data)),
-        Reply::Error(text) => Err(Error::from_server(&text, facts.access == crate::command::Access::Script)),
+        Reply::Error(text) => Err(Error::from_server(&text, facts.access == Access::Script)),
         Reply::Oversized { bytes } => {
             let why = format!("the reply has {bytes} bytes or more, beyond the bound");
             Err(Error::new(ErrorKind::Validation, "OVERSIZED", Outcome::Ambiguous, why)

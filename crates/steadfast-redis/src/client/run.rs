@@ -5,7 +5,7 @@ use super::{Call, Client};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::Fault;
 use crate::lane::Answer;
-use crate::node::Node;
+use crate::node::{Node, report};
 use crate::resp::Reply;
 use crate::retry::SystemJitter;
 use std::sync::Arc;
@@ -22,17 +22,22 @@ impl Client {
     ) -> Result<Answer> {
         let router = &self.inner.router;
         let needs_primary = router.needs_primary(call.need);
-        let (mut pauses, mut redirects, mut redirected) = (0, 0, None);
+        let (mut attempts, mut pauses, mut redirects, mut redirected) = (0_u32, 0, 0, None);
         loop {
             let (node, asking) = match redirected.take() {
                 Some(redirected) => redirected,
                 None => (router.route(call.need, deadline).await?, false),
             };
+            node.guard.retries.record_call();
+            let permit = node.admitted(call.access, attempts > 0, deadline).await?;
+            attempts += 1;
+            let since = Instant::now();
             let sent = if asking {
                 ask(&node, packed(), deadline).await
             } else {
                 node.send(packed(), pipeline, needs_primary, deadline).await
             };
+            report(permit, &sent, sent.as_ref().is_ok_and(is_ill), since.elapsed());
             let error = match sent {
                 Ok(answer) => match refusal(&answer) {
                     None => return Ok(answer),
@@ -51,7 +56,8 @@ impl Client {
                 }
                 Step::WhenReady => {}
                 Step::AfterPause => {
-                    if pauses >= self.inner.attempts_max || !self.pause(pauses, deadline).await {
+                    let may = pauses < self.inner.attempts_max && node.guard.retries.try_retry();
+                    if !may || !self.pause(pauses, deadline).await {
                         return Err(error);
                     }
                     pauses += 1;
@@ -98,6 +104,15 @@ fn refusal(answer: &Answer) -> Option<Error> {
             let first = replies.first().and_then(refused)?;
             replies.iter().all(|reply| refused(reply).is_some()).then_some(first)
         }
+    }
+}
+
+/// True if the answer tells that the server is not well.
+fn is_ill(answer: &Answer) -> bool {
+    let ill = |reply: &Reply| matches!(reply, Reply::Error(text) if Fault::classify(text).is_ill_health());
+    match answer {
+        Answer::One(reply) => ill(reply),
+        Answer::Many(replies) => replies.iter().any(ill),
     }
 }
 

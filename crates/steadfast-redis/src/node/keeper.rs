@@ -4,6 +4,7 @@ use super::ask::{authenticate, changed, question, read_state};
 use super::lanes::Entry;
 use super::running::Running;
 use super::{Node, NodeSettings, NodeState};
+use crate::breaker::Evidence;
 use crate::dial::{Dialed, changes, dial};
 use crate::error::Result;
 use crate::lane::Ended;
@@ -94,7 +95,8 @@ impl Keeper {
             self.start_dial(&settings, now);
         }
         let busy = entries.iter().any(|entry| entry.lane.in_flight() > 0);
-        let troubled = state.is_loading || (state.role == Role::Replica && self.is_write_wanted());
+        let refuses = state.role == Role::Replica && self.is_write_wanted();
+        let troubled = state.is_loading || refuses || self.node.guard.is_open();
         // Set before the last look at what is in flight: whoever sends after it sees it.
         self.node.is_idle.store(!busy, Ordering::Relaxed);
         let pause = if busy || self.node.lanes.load().in_flight > 0 {
@@ -165,6 +167,9 @@ impl Keeper {
             state.generation += u64::from(turned);
             state.server = server;
         });
+        if !is_loading {
+            self.node.guard.probe_passed();
+        }
         for entry in old {
             entry.lane.retire();
         }
@@ -188,6 +193,9 @@ impl Keeper {
         let is_slow = self.watchdog.is_slow(since);
         if self.node.state.borrow().is_slow != is_slow {
             self.node.state.send_modify(|state| state.is_slow = is_slow);
+            if is_slow {
+                self.node.guard.trip(Evidence::Other("a new connection is not answered either"));
+            }
         }
     }
 
@@ -196,6 +204,7 @@ impl Keeper {
         match probed {
             Ok(dialed) => {
                 self.watchdog.answered(since, dialed.greeting.round_trip);
+                self.node.guard.probe_passed();
                 self.spare = Some(dialed);
             }
             Err(error) => {
@@ -249,7 +258,7 @@ impl Keeper {
     /// in case that its address leads elsewhere.
     fn heal(&mut self, state: &NodeState, settings: &NodeSettings, now: Instant) {
         let is_refusing = state.role == Role::Replica && settings.is_only_choice && self.is_write_wanted();
-        if !(state.is_loading || is_refusing) || state.lanes == 0 {
+        if !(state.is_loading || is_refusing || self.node.guard.is_open()) || state.lanes == 0 {
             return;
         }
         if !self.asking.is_running() && now >= self.ask_at {
@@ -266,7 +275,15 @@ impl Keeper {
     }
 
     fn answered(&mut self, said: Option<(Role, bool)>) {
-        let Some((role, is_loading)) = said else { return };
+        let Some((role, is_loading)) = said else {
+            self.node.guard.probe_failed();
+            return;
+        };
+        if is_loading {
+            self.node.guard.probe_failed();
+        } else {
+            self.node.guard.probe_passed();
+        }
         self.node.state.send_if_modified(|state| {
             let changed = (state.role, state.is_loading) != (role, is_loading);
             (state.role, state.is_loading) = (role, is_loading);

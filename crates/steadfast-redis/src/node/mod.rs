@@ -4,6 +4,7 @@
 //! is known of the server is published as [`NodeState`]; who cannot go on waits for it to change, until its deadline.
 
 mod ask;
+mod guard;
 mod keeper;
 mod lanes;
 mod lost;
@@ -11,6 +12,7 @@ mod open;
 mod running;
 mod sizing;
 
+pub(crate) use guard::{Guard, GuardConfig, report};
 pub(crate) use lanes::NodeLoad;
 
 use crate::config::Address;
@@ -114,6 +116,7 @@ pub(crate) struct Node {
     /// When a write last wanted a primary and this was none, in ms since `started`, plus one.
     write_wanted: AtomicU64,
     pub(crate) dial_budget: DialBudget,
+    pub(crate) guard: Guard,
     /// Told when the node cannot be used as it was: the route may have to change.
     trouble: Arc<Notify>,
     tasks: TaskTracker,
@@ -126,7 +129,7 @@ impl Node {
     pub(crate) fn start(
         address: Address,
         settings: NodeSettings,
-        dial_budget: DialBudget,
+        (dial_budget, guard): (DialBudget, Guard),
         trouble: Arc<Notify>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
@@ -143,6 +146,7 @@ impl Node {
             started: Instant::now(),
             write_wanted: AtomicU64::new(0),
             dial_budget,
+            guard,
             trouble,
             tasks: tasks.clone(),
             stop: stop.child_token(),

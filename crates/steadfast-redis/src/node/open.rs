@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::lanes::Entry;
+use crate::breaker::Evidence;
 use crate::dial::Dialed;
 use crate::error::Error;
 use crate::lane::{Driver, Ended};
@@ -54,6 +55,16 @@ impl Node {
     }
 
     pub(super) fn failed_dial(&self, error: Error) {
+        // Without a connection a dial that fails is proof; with one it only says that there will not be more.
+        if self.lanes.load().lanes == 0 {
+            let refused = error.code() == "REFUSED";
+            self.guard.trip(if refused {
+                Evidence::ConnectRefused
+            } else {
+                Evidence::Other("no connection can be made")
+            });
+            self.guard.probe_failed();
+        }
         self.state.send_modify(|state| state.failed = Some(error));
         self.trouble.notify_one();
     }

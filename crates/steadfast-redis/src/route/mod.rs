@@ -12,7 +12,7 @@ pub(crate) use group::Group;
 use crate::config::{Address, Checked, ReadPreference, Topology};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::{Fault, Redirect};
-use crate::node::{Node, NodeSettings};
+use crate::node::{Guard, GuardConfig, Node, NodeSettings};
 use crate::retry::{DialBudget, DialConfig, SystemJitter};
 use crate::time::TokioClock;
 use cluster::ClusterSettings;
@@ -42,6 +42,7 @@ pub(crate) struct Need {
 pub(crate) struct NodeMaker {
     pub(crate) settings: NodeSettings,
     pub(crate) dials: DialConfig,
+    pub(crate) guard: GuardConfig,
     /// Told when a node cannot be used as it was.
     pub(crate) trouble: Arc<Notify>,
     pub(crate) tasks: TaskTracker,
@@ -50,13 +51,14 @@ pub(crate) struct NodeMaker {
 
 impl NodeMaker {
     pub(crate) fn make(&self, address: Address) -> Result<Arc<Node>> {
-        let budget =
-            DialBudget::new(&self.dials, TokioClock::shared(), SystemJitter::shared()).map_err(|error| {
-                Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string())
-                    .because(error)
-            })?;
+        let clock = TokioClock::shared();
+        let guards = DialBudget::new(&self.dials, Arc::clone(&clock), SystemJitter::shared())
+            .and_then(|budget| Ok((budget, Guard::new(&address.to_string(), &self.guard, &clock)?)));
+        let guards = guards.map_err(|error| {
+            Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string()).because(error)
+        })?;
         let trouble = Arc::clone(&self.trouble);
-        Ok(Node::start(address, self.settings.clone(), budget, trouble, &self.tasks, &self.stop))
+        Ok(Node::start(address, self.settings.clone(), guards, trouble, &self.tasks, &self.stop))
     }
 }
 

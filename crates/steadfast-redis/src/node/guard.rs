@@ -1,0 +1,134 @@
+//! What stands before a node: a breaker for each kind of command, and the budget of its retries.
+
+use super::Node;
+use crate::breaker::{BreakerConfig, CircuitBreaker, Evidence, Permit, Rejected, State};
+use crate::command::Access;
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::retry::{InvalidConfig, RetryBudget, RetryBudgetConfig, SystemJitter};
+use std::sync::Arc;
+use std::time::Duration;
+use steadfast_clock::SharedClock;
+use tokio::time::Instant;
+
+/// A caller that gave a call less time than this and did not get it done says more of itself than of the server.
+const TIMEOUT_TELLS_FROM: Duration = Duration::from_millis(50);
+/// How often a caller that waits for an open breaker looks again, at least.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A breaker for each kind of command: a server that refuses writes still answers reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    read: CircuitBreaker,
+    write: CircuitBreaker,
+    script: CircuitBreaker,
+    pub(crate) retries: RetryBudget,
+}
+
+/// The numbers of a [`Guard`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GuardConfig {
+    /// Without breakers everything is let through, and counted.
+    pub(crate) breaker_enabled: bool,
+    pub(crate) breaker: BreakerConfig,
+    pub(crate) retries: RetryBudgetConfig,
+}
+
+impl Guard {
+    pub(crate) fn new(name: &str, config: &GuardConfig, clock: &SharedClock) -> Result<Self, InvalidConfig> {
+        let breaker = |kind: &str| {
+            let clock = Arc::clone(clock);
+            let breaker =
+                CircuitBreaker::new(format!("{name} {kind}"), config.breaker, clock, SystemJitter::shared())?;
+            if !config.breaker_enabled {
+                breaker.metrics_only();
+            }
+            Ok(breaker)
+        };
+        Ok(Self {
+            read: breaker("read")?,
+            write: breaker("write")?,
+            script: breaker("script")?,
+            retries: RetryBudget::new(config.retries, Arc::clone(clock))?,
+        })
+    }
+
+    pub(crate) const fn breaker(&self, access: Access) -> &CircuitBreaker {
+        match access {
+            Access::Read | Access::Admin => &self.read,
+            Access::Write => &self.write,
+            Access::Script => &self.script,
+        }
+    }
+
+    const fn all(&self) -> [&CircuitBreaker; 3] {
+        [&self.read, &self.write, &self.script]
+    }
+
+    /// True if one of them holds calls back by itself.
+    pub(crate) fn is_open(&self) -> bool {
+        self.all().iter().any(|breaker| matches!(breaker.state(), State::Open | State::HalfOpen))
+    }
+
+    pub(crate) fn trip(&self, evidence: Evidence) {
+        for breaker in self.all() {
+            breaker.trip(evidence);
+        }
+    }
+
+    pub(crate) fn probe_passed(&self) {
+        self.all().into_iter().for_each(CircuitBreaker::probe_passed);
+    }
+
+    pub(crate) fn probe_failed(&self) {
+        self.all().into_iter().for_each(CircuitBreaker::probe_failed);
+    }
+}
+
+impl Node {
+    /// Leave to send one command. With `patient` it is waited for until `deadline`: the command has been tried before.
+    pub(crate) async fn admitted(
+        &self,
+        access: Access,
+        patient: bool,
+        deadline: Instant,
+    ) -> Result<Permit<'_>> {
+        let breaker = self.guard.breaker(access);
+        loop {
+            let rejected = match breaker.try_acquire() {
+                Ok(permit) => return Ok(permit),
+                Err(rejected) => rejected,
+            };
+            let now = Instant::now();
+            if !patient || now >= deadline {
+                return Err(self.rejected(&rejected));
+            }
+            let mut changes = breaker.subscribe();
+            let again = (now + breaker.retry_after().unwrap_or(LOOK_EVERY).max(LOOK_EVERY)).min(deadline);
+            let _ = tokio::time::timeout_at(again, changes.changed()).await;
+        }
+    }
+
+    fn rejected(&self, rejected: &Rejected) -> Error {
+        let state = self.state.borrow();
+        let cause = state.failed.as_ref().map_or(String::new(), |failed| format!("; last: {}", failed.why()));
+        Error::new(ErrorKind::CircuitOpen, "OPEN", Outcome::NotSent, format!("{rejected}{cause}"))
+            .advise("it is asked again and again in the background; calls go on when it answers")
+            .on(&self.name)
+    }
+}
+
+/// Tells the breaker how a call went.
+pub(crate) fn report<T>(permit: Permit<'_>, result: &Result<T>, is_ill: bool, elapsed: Duration) {
+    match result {
+        Ok(_) if is_ill => permit.failure(elapsed),
+        Ok(_) => permit.success(elapsed),
+        Err(error) => match error.kind() {
+            ErrorKind::Timeout if elapsed >= TIMEOUT_TELLS_FROM => permit.failure(elapsed),
+            // Closed by us, or replaced by another node: no fault of the server.
+            ErrorKind::Connection if matches!(error.code(), "CLOSED" | "DEAD" | "PROTOCOL" | "REFUSED") => {
+                permit.failure(elapsed);
+            }
+            _ => permit.ignore(),
+        },
+    }
+}
