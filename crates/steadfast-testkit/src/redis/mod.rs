@@ -7,12 +7,18 @@
 //! The codec and the small client here are written for the tests alone: they share no code with the crate under
 //! test, so that a mistake in one cannot hide in the other.
 
+mod certificates;
 mod client;
 mod port;
+mod replicated;
 mod resp;
+mod sentinels;
 mod server;
 
+pub use certificates::{Certificates, TlsFiles};
 pub use client::{Connection, Stream};
 pub use port::free_port;
+pub use replicated::Replicated;
 pub use resp::{Protocol, Reply, Request, command_bytes, decode_reply, decode_request, encode_reply};
-pub use server::{Builder, Server};
+pub use sentinels::Sentinels;
+pub use server::{Builder, ClientCertificates, Server};

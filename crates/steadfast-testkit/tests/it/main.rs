@@ -4,3 +4,5 @@ mod compare;
 mod server;
 mod sim;
 mod sim_faults;
+mod tls;
+mod topologies;

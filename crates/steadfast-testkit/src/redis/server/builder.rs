@@ -1,7 +1,7 @@
 //! What a server is started with.
 
 use super::{LAB_PASSWORD, LAB_USER, START_WITHIN, Server, launch, socket_path};
-use crate::redis::free_port;
+use crate::redis::{TlsFiles, free_port};
 use anyhow::{Context, bail};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,11 +20,37 @@ pub struct Builder {
     password: Option<String>,
     bus: bool,
     port: Option<u16>,
+    tls: Option<TlsFiles>,
+}
+
+/// Whether a server with TLS asks those who connect for a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// It does not.
+    Unasked,
+    /// It checks one if there is one.
+    Optional,
+    /// It takes nobody without one.
+    Required,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { program: "redis-server", lines: Vec::new(), password: None, bus: false, port: None }
+        Self { program: "redis-server", lines: Vec::new(), password: None, bus: false, port: None, tls: None }
+    }
+
+    /// A sentinel that watches the primary on this port. It is told about the lab's own user, and nothing of what
+    /// concerns data.
+    pub(in crate::redis) fn sentinel(name: &str, port: u16) -> Self {
+        let lines = [
+            format!("sentinel monitor {name} 127.0.0.1 {port} 2"),
+            format!("sentinel auth-user {name} {LAB_USER}"),
+            format!("sentinel auth-pass {name} {LAB_PASSWORD}"),
+            format!("sentinel down-after-milliseconds {name} 500"),
+            format!("sentinel failover-timeout {name} 2000"),
+            format!("sentinel parallel-syncs {name} 4"),
+        ];
+        Self { program: "redis-sentinel", lines: lines.to_vec(), ..Self::new() }
     }
 
     /// A line of the configuration file: `config("maxmemory", "2mb")`. The value is written as it is; an empty one
@@ -65,6 +91,31 @@ impl Builder {
     #[must_use]
     pub fn protected(self, on: bool) -> Self {
         self.config("protected-mode", if on { "yes" } else { "no" })
+    }
+
+    /// Speaks TLS, and nothing else, on its port; asks for no client certificates. So does its replication.
+    #[must_use]
+    pub fn tls(mut self, files: &TlsFiles) -> Self {
+        self.tls = Some(files.clone());
+        let lines = [
+            ("tls-cert-file", files.certificate.display().to_string()),
+            ("tls-key-file", files.key.display().to_string()),
+            ("tls-ca-cert-file", files.ca.display().to_string()),
+            ("tls-replication", "yes".to_owned()),
+        ];
+        let named = |builder: Self, (name, value): (&str, String)| builder.config(name, &value);
+        lines.into_iter().fold(self, named).client_certificates(ClientCertificates::Unasked)
+    }
+
+    /// Whether it asks for client certificates.
+    #[must_use]
+    pub fn client_certificates(self, asked: ClientCertificates) -> Self {
+        let word = match asked {
+            ClientCertificates::Unasked => "no",
+            ClientCertificates::Optional => "optional",
+            ClientCertificates::Required => "yes",
+        };
+        self.config("tls-auth-clients", word)
     }
 
     /// Always this port, instead of a free one.
@@ -112,6 +163,7 @@ impl Builder {
             child: Mutex::new(None),
             pid: AtomicU32::new(0),
             admin: Mutex::new(None),
+            _tls: self.tls.clone(),
             folder,
         };
         server.launch().await?;
@@ -120,26 +172,38 @@ impl Builder {
 
     fn url(&self, port: u16) -> String {
         let login = self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
-        format!("redis://{login}127.0.0.1:{port}")
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://{login}127.0.0.1:{port}")
     }
 
     fn file(&self, folder: &Path, port: u16, bus: Option<u16>) -> String {
         let mut file = format!(
-            "port {port}\nbind 127.0.0.1\ndir \"{folder}\"\nunixsocket \"{socket}\"\nloglevel notice\n",
+            "{ports}\nbind 127.0.0.1\ndir \"{folder}\"\nunixsocket \"{socket}\"\nloglevel notice\n",
+            ports =
+                if self.tls.is_some() { format!("port 0\ntls-port {port}") } else { format!("port {port}") },
             folder = folder.display(),
             socket = socket_path(folder).display(),
         );
-        if let Some(bus) = bus {
-            let _ = writeln!(file, "cluster-port {bus}");
-        }
-        // The delay is for several replicas to share one transfer: here it would only cost seconds.
-        file.push_str("save \"\"\nappendonly no\nenable-debug-command yes\nrepl-diskless-sync-delay 0\n");
         let _ = writeln!(file, "user {LAB_USER} on >{LAB_PASSWORD} ~* &* +@all");
-        let _ = writeln!(file, "masteruser {LAB_USER}\nmasterauth {LAB_PASSWORD}");
+        if self.program != "redis-sentinel" {
+            file.push_str(&Self::data_lines(bus));
+        }
         for line in &self.lines {
             let _ = writeln!(file, "{line}");
         }
         file
+    }
+
+    /// What only servers with data have.
+    fn data_lines(bus: Option<u16>) -> String {
+        // The delay is for several replicas to share one transfer: here it would only cost seconds.
+        let mut lines =
+            "save \"\"\nappendonly no\nenable-debug-command yes\nrepl-diskless-sync-delay 0\n".to_owned();
+        let _ = writeln!(lines, "masteruser {LAB_USER}\nmasterauth {LAB_PASSWORD}");
+        if let Some(bus) = bus {
+            let _ = writeln!(lines, "cluster-port {bus}");
+        }
+        lines
     }
 }
 

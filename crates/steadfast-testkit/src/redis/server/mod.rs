@@ -3,9 +3,9 @@
 mod builder;
 mod launch;
 
-pub use builder::Builder;
+pub use builder::{Builder, ClientCertificates};
 
-use super::{Connection, Reply};
+use super::{Connection, Reply, TlsFiles};
 use crate::process::signal;
 use crate::wait::wait_for_some;
 use anyhow::{Context, bail};
@@ -38,6 +38,8 @@ pub struct Server {
     child: Mutex<Option<Child>>,
     pid: AtomicU32,
     admin: Mutex<Option<Connection>>,
+    /// Its certificates stay as long as it may be started again.
+    _tls: Option<TlsFiles>,
 }
 
 impl Server {
