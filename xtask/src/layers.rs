@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("steadfast-monitor", &["steadfast-clock", "steadfast-core", "steadfast-queue"]),
     ("steadfast-fake-twilio", &["steadfast-clock", "steadfast-gateway"]),
     ("steadfast-testkit", &[]),
+    ("steadfast-faults", &["steadfast-redis", "steadfast-testkit"]),
     (
         "steadfast-fuzz",
         &[
@@ -59,7 +60,7 @@ const MAY_NOT_NAME: &[(&str, &[&str], &str)] = &[
 ];
 
 /// `anyhow` is for the binary and for development.
-const ANYHOW_USERS: &[&str] = &["steadfast", "steadfast-testkit", "xtask"];
+const ANYHOW_USERS: &[&str] = &["steadfast", "steadfast-faults", "steadfast-testkit", "xtask"];
 
 /// The most lines of a source file, tests apart.
 const LINES_MAX: usize = 600;

@@ -99,7 +99,11 @@ fn guard_config(config: &Checked) -> GuardConfig {
             lease: ms(breaker.permit_lease_ms),
             ..BreakerConfig::default()
         },
-        retries: RetryBudgetConfig { ..RetryBudgetConfig::default() },
+        retries: RetryBudgetConfig {
+            ratio: share(retry.budget_percent),
+            burst: retry.budget_burst.max(1),
+            ..RetryBudgetConfig::default()
+        },
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod connect;
 mod decide;
+mod look;
 mod run;
 
 pub(crate) use connect::sentinel_settings;
+pub use look::NodeView;
 
 use crate::command::{Access, Facts, Replay, keys, spec};
 use crate::config::ReadPreference;

@@ -4,7 +4,7 @@ use super::WAVE_BYTES;
 use super::queue::{Lane, Request, Shared};
 use super::ticket::{Answer, Lost, Slot};
 use crate::resp::{Decoder, ProtocolError, Reply};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
@@ -173,7 +173,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let pipeline = pipeline.map(|count| (count, Vec::with_capacity(count)));
             self.in_flight.push_back(InFlight { start: self.taken, slot, pipeline });
             self.taken += packed.len() as u64;
-            self.output.extend_from_slice(&packed);
+            if self.output.is_empty() && packed.len() >= READ_BYTES {
+                // A large one is taken as it is.
+                self.output = BytesMut::from(Bytes::from(packed));
+            } else {
+                self.output.extend_from_slice(&packed);
+            }
         }
     }
 
