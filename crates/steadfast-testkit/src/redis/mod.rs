@@ -9,6 +9,7 @@
 
 mod certificates;
 mod client;
+mod cluster;
 mod port;
 mod replicated;
 mod resp;
@@ -17,6 +18,7 @@ mod server;
 
 pub use certificates::{Certificates, TlsFiles};
 pub use client::{Connection, Stream};
+pub use cluster::{Cluster, Migration};
 pub use port::free_port;
 pub use replicated::Replicated;
 pub use resp::{Protocol, Reply, Request, command_bytes, decode_reply, decode_request, encode_reply};

@@ -58,7 +58,7 @@ impl Replicated {
         new.expect(&["REPLICAOF", "NO", "ONE"]).await?;
         std::mem::swap(&mut self.primary, &mut self.replicas[replica]);
         let port = self.primary.port().to_string();
-        for other in self.replicas.iter().filter(|other| other.pid().is_some()) {
+        for other in self.replicas.iter().filter(|other| other.is_up()) {
             other.expect(&["REPLICAOF", "127.0.0.1", &port]).await?;
         }
         Ok(())

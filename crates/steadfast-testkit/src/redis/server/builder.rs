@@ -5,7 +5,7 @@ use crate::redis::{TlsFiles, free_port};
 use anyhow::{Context, bail};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -51,6 +51,16 @@ impl Builder {
             format!("sentinel parallel-syncs {name} 4"),
         ];
         Self { program: "redis-sentinel", lines: lines.to_vec(), ..Self::new() }
+    }
+
+    /// A node of a cluster that knows no other yet. A node that is silent for a second is held for failed; replicas
+    /// stay with their primary.
+    pub(in crate::redis) fn clustered(mut self) -> Self {
+        self.bus = true;
+        self.config("cluster-enabled", "yes")
+            .config("cluster-node-timeout", "1000")
+            .config("cluster-replica-validity-factor", "0")
+            .config("cluster-allow-replica-migration", "no")
     }
 
     /// A line of the configuration file: `config("maxmemory", "2mb")`. The value is written as it is; an empty one
@@ -162,6 +172,7 @@ impl Builder {
             url: self.url(port),
             child: Mutex::new(None),
             pid: AtomicU32::new(0),
+            paused: AtomicBool::new(false),
             admin: Mutex::new(None),
             _tls: self.tls.clone(),
             folder,

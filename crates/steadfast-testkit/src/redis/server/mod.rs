@@ -11,7 +11,7 @@ use crate::wait::wait_for_some;
 use anyhow::{Context, bail};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::Child;
@@ -20,9 +20,9 @@ use tokio::sync::Mutex;
 /// How long a server may take to come up.
 const START_WITHIN: Duration = Duration::from_secs(15);
 /// The user that the lab itself logs in as. Tests are free to change all others.
-const LAB_USER: &str = "steadfast-lab";
+pub(super) const LAB_USER: &str = "steadfast-lab";
 /// Its password; it guards nothing.
-const LAB_PASSWORD: &str = "steadfast-lab";
+pub(super) const LAB_PASSWORD: &str = "steadfast-lab";
 
 /// A running Redis server with a folder of its own; it ends with its handle.
 ///
@@ -37,6 +37,7 @@ pub struct Server {
     url: String,
     child: Mutex<Option<Child>>,
     pid: AtomicU32,
+    paused: AtomicBool,
     admin: Mutex<Option<Connection>>,
     /// Its certificates stay as long as it may be started again.
     _tls: Option<TlsFiles>,
@@ -71,6 +72,11 @@ impl Server {
     /// Its process; nothing if it was killed.
     pub fn pid(&self) -> Option<u32> {
         Some(self.pid.load(Ordering::Acquire)).filter(|pid| *pid != 0)
+    }
+
+    /// Whether it runs and is not paused.
+    pub fn is_up(&self) -> bool {
+        self.pid().is_some() && !self.paused.load(Ordering::Acquire)
     }
 
     /// Where its files are.
@@ -119,18 +125,22 @@ impl Server {
         *self.admin.lock().await = None;
         let child = self.child.lock().await.take();
         self.pid.store(0, Ordering::Release);
+        self.paused.store(false, Ordering::Release);
         let Some(mut child) = child else { return Ok(()) };
         child.kill().await.with_context(|| format!("cannot kill the server on port {}", self.port))
     }
 
     /// Stops it in its tracks: its sockets stay open and acknowledge, nothing answers (SIGSTOP).
     pub async fn pause(&self) -> anyhow::Result<()> {
+        self.paused.store(true, Ordering::Release);
         signal(self.pid().context("the server is down")?, "STOP").await
     }
 
     /// Lets it go on (SIGCONT).
     pub async fn resume(&self) -> anyhow::Result<()> {
-        signal(self.pid().context("the server is down")?, "CONT").await
+        signal(self.pid().context("the server is down")?, "CONT").await?;
+        self.paused.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Kills it if it runs, starts it on the same port and folder, and waits until it answers.
