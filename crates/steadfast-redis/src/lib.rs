@@ -2,5 +2,5 @@
 #![warn(missing_docs)]
 
 pub mod breaker;
-//pub mod limiter;
+pub mod limiter;
 pub mod retry;
