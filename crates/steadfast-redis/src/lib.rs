@@ -10,6 +10,7 @@ pub mod error;
 pub mod fault;
 mod histogram;
 mod lane;
+pub mod limiter;
 mod node;
 pub mod pubsub;
 mod resp;

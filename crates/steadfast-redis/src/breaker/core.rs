@@ -4,7 +4,7 @@ use super::config::BreakerConfig;
 use super::event::{Cause, Reason, State};
 use super::gate::Sign;
 use super::half_open::{HalfOpen, Outcome, Trial};
-use crate::retry::{between_ms, doubled_ms};
+use crate::retry::{between_ms, doubled};
 use std::time::Duration;
 
 /// Everything about a breaker but its window.
@@ -241,7 +241,7 @@ impl Core {
     }
 
     fn ceiling_ms(&self) -> u64 {
-        doubled_ms(ms(self.config.open_base), self.growth.saturating_sub(1), ms(self.config.open_cap))
+        doubled(ms(self.config.open_base), self.growth.saturating_sub(1), ms(self.config.open_cap))
     }
 
     /// Half of the ceiling is sure, half is drawn.

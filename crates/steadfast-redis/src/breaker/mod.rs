@@ -1,20 +1,20 @@
 //! A circuit breaker for any dependency: it stops calling what is broken and finds out gently when it is whole again.
 //!
 //! ```
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use steadfast_clock::SystemClock;
 //! use steadfast_redis::breaker::{BreakerConfig, CircuitBreaker, Verdict};
 //! use steadfast_redis::retry::SystemJitter;
 //!
+//! async fn balance() -> std::io::Result<u64> {
+//!     Ok(42) // a call over the network
+//! }
+//!
 //! let breaker =
 //!     CircuitBreaker::new("billing", BreakerConfig::default(), SystemClock::shared(), SystemJitter::shared())?;
-//! let answer = breaker
-//!     .execute(
-//!         || async { tokio::fs::read_to_string("/proc/loadavg").await },
-//!         |result| if result.is_ok() { Verdict::Success } else { Verdict::Failure },
-//!     )
-//!     .await?;
-//! # drop(answer);
+//! let health = |result: &std::io::Result<u64>| if result.is_ok() { Verdict::Success } else { Verdict::Failure };
+//! assert_eq!(breaker.execute(balance, health).await?, 42);
 //! # Ok(())
 //! # }
 //! ```

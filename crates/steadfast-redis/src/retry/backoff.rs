@@ -67,9 +67,9 @@ impl Default for Backoff {
     }
 }
 
-/// `base_ms` doubled `times`, at most `cap_ms`.
-pub(crate) fn doubled_ms(base_ms: u64, times: u32, cap_ms: u64) -> u64 {
-    2_u64.checked_pow(times).and_then(|factor| base_ms.checked_mul(factor)).unwrap_or(cap_ms).min(cap_ms)
+/// `base` doubled `times`, at most `cap`.
+pub(crate) fn doubled(base: u64, times: u32, cap: u64) -> u64 {
+    2_u64.checked_pow(times).and_then(|factor| base.checked_mul(factor)).unwrap_or(cap).min(cap)
 }
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
         let ceilings = [0, 1, 2, 3, 4, 31, 32, u32::MAX].map(|attempt| backoff.ceiling(attempt).as_millis());
         assert_eq!(ceilings, [100, 200, 400, 800, 1_000, 1_000, 1_000, 1_000]);
         assert_eq!(
-            [0, 3, 4, 64, u32::MAX].map(|times| doubled_ms(100, times, 1_000)),
+            [0, 3, 4, 64, u32::MAX].map(|times| doubled(100, times, 1_000)),
             [100, 800, 1_000, 1_000, 1_000]
         );
     }

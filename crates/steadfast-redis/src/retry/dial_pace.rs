@@ -1,6 +1,6 @@
 //! When the next connection may be dialled: the rule, without locks or clock.
 
-use super::{Checker, InvalidConfig, between_ms, doubled_ms};
+use super::{Checker, InvalidConfig, between_ms, doubled};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -192,7 +192,7 @@ impl Pace {
     fn put_off(&mut self, now_ms: u64, drawn: f64) {
         let Terms { base_ms, cap_ms, .. } = self.terms;
         let low_ms = now_ms.max(self.feasible_ms());
-        let ceiling_ms = doubled_ms(base_ms, self.failures.saturating_sub(1), cap_ms);
+        let ceiling_ms = doubled(base_ms, self.failures.saturating_sub(1), cap_ms);
         self.next_ms = between_ms(drawn, low_ms, now_ms + ceiling_ms);
     }
 

@@ -26,7 +26,7 @@ mod ramp;
 pub(crate) mod sync;
 
 pub use backoff::Backoff;
-pub(crate) use backoff::doubled_ms;
+pub(crate) use backoff::doubled;
 pub use budget::{RetryBudget, RetryBudgetConfig};
 pub use dial::{DialBudget, DialPermit, DialView, DialWait};
 pub use dial_pace::DialConfig;
