@@ -207,9 +207,10 @@ impl Builder {
 
     /// What only servers with data have.
     fn data_lines(bus: Option<u16>) -> String {
-        // The delay is for several replicas to share one transfer: here it would only cost seconds.
+        // The delay is for several replicas to share one transfer: here it would only cost seconds. The pings move the
+        // offset of a new replica away from 0, which a cluster waits for before it names it.
         let mut lines =
-            "save \"\"\nappendonly no\nenable-debug-command yes\nrepl-diskless-sync-delay 0\n".to_owned();
+            "save \"\"\nappendonly no\nenable-debug-command yes\nrepl-diskless-sync-delay 0\nrepl-ping-replica-period 1\n".to_owned();
         let _ = writeln!(lines, "masteruser {LAB_USER}\nmasterauth {LAB_PASSWORD}");
         if let Some(bus) = bus {
             let _ = writeln!(lines, "cluster-port {bus}");
