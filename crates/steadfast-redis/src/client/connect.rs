@@ -5,6 +5,7 @@ use crate::breaker::{BreakerConfig, SlowCalls};
 use crate::config::{Checked, Config, LoginWith, Protocol, ReadPreference, SentinelLogin, Topology};
 use crate::dial::{DialSettings, SystemResolver, TcpSettings, TlsSettings};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::limiter::{Class, LimiterConfig, Shares};
 use crate::node::{GuardConfig, NodeSettings};
 use crate::retry::{Backoff, DialConfig, RetryBudgetConfig};
 use crate::route::{NodeMaker, Router};
@@ -58,7 +59,7 @@ impl Client {
             _ => config.connection.read_preference,
         };
         let timeout = ms(config.connection.command_timeout_ms);
-        let options = CallOptions { timeout, read_from, answer_is_ignored: false };
+        let options = CallOptions { timeout, read_from, priority: Class::Normal, answer_is_ignored: false };
         let (attempts_max, redirects_max) = (retry.attempts_max, config.cluster.redirects_max);
         Ok(Self::of(Parts { router, pause, attempts_max, redirects_max, tasks, stop, options }))
     }
@@ -104,6 +105,22 @@ fn guard_config(config: &Checked) -> GuardConfig {
             burst: retry.budget_burst.max(1),
             ..RetryBudgetConfig::default()
         },
+        limiter: config.limiter.enabled.then(|| limiter_config(config)),
+    }
+}
+
+/// A fifth of the limit is the critical calls' own; of the rest, low priority has its share.
+fn limiter_config(config: &Checked) -> LimiterConfig {
+    const CRITICAL: f64 = 0.2;
+    let (limiter, waiters) = (&config.limiter, config.pool.waiters_max);
+    let background = (f64::from(limiter.low_priority_percent) / 100.0).min(0.9) * (1.0 - CRITICAL);
+    LimiterConfig {
+        initial: limiter.in_flight_start,
+        least: limiter.in_flight_min,
+        most: limiter.in_flight_max,
+        shares: Shares { critical: CRITICAL, normal: 1.0 - CRITICAL - background, background },
+        waiting_most: [waiters, waiters, waiters / 4],
+        ..LimiterConfig::default()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::command::{Access, Facts, Replay, keys, spec};
 use crate::config::ReadPreference;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
+use crate::limiter::Class;
 use crate::resp::Reply;
 use crate::retry::Backoff;
 use crate::route::{Need, Router};
@@ -39,6 +40,8 @@ pub struct CallOptions {
     pub timeout: Duration,
     /// Which nodes may answer commands that only read.
     pub read_from: ReadPreference,
+    /// How much the calls matter when not all can be let through.
+    pub priority: Class,
     /// A command whose second answer differs may be sent twice all the same: the caller does not look at it.
     pub answer_is_ignored: bool,
 }
@@ -90,6 +93,14 @@ impl Client {
     pub fn read_from(&self, read_from: ReadPreference) -> Self {
         let mut other = self.clone();
         other.options.read_from = read_from;
+        other
+    }
+
+    /// The same client for calls that matter more, or less: the webhook's before the dashboard's.
+    #[must_use]
+    pub fn priority(&self, priority: Class) -> Self {
+        let mut other = self.clone();
+        other.options.priority = priority;
         other
     }
 
@@ -162,7 +173,12 @@ impl Client {
         };
         let slot = keys(spec, cmd).first().map(|key| slot(key));
         let writes = !matches!(facts.access, Access::Read);
-        Call { need: Need { slot, writes, read_from: self.options.read_from }, access: facts.access, replay }
+        Call {
+            need: Need { slot, writes, read_from: self.options.read_from },
+            access: facts.access,
+            class: self.options.priority,
+            replay,
+        }
     }
 }
 
@@ -171,6 +187,7 @@ impl Client {
 pub(crate) struct Call {
     need: Need,
     access: Access,
+    class: Class,
     replay: Replay,
 }
 

@@ -5,7 +5,7 @@ use super::{Call, Client};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::Fault;
 use crate::lane::Answer;
-use crate::node::{Node, report};
+use crate::node::Node;
 use crate::resp::Reply;
 use crate::retry::SystemJitter;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Client {
                 None => (router.route(call.need, deadline).await?, false),
             };
             node.guard.retries.record_call();
-            let permit = node.admitted(call.access, attempts > 0, deadline).await?;
+            let leave = node.leave(call.access, call.class, attempts > 0, deadline).await?;
             attempts += 1;
             let since = Instant::now();
             let sent = if asking {
@@ -37,7 +37,7 @@ impl Client {
             } else {
                 node.send(packed(), pipeline, needs_primary, deadline).await
             };
-            report(permit, &sent, sent.as_ref().is_ok_and(is_ill), since.elapsed());
+            leave.report(&sent, sent.as_ref().is_ok_and(is_ill), since.elapsed());
             let error = match sent {
                 Ok(answer) => match refusal(&answer) {
                     None => return Ok(answer),

@@ -78,7 +78,7 @@ section! {
         /// What it never sinks below.
         in_flight_min: u32 = 8, Count 1 to 100_000, Live;
         /// What it begins with.
-        in_flight_start: u32 = 128, Count 1 to 100_000, Live;
+        in_flight_start: u32 = 1_024, Count 1 to 100_000, Live;
         /// What it never rises above.
         in_flight_max: u32 = 4_096, Count 1 to 100_000, Live;
         /// The share of it that commands of low priority may use.

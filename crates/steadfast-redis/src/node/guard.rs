@@ -1,9 +1,11 @@
-//! What stands before a node: a breaker for each kind of command, and the budget of its retries.
+//! What stands before a node: a limit of commands in flight, a breaker for each kind of command, and the budget of
+//! retries.
 
 use super::Node;
 use crate::breaker::{BreakerConfig, CircuitBreaker, Evidence, Permit, Rejected, State};
 use crate::command::Access;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::limiter::{Class, Limiter, LimiterConfig, Overloaded, Ticket as Slot};
 use crate::retry::{InvalidConfig, RetryBudget, RetryBudgetConfig, SystemJitter};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,8 @@ pub(crate) struct Guard {
     write: CircuitBreaker,
     script: CircuitBreaker,
     pub(crate) retries: RetryBudget,
+    /// None: everything may be in flight at once, as far as the queue's bytes allow.
+    pub(crate) limiter: Option<Limiter>,
 }
 
 /// The numbers of a [`Guard`].
@@ -31,6 +35,7 @@ pub(crate) struct GuardConfig {
     pub(crate) breaker_enabled: bool,
     pub(crate) breaker: BreakerConfig,
     pub(crate) retries: RetryBudgetConfig,
+    pub(crate) limiter: Option<LimiterConfig>,
 }
 
 impl Guard {
@@ -49,6 +54,7 @@ impl Guard {
             write: breaker("write")?,
             script: breaker("script")?,
             retries: RetryBudget::new(config.retries, Arc::clone(clock))?,
+            limiter: config.limiter.map(|config| Limiter::new(config, Arc::clone(clock))).transpose()?,
         })
     }
 
@@ -84,14 +90,46 @@ impl Guard {
     }
 }
 
+/// Leave to send one command to a node.
+pub(crate) struct Leave<'a> {
+    permit: Permit<'a>,
+    slot: Option<Slot>,
+}
+
 impl Node {
-    /// Leave to send one command. With `patient` it is waited for until `deadline`: the command has been tried before.
-    pub(crate) async fn admitted(
+    /// Leave to send one command: a place among those in flight, then the breaker's word. With `patient` the breaker is
+    /// waited for until `deadline`: the command has been tried before.
+    ///
+    /// # Errors
+    /// There is no place, or the circuit is open: nothing was sent.
+    pub(crate) async fn leave(
         &self,
         access: Access,
+        class: Class,
         patient: bool,
         deadline: Instant,
-    ) -> Result<Permit<'_>> {
+    ) -> Result<Leave<'_>> {
+        // Open at the start is told at once, however many wait for a place.
+        if !patient && self.guard.breaker(access).state() == State::Open {
+            drop(self.admitted(access, false, deadline).await?);
+        }
+        let slot = match &self.guard.limiter {
+            None => None,
+            Some(limiter) => Some(limiter.acquire(class, deadline).await.map_err(|error| self.shed(error))?),
+        };
+        let permit = self.admitted(access, patient, deadline).await?;
+        Ok(Leave { permit, slot })
+    }
+
+    fn shed(&self, overloaded: Overloaded) -> Error {
+        Error::new(ErrorKind::PoolExhausted, "OVERLOADED", Outcome::NotSent, overloaded.to_string())
+            .advise("send less at a time, give calls that matter a higher priority, or raise limiter.in_flight_max")
+            .because(overloaded)
+            .on(&self.name)
+    }
+
+    /// Leave to send one command. With `patient` it is waited for until `deadline`: the command has been tried before.
+    async fn admitted(&self, access: Access, patient: bool, deadline: Instant) -> Result<Permit<'_>> {
         let breaker = self.guard.breaker(access);
         loop {
             let rejected = match breaker.try_acquire() {
@@ -117,18 +155,29 @@ impl Node {
     }
 }
 
-/// Tells the breaker how a call went.
-pub(crate) fn report<T>(permit: Permit<'_>, result: &Result<T>, is_ill: bool, elapsed: Duration) {
-    match result {
-        Ok(_) if is_ill => permit.failure(elapsed),
-        Ok(_) => permit.success(elapsed),
-        Err(error) => match error.kind() {
-            ErrorKind::Timeout if elapsed >= TIMEOUT_TELLS_FROM => permit.failure(elapsed),
-            // Closed by us, or replaced by another node: no fault of the server.
-            ErrorKind::Connection if matches!(error.code(), "CLOSED" | "DEAD" | "PROTOCOL" | "REFUSED") => {
-                permit.failure(elapsed);
-            }
-            _ => permit.ignore(),
-        },
+impl Leave<'_> {
+    /// Tells how the call went; `is_ill`: it was answered, by a server that is not well.
+    pub(crate) fn report<T>(self, result: &Result<T>, is_ill: bool, elapsed: Duration) {
+        let Self { permit, slot } = self;
+        let is_late = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Timeout);
+        match slot {
+            Some(slot) if result.is_ok() && !is_ill => slot.done(elapsed),
+            Some(slot) if is_late && elapsed >= TIMEOUT_TELLS_FROM => slot.dropped(),
+            _ => {}
+        }
+        match result {
+            Ok(_) if is_ill => permit.failure(elapsed),
+            Ok(_) => permit.success(elapsed),
+            Err(error) => match error.kind() {
+                ErrorKind::Timeout if elapsed >= TIMEOUT_TELLS_FROM => permit.failure(elapsed),
+                // Not: closed by us, or replaced by another node.
+                ErrorKind::Connection
+                    if matches!(error.code(), "CLOSED" | "DEAD" | "PROTOCOL" | "REFUSED") =>
+                {
+                    permit.failure(elapsed);
+                }
+                _ => permit.ignore(),
+            },
+        }
     }
 }

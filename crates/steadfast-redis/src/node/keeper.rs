@@ -155,12 +155,17 @@ impl Keeper {
     /// a replica, those are retired.
     fn adopt(&mut self, dialed: Dialed) {
         let found = dialed.greeting.role;
-        let before = self.node.state.borrow().role;
+        let (before, before_lanes) = (self.node.state.borrow().role, self.node.lanes.load().lanes);
         let turned = before == Role::Replica && found == Role::Primary;
         let old = if turned { self.node.lanes.take() } else { Vec::new() };
         let is_loading = dialed.greeting.is_loading;
         let server: Arc<str> =
             format!("{} {}", dialed.greeting.server, dialed.greeting.version).trim().into();
+        // After an outage, not after a connection that was replaced at once.
+        let is_return = before_lanes == 0 && self.node.guard.is_open();
+        if let Some(limiter) = self.node.guard.limiter.as_ref().filter(|_| is_return) {
+            limiter.slow_start();
+        }
         let lanes = self.node.open_lane(dialed);
         self.node.state.send_modify(|state| {
             (state.lanes, state.role, state.is_loading, state.failed) = (lanes, found, is_loading, None);

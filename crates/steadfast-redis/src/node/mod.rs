@@ -12,7 +12,7 @@ mod open;
 mod running;
 mod sizing;
 
-pub(crate) use guard::{Guard, GuardConfig, report};
+pub(crate) use guard::{Guard, GuardConfig};
 pub(crate) use lanes::NodeLoad;
 
 use crate::config::Address;
