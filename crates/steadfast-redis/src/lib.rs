@@ -7,6 +7,7 @@ pub mod command;
 pub mod config;
 pub mod dial;
 pub mod error;
+pub mod exclusive;
 pub mod fault;
 mod histogram;
 mod lane;
@@ -21,7 +22,7 @@ pub mod slot;
 mod time;
 mod watchdog;
 
-pub use client::Client;
+pub use client::{Client, Pipeline, Script};
 pub use config::Config;
 pub use error::{Error, ErrorKind, Outcome, Result};
 pub use redis::{Cmd, FromRedisValue, ToRedisArgs, Value, cmd};

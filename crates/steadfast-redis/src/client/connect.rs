@@ -1,6 +1,6 @@
 //! A client out of a checked configuration.
 
-use super::{CallOptions, Client, Parts};
+use super::{CallOptions, Client, Parts, SubscribeSettings};
 use crate::breaker::{BreakerConfig, SlowCalls};
 use crate::config::{Checked, Config, LoginWith, Protocol, ReadPreference, SentinelLogin, Topology};
 use crate::dial::{DialSettings, SystemResolver, TcpSettings, TlsSettings};
@@ -61,7 +61,11 @@ impl Client {
         let timeout = ms(config.connection.command_timeout_ms);
         let options = CallOptions { timeout, read_from, priority: Class::Normal, answer_is_ignored: false };
         let (attempts_max, redirects_max) = (retry.attempts_max, config.cluster.redirects_max);
-        Ok(Self::of(Parts { router, pause, attempts_max, redirects_max, tasks, stop, options }))
+        let subscribe = SubscribeSettings {
+            heartbeat: ms(config.pubsub.heartbeat_ms),
+            buffer_max: config.pubsub.buffer_max as usize,
+        };
+        Ok(Self::of(Parts { router, pause, attempts_max, redirects_max, subscribe, tasks, stop, options }))
     }
 }
 
@@ -139,6 +143,8 @@ pub(crate) fn node_settings(config: &Checked) -> NodeSettings {
         idle: ms(config.pool.idle_timeout_ms),
         lifetime: ms(config.pool.lifetime_ms),
         lifetime_jitter: f64::from(config.pool.lifetime_jitter_percent) / 100.0,
+        exclusives_max: config.pool.connections_max.saturating_sub(config.pool.lanes_max).max(1) as usize,
+        waiters_max: config.pool.waiters_max as usize,
         queue_bytes_max: QUEUE_BYTES_MAX,
         is_only_choice: matches!(config.topology(), Topology::Standalone { .. }),
     }

@@ -3,16 +3,22 @@
 mod connect;
 mod decide;
 mod look;
+mod pipeline;
 mod run;
+mod script;
+mod subscribe;
 
 pub(crate) use connect::sentinel_settings;
 pub use look::NodeView;
+pub use pipeline::Pipeline;
+pub use script::{Script, ScriptCall};
 
 use crate::command::{Access, Facts, Replay, keys, spec};
 use crate::config::ReadPreference;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::limiter::Class;
+use crate::node::Node;
 use crate::resp::Reply;
 use crate::retry::Backoff;
 use crate::route::{Need, Router};
@@ -20,6 +26,8 @@ use crate::slot::slot;
 use redis::{Cmd, FromRedisValue, Value};
 use std::sync::Arc;
 use std::time::Duration;
+use subscribe::Links;
+pub(crate) use subscribe::SubscribeSettings;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -52,6 +60,8 @@ pub(crate) struct Inner {
     pause: Backoff,
     attempts_max: u32,
     redirects_max: u32,
+    subscribe: SubscribeSettings,
+    links: Links,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -69,6 +79,7 @@ pub(crate) struct Parts {
     pub(crate) pause: Backoff,
     pub(crate) attempts_max: u32,
     pub(crate) redirects_max: u32,
+    pub(crate) subscribe: SubscribeSettings,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) options: CallOptions,
@@ -76,8 +87,10 @@ pub(crate) struct Parts {
 
 impl Client {
     pub(crate) fn of(parts: Parts) -> Self {
-        let Parts { router, pause, attempts_max, redirects_max, tasks, stop, options } = parts;
-        Self { inner: Arc::new(Inner { router, pause, attempts_max, redirects_max, tasks, stop }), options }
+        let Parts { router, pause, attempts_max, redirects_max, subscribe, tasks, stop, options } = parts;
+        let links = Links::default();
+        let inner = Inner { router, pause, attempts_max, redirects_max, subscribe, links, tasks, stop };
+        Self { inner: Arc::new(inner), options }
     }
 
     /// The same client with another time for calls without a deadline.
@@ -129,13 +142,7 @@ impl Client {
         }
         let call = self.call(cmd, &facts);
         match self.run(&call, || cmd.get_packed_command(), None, deadline).await {
-            Ok(Answer::One(reply)) => value_of(reply, &facts),
-            Ok(Answer::Many(_)) => Err(Error::new(
-                ErrorKind::Connection,
-                "PROTOCOL",
-                Outcome::Ambiguous,
-                "several replies to one command",
-            )),
+            Ok(answer) => self.value_of(answer, cmd),
             Err(error) => Err(error),
         }
         .map_err(|error| error.of(facts.name))
@@ -171,13 +178,35 @@ impl Client {
             Replay::AnswerDiffers if self.options.answer_is_ignored => Replay::Safe,
             replay => replay,
         };
-        let slot = keys(spec, cmd).first().map(|key| slot(key));
-        let writes = !matches!(facts.access, Access::Read);
-        Call {
-            need: Need { slot, writes, read_from: self.options.read_from },
-            access: facts.access,
-            class: self.options.priority,
-            replay,
+        let is_cluster = self.inner.router.is_cluster();
+        let slot = if is_cluster { keys(spec, cmd).first().map(|key| slot(key)) } else { None };
+        self.call_for(slot, facts.access, replay)
+    }
+
+    fn call_for(&self, slot: Option<u16>, access: Access, replay: Replay) -> Call {
+        let writes = access != Access::Read;
+        let need = Need { slot, writes, read_from: self.options.read_from };
+        Call { need, access, class: self.options.priority, replay }
+    }
+
+    /// The node that `cmd` belongs to, for a connection of its own.
+    pub(crate) async fn route_for(&self, cmd: &Cmd, deadline: Instant) -> Result<Arc<Node>> {
+        let call = self.call(cmd, &Facts::of(cmd));
+        self.inner.router.route(call.need, deadline).await
+    }
+
+    /// Runs work that outlives its caller; it ends with the client.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.inner.tasks.spawn(work);
+    }
+
+    pub(crate) fn value_of(&self, answer: Answer, cmd: &Cmd) -> Result<Value> {
+        match answer {
+            Answer::One(reply) => value_of(reply, &Facts::of(cmd)),
+            Answer::Many(_) => {
+                let why = "several replies to one command";
+                Err(Error::new(ErrorKind::Connection, "PROTOCOL", Outcome::Ambiguous, why))
+            }
         }
     }
 }
@@ -216,7 +245,7 @@ fn value_of(reply: Reply, facts: &Facts) -> Result<Value> {
     }
 }
 
-fn converted<T: FromRedisValue>(value: Value, name: &'static str) -> Result<T> {
+pub(crate) fn converted<T: FromRedisValue>(value: Value, name: &'static str) -> Result<T> {
     T::from_redis_value(value).map_err(|error| {
         let why = format!("it was executed, and its answer is not of the type asked for: {error}");
         Error::new(ErrorKind::Validation, "TYPE", Outcome::Ambiguous, why).of(name)

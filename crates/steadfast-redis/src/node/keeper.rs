@@ -90,6 +90,7 @@ impl Keeper {
         self.watch(&entries, now);
         self.replace(&entries, &settings, now);
         let state = self.node.state.borrow().clone();
+        self.node.exclusives.reap(settings.idle, state.generation);
         self.heal(&state, &settings, now);
         if self.wants_lane(&entries, &settings) {
             self.start_dial(&settings, now);

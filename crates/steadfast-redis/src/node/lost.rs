@@ -8,7 +8,7 @@ use std::time::Duration;
 
 impl Node {
     /// What became of a command whose lane gave no answer.
-    pub(super) fn explain(&self, lost: Lost, waited: Duration) -> Error {
+    pub(crate) fn explain(&self, lost: Lost, waited: Duration) -> Error {
         let (ended, outcome) = match lost {
             Lost::LateNotSent => return self.late(waited, Outcome::NotSent),
             Lost::LateSent => return self.late(waited, Outcome::Ambiguous),

@@ -18,6 +18,7 @@ pub(crate) use lanes::NodeLoad;
 use crate::config::Address;
 use crate::dial::DialSettings;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::exclusive::Exclusives;
 use crate::histogram::Histogram;
 use crate::lane::{Answer, Refused};
 use crate::retry::DialBudget;
@@ -45,6 +46,10 @@ pub(crate) struct NodeSettings {
     pub(crate) lifetime: Duration,
     /// By which share lifetimes differ, up or down.
     pub(crate) lifetime_jitter: f64,
+    /// The most connections that are held by one caller each.
+    pub(crate) exclusives_max: usize,
+    /// The most callers that wait for one.
+    pub(crate) waiters_max: usize,
     /// Bytes that may wait to be sent, for each lane.
     pub(crate) queue_bytes_max: usize,
     /// There is nowhere else to look for a primary: if this node refuses writes, callers wait for it to change.
@@ -117,6 +122,7 @@ pub(crate) struct Node {
     write_wanted: AtomicU64,
     pub(crate) dial_budget: DialBudget,
     pub(crate) guard: Guard,
+    pub(crate) exclusives: Exclusives,
     /// Told when the node cannot be used as it was: the route may have to change.
     trouble: Arc<Notify>,
     tasks: TaskTracker,
@@ -137,7 +143,6 @@ impl Node {
         let node = Arc::new(Self {
             name: address.shown(),
             address,
-            settings: RwLock::new(Arc::new(settings)),
             lanes: Lanes::default(),
             state: watch::Sender::default(),
             counters: NodeCounters::default(),
@@ -147,6 +152,8 @@ impl Node {
             write_wanted: AtomicU64::new(0),
             dial_budget,
             guard,
+            exclusives: Exclusives::new(settings.exclusives_max, settings.waiters_max),
+            settings: RwLock::new(Arc::new(settings)),
             trouble,
             tasks: tasks.clone(),
             stop: stop.child_token(),
@@ -211,7 +218,7 @@ impl Node {
     }
 
     /// Returns when a command could be sent.
-    async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
+    pub(crate) async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
         let is_only_choice = self.settings().is_only_choice;
         if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
             return Ok(());

@@ -139,6 +139,11 @@ impl Router {
         }
     }
 
+    /// True if keys have slots.
+    pub(crate) const fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+
     /// All nodes that are known.
     pub(crate) fn nodes(&self) -> Vec<Arc<Node>> {
         match self {
