@@ -158,6 +158,9 @@ async fn those_who_connect_are_met_as_ordered_on_the_same_port() -> anyhow::Resu
         proxy.accept(policy).await;
         Connection::open(proxy.addr()).await?.ended().await?;
     }
+    proxy.accept(Accept::Silence).await;
+    let dial = tokio::time::timeout(SILENCE, tokio::net::TcpStream::connect(proxy.addr())).await;
+    assert!(dial.is_err(), "{dial:?}");
     assert_eq!((proxy.counters().dials, sim.dial_count()), (3, 1));
     pong(&mut standing).await?;
     proxy.accept(Accept::Forward).await;
@@ -181,5 +184,18 @@ async fn another_target_is_for_new_connections() -> anyhow::Result<()> {
     standing.ended().await?;
     proxy.stop().await;
     assert!(Connection::open(proxy.addr()).await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_last_words_of_a_server_arrive_though_the_client_goes_on_talking() -> anyhow::Result<()> {
+    let (_sim, proxy, mut client) = setup().await?;
+    proxy.shape_existing(Shape::pass().delayed(Duration::ZERO, Duration::from_millis(100)));
+    client.send(&["QUIT"]).await?;
+    for _ in 0..20 {
+        client.send(&["PING"]).await?;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(client.receive().await?, Reply::ok());
     Ok(())
 }

@@ -100,16 +100,35 @@ async fn pass(shared: &Shared, client: &mut Side, server: &mut Side, orders: wat
         let to_server = Pump::new(Direction::ToServer, from, to, orders.clone(), &up);
         let (from, to) = (&mut server.read, &mut client.write);
         let to_client = Pump::new(Direction::ToClient, from, to, orders.clone(), &down);
-        tokio::select! {
-            ended = to_server.run() => ended,
-            ended = to_client.run() => ended,
-            end = ordered_end(orders.clone()) => Ended::Cut(end),
-        }
+        both(to_server, to_client, orders.clone()).await
     };
     match ended {
-        Ended::Over => End::Close,
+        Ended::Over | Ended::Broken => End::Close,
         Ended::Cut(end) => end,
         Ended::Hole => hole(client, server, orders).await,
+    }
+}
+
+/// Moves bytes both ways until one way, or an order, makes an end of both.
+async fn both(to_server: Pump<'_>, to_client: Pump<'_>, orders: watch::Receiver<Orders>) -> Ended {
+    let (to_server, to_client) = (to_server.run(), to_client.run());
+    let ordered = ordered_end(orders);
+    tokio::pin!(to_server, to_client, ordered);
+    let (ended, forwards) = tokio::select! {
+        ended = &mut to_server => (ended, true),
+        ended = &mut to_client => (ended, false),
+        end = &mut ordered => return Ended::Cut(end),
+    };
+    match (ended, forwards) {
+        (Ended::Broken, true) => tokio::select! {
+            ended = to_client => ended,
+            end = ordered => Ended::Cut(end),
+        },
+        (Ended::Broken, false) => tokio::select! {
+            ended = to_server => ended,
+            end = ordered => Ended::Cut(end),
+        },
+        (ended, _) => ended,
     }
 }
 

@@ -24,8 +24,10 @@ pub(super) enum Direction {
 /// How a direction came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// The sender closed, and all it sent was delivered; or the receiver is gone.
+    /// The sender closed, and all it sent was delivered.
     Over,
+    /// The receiver is gone; what comes the other way may still be delivered.
+    Broken,
     /// Nothing passes any more: a black hole.
     Hole,
     /// Cut as ordered.
@@ -119,7 +121,7 @@ impl<'a> Pump<'a> {
                     Ok(length) => self.enqueue(&buffer[..length], shape),
                 },
                 written = deliver(self.to, ready, chunk), if ready.is_some() => match written {
-                    Ok(0) | Err(_) => return Ended::Over,
+                    Ok(0) | Err(_) => return Ended::Broken,
                     Ok(length) => self.delivered(length, shape),
                 },
             }
