@@ -1,4 +1,5 @@
 //! A Redis client that survives.
 #![warn(missing_docs)]
 
+pub mod cache;
 pub mod config;
