@@ -117,6 +117,8 @@ pub(crate) struct Journal<F: JournalFolder> {
     active: Option<Active<F::File>>,
     /// Sizes of all segments, the active one too.
     sizes: BTreeMap<Name, u64>,
+    /// Its size when it was last rewritten.
+    base_bytes: u64,
     next_number: u64,
     unsynced: bool,
     broken: bool,
@@ -134,9 +136,9 @@ impl<F: JournalFolder> Journal<F> {
         self.broken
     }
 
-    /// Whether anything was appended since the last sync.
-    pub(crate) fn is_unsynced(&self) -> bool {
-        self.unsynced
+    /// Whether rewriting it may give room: an eighth of its bound was appended since the last time.
+    pub(crate) fn may_shrink(&self) -> bool {
+        self.bytes().saturating_sub(self.base_bytes) > self.bounds.bytes_max / 8
     }
 
     /// Whether so much of it is of no account that rewriting pays, when what counts takes `live` bytes.
@@ -255,6 +257,7 @@ impl<F: JournalFolder> Journal<F> {
         }
         self.active = Some(Active { file, name: base, len });
         self.sizes.insert(base, len);
+        self.base_bytes = len;
         (self.unsynced, self.broken) = (false, false);
         Ok(())
     }

@@ -49,6 +49,7 @@ impl<F: JournalFolder> Journal<F> {
             rng,
             active: None,
             sizes,
+            base_bytes: 0,
             next_number,
             unsynced: false,
             broken: false,
