@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod breaker;
+pub mod cache;
 pub mod client;
 pub mod command;
 pub mod config;

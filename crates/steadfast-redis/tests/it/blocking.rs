@@ -37,8 +37,8 @@ async fn f15_nothing_is_lost_when_callers_go_away() {
                 while idle < 20 {
                     // Some have time enough, some go away before, some amid the answer.
                     let patience =
-                        Duration::from_micros(if dice.percent(30) { 50_000 } else { dice.below(2_000) });
-                    match tokio::time::timeout(patience, pop(&client, 0.05, soon())).await {
+                        Duration::from_micros(if dice.percent(30) { 500_000 } else { dice.below(2_000) });
+                    match tokio::time::timeout(patience, pop(&client, 0.02, soon())).await {
                         Ok(Some(element)) => {
                             mine.push(element);
                             idle = 0;
