@@ -14,6 +14,7 @@ mod histogram;
 mod lane;
 pub mod limiter;
 mod node;
+mod notify;
 pub mod pubsub;
 mod resp;
 pub mod retry;
