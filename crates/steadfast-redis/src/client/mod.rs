@@ -1,9 +1,11 @@
 //! The client: one face for every topology.
 
+mod commands;
 mod connect;
 mod decide;
 mod look;
 mod pipeline;
+mod reload;
 mod run;
 mod script;
 mod subscribe;
@@ -14,17 +16,17 @@ pub use pipeline::Pipeline;
 pub use script::{Script, ScriptCall};
 
 use crate::command::{Access, Facts, Replay, keys, spec};
-use crate::config::ReadPreference;
+use crate::config::{Checked, ReadPreference};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::limiter::Class;
 use crate::node::Node;
 use crate::resp::Reply;
 use crate::retry::Backoff;
-use crate::route::{Need, Router};
+use crate::route::{Need, Router, SharedMaking};
 use crate::slot::slot;
 use redis::{Cmd, FromRedisValue, Value};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use subscribe::Links;
 pub(crate) use subscribe::SubscribeSettings;
@@ -62,6 +64,8 @@ pub(crate) struct Inner {
     redirects_max: u32,
     subscribe: SubscribeSettings,
     links: Links,
+    making: SharedMaking,
+    config: Mutex<Checked>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -80,6 +84,8 @@ pub(crate) struct Parts {
     pub(crate) attempts_max: u32,
     pub(crate) redirects_max: u32,
     pub(crate) subscribe: SubscribeSettings,
+    pub(crate) making: SharedMaking,
+    pub(crate) config: Checked,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) options: CallOptions,
@@ -87,10 +93,38 @@ pub(crate) struct Parts {
 
 impl Client {
     pub(crate) fn of(parts: Parts) -> Self {
-        let Parts { router, pause, attempts_max, redirects_max, subscribe, tasks, stop, options } = parts;
-        let links = Links::default();
-        let inner = Inner { router, pause, attempts_max, redirects_max, subscribe, links, tasks, stop };
+        let Parts {
+            router,
+            pause,
+            attempts_max,
+            redirects_max,
+            subscribe,
+            making,
+            config,
+            tasks,
+            stop,
+            options,
+        } = parts;
+        let (links, config) = (Links::default(), Mutex::new(config));
+        let inner = Inner {
+            router,
+            pause,
+            attempts_max,
+            redirects_max,
+            subscribe,
+            links,
+            making,
+            config,
+            tasks,
+            stop,
+        };
         Self { inner: Arc::new(inner), options }
+    }
+
+    /// The same client with these options for its calls.
+    #[must_use]
+    pub fn with(&self, options: CallOptions) -> Self {
+        Self { inner: Arc::clone(&self.inner), options }
     }
 
     /// The same client with another time for calls without a deadline.
@@ -187,6 +221,27 @@ impl Client {
         let writes = access != Access::Read;
         let need = Need { slot, writes, read_from: self.options.read_from };
         Call { need, access, class: self.options.priority, replay }
+    }
+
+    /// Sends `cmd` to every primary at the same time (`FLUSHALL`, `SCAN`, `SCRIPT LOAD`, `DBSIZE`): one answer for each, with
+    /// where it came from.
+    ///
+    /// # Errors
+    /// Each of its own; of all, if no primary is known by `deadline`.
+    pub async fn on_primaries(&self, cmd: &Cmd, deadline: Instant) -> Result<Vec<(String, Result<Value>)>> {
+        let facts = Facts::of(cmd);
+        if facts.changes_connection || facts.blocks {
+            return Err(misplaced(&facts));
+        }
+        let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
+        self.inner.router.route(any, deadline).await?;
+        let ask = |node: Arc<Node>| async move {
+            let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
+            let value =
+                answer.and_then(|answer| self.value_of(answer, cmd)).map_err(|error| error.of(facts.name));
+            (node.name.to_string(), value)
+        };
+        Ok(futures::future::join_all(self.inner.router.primaries().into_iter().map(ask)).await)
     }
 
     /// The node that `cmd` belongs to, for a connection of its own.

@@ -73,6 +73,7 @@ pub(super) async fn run(node: Arc<Node>) {
             (dialed, permit) = keeper.dialing.done() => keeper.dialed(dialed, permit),
             probed = keeper.probing.done() => keeper.probed(probed),
             said = keeper.asking.done() => keeper.answered(said),
+            () = node.log_in.notified() => keeper.authenticating.start(authenticate(node.clone())),
             () = changed(&mut rotated) => keeper.authenticating.start(authenticate(node.clone())),
             () = keeper.authenticating.done() => {}
         }

@@ -56,6 +56,17 @@ pub(crate) struct NodeSettings {
     pub(crate) is_only_choice: bool,
 }
 
+/// What becomes of connections when settings change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// They stay as they are.
+    Nothing,
+    /// They log in anew, in place.
+    Login,
+    /// They are replaced, one by one.
+    Connections,
+}
+
 /// What is known of a node.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NodeState {
@@ -115,6 +126,8 @@ pub(crate) struct Node {
     pub(crate) counters: NodeCounters,
     /// Wakes the keeper.
     wake: Notify,
+    /// Asks it to tell connections the credentials.
+    log_in: Notify,
     /// The keeper sleeps long: whoever sends wakes it, so that it watches.
     is_idle: AtomicBool,
     started: Instant,
@@ -147,6 +160,7 @@ impl Node {
             state: watch::Sender::default(),
             counters: NodeCounters::default(),
             wake: Notify::new(),
+            log_in: Notify::new(),
             is_idle: AtomicBool::new(false),
             started: Instant::now(),
             write_wanted: AtomicU64::new(0),
@@ -166,9 +180,14 @@ impl Node {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes other settings: at once for what is looked at each time, with the next dial for the rest.
-    pub(crate) fn reconfigure(&self, settings: NodeSettings) {
+    /// Takes other settings: at once for what is looked at each time, and by `renewal` for connections that are there.
+    pub(crate) fn reconfigure(&self, settings: NodeSettings, renewal: Renewal) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        match renewal {
+            Renewal::Nothing => {}
+            Renewal::Login => self.log_in.notify_one(),
+            Renewal::Connections => self.lanes.expire(Instant::now()),
+        }
         self.wake.notify_one();
     }
 
