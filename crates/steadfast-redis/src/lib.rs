@@ -16,6 +16,7 @@ pub mod limiter;
 mod node;
 mod notify;
 pub mod pubsub;
+pub mod rate_limiter;
 mod resp;
 pub mod retry;
 pub mod role;

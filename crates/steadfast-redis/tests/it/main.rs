@@ -2,6 +2,7 @@
 
 mod blocking;
 mod calls;
+mod rate_limits;
 mod subscriptions;
 mod transactions;
 
