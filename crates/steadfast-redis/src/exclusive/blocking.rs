@@ -11,7 +11,6 @@ use crate::command::{Access, Facts};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::{Answer, Lost};
 use redis::{Cmd, Value};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;

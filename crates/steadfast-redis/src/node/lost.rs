@@ -21,7 +21,6 @@ impl Node {
             Ended::Io(error) => ("CLOSED", format!("the connection broke: {error}")),
             Ended::Protocol(error) => ("PROTOCOL", format!("what came was no reply: {error}")),
             Ended::Dead => ("DEAD", "the connection was dead, while a new one was answered".to_owned()),
-            Ended::Stale(why) => ("STALE", format!("the connection was replaced: {why}")),
         };
         let error = Error::new(ErrorKind::Connection, code, outcome, why).on(&self.name);
         match ended {

@@ -226,7 +226,7 @@ impl Node {
                         Err(lost) => Err(self.explain(lost, sent.elapsed())),
                     };
                 }
-                Err(Refused::Full(_)) => return Err(self.full()),
+                Err(Refused::Full) => return Err(self.full()),
                 Err(Refused::Closed(back)) => {
                     packed = back;
                     // Its end is noticed by the task that runs it; until then it is still in the list.

@@ -3,6 +3,7 @@
 mod blocking;
 mod calls;
 mod rate_limits;
+mod security;
 mod subscriptions;
 mod transactions;
 
