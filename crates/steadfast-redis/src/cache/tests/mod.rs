@@ -1,2 +1,5 @@
+mod histories;
 mod memory;
+mod model;
 mod real;
+mod world;
