@@ -123,10 +123,13 @@ impl<F: JournalFolder> Outbox<F> {
         }
         let version = version.unwrap_or_else(|| self.clock.tick(now_ms));
         let entry = self.entry(change, version, now_ms)?;
-        let growth = self.ledger.growth(&entry);
         let bytes_max = self.settings.memory_bytes_max;
-        if self.ledger.bytes() + staged.bytes + growth > bytes_max && growth > 0 {
+        let mut growth = self.ledger.growth(&entry);
+        if growth > 0 && self.ledger.bytes() + staged.bytes + growth > bytes_max {
             self.trim(now_ms);
+            // What was to replace something that is gone now takes room of its own.
+            staged.bytes = staged.entries.iter().map(|entry| self.ledger.growth(entry)).sum();
+            growth = self.ledger.growth(&entry);
             let bytes = self.ledger.bytes() + staged.bytes;
             if bytes + growth > bytes_max {
                 return Err(Refused::MemoryFull { bytes, needed: growth, bytes_max });

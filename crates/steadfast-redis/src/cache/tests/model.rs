@@ -49,6 +49,11 @@ impl Model {
         *taken = version.max(*taken);
     }
 
+    /// Whether the server has taken this version or a later one.
+    pub(super) fn has_taken(&self, key: &Key, version: Version) -> bool {
+        self.taken.get(key).is_some_and(|taken| *taken >= version)
+    }
+
     /// Whether it is right that this version is seen at all.
     pub(super) fn may_be_seen(&self, key: &Key, version: Version) -> bool {
         self.taken.get(key) == Some(&version)

@@ -227,11 +227,12 @@ impl World {
         }
     }
 
-    /// Whether what was acknowledged is there, or something later in its place.
+    /// Whether what was acknowledged is there or on the server, or something later in its place.
     fn is_kept(&self, index: usize, doubt: &Doubt) -> bool {
         let ledger = self.nodes[index].outbox.as_ref().unwrap().ledger();
         let key = doubt.change.key();
-        ledger.value(key).is_some_and(|value| value.version >= doubt.last)
+        self.model.has_taken(key, doubt.last)
+            || ledger.value(key).is_some_and(|value| value.version >= doubt.last)
             || ledger.sighting(key).is_some_and(|sighting| sighting.version == doubt.last)
     }
 
@@ -333,7 +334,8 @@ impl World {
     /// it was written before a restart.
     fn with_own(&self, index: usize, change: &Change) -> Change {
         let mut change = change.clone();
-        if let Change::PutField { key, field, observed, .. } | Change::RemoveField { key, field, observed } = &mut change
+        if let Change::PutField { key, field, observed, .. } | Change::RemoveField { key, field, observed } =
+            &mut change
         {
             let ledger = self.nodes[index].outbox.as_ref().unwrap().ledger();
             observed.extend(ledger.field(key, field).map(|waiting| waiting.version));
@@ -480,7 +482,9 @@ impl World {
             }
             Op::Delete { key, version, expired: false, .. } => {
                 // A value that had ended and was let go of, perhaps in an earlier run by another clock.
-                if let Some(Written::Set { expiry, .. }) = self.model.values.get(key).and_then(|all| all.get(version)) {
+                if let Some(Written::Set { expiry, .. }) =
+                    self.model.values.get(key).and_then(|all| all.get(version))
+                {
                     let latest_ms = self.now_ms + CLOCK_ERROR_MS.unsigned_abs();
                     assert!(expiry.at_ms <= latest_ms, "a value that lives is deleted");
                     self.model.ended.insert(*version);
@@ -498,7 +502,13 @@ impl World {
                 let ends_ms = self.now_ms + remaining_ms;
                 self.model.ends_ms.entry((key.clone(), *version)).or_insert(ends_ms);
             }
-            Op::Delete { key, version, .. } if taken => self.model.took(key, *version),
+            Op::Delete { key, version, .. } if taken => {
+                self.model.took(key, *version);
+                // A value that ended sooner, by a clock that was set since, ends on the server, too.
+                if let Some(ends_ms) = self.model.ends_ms.get_mut(&(key.clone(), *version)) {
+                    *ends_ms = self.now_ms.min(*ends_ms);
+                }
+            }
             _ => {}
         }
     }
