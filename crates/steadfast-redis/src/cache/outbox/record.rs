@@ -171,8 +171,8 @@ impl<F: JournalFolder> Outbox<F> {
             Change::Set { key, .. } | Change::Delete { key } if floor_key(key).is_none() => Err(Refused::Key),
             Change::Add { key, delta, .. } => {
                 let open = self.ledger.counter(key).and_then(|counter| counter.open);
-                let sum = open.map_or(0, |open| open.delta).checked_add(*delta);
-                sum.and_then(|sum| sum.checked_add(staged_delta)).map(|_| ()).ok_or(Refused::Overflow)
+                let sum = open.map_or(0, |open| open.delta).checked_add(staged_delta);
+                sum.and_then(|sum| sum.checked_add(*delta)).map(|_| ()).ok_or(Refused::Overflow)
             }
             _ => Ok(()),
         }

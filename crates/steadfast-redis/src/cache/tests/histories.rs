@@ -8,6 +8,8 @@ use crate::cache::journal::sim::Stop;
 use crate::cache::{Change, Key, Kind, OutboxSettings, SyncPolicy};
 use bytes::Bytes;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 const NODES: usize = 3;
 
@@ -169,8 +171,7 @@ fn take(world: &mut World, step: &Step) {
     }
 }
 
-fn live(seed: u64, settings: OutboxSettings, steps: &[Step]) {
-    let mut world = World::new(seed, NODES, settings);
+fn finish(mut world: World, steps: &[Step]) {
     for step in steps {
         take(&mut world, step);
         world.check();
@@ -184,6 +185,43 @@ fn histories() -> u32 {
     std::env::var("STEADFAST_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(300)
 }
 
+/// The machine of the first node stops in one given step, at every one in turn.
+#[test]
+fn a_crash_at_any_step_of_the_journal_changes_nothing() {
+    let mut runner = TestRunner::deterministic();
+    let mut runs = 0;
+    for scenario in 0..u64::from(histories().div_ceil(30)) {
+        let quiet = prop_oneof![step().prop_filter("crashes are made here", |step| {
+            !matches!(
+                step,
+                Step::Crash(..) | Step::Stop(..) | Step::Clock(..) | Step::Room(..) | Step::FailSync(..)
+            )
+        })];
+        let steps = prop::collection::vec(quiet, 30..50).new_tree(&mut runner).unwrap().current();
+        // Segments so small that they are begun, ended and rewritten all the time.
+        let settings = OutboxSettings {
+            journal_segment_bytes: 200,
+            ..settings().new_tree(&mut runner).unwrap().current()
+        };
+        let mut crash_free = World::new(scenario, NODES, settings);
+        for step in &steps {
+            take(&mut crash_free, step);
+        }
+        for dies_at in 0..crash_free.nodes[0].disk.steps() {
+            for (stop, opening) in [(Stop::Kill, None), (Stop::Power, None), (Stop::Power, Some(dies_at % 5))]
+            {
+                let mut world = World::new(scenario * 1_000 + dies_at, NODES, settings);
+                let node = &mut world.nodes[0];
+                node.disk.die_after(dies_at);
+                (node.stop, node.dies_opening) = (stop, opening);
+                finish(world, &steps);
+                runs += 1;
+            }
+        }
+    }
+    assert!(runs > 100, "only {runs} crashes");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: histories(), max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
@@ -191,6 +229,6 @@ proptest! {
     fn when_all_is_quiet_the_server_is_what_the_reference_says(
         seed in any::<u64>(), settings in settings(), steps in prop::collection::vec(step(), 1..80),
     ) {
-        live(seed, settings, &steps);
+        finish(World::new(seed, NODES, settings), &steps);
     }
 }

@@ -547,7 +547,7 @@ impl World {
         node.unsynced.clear();
         let mut answers = Vec::new();
         for (place, op) in batch.ops().iter().enumerate() {
-            let way = if node_is_online(&self.nodes[index]) {
+            let way = if self.nodes[index].online {
                 ways.get(place % ways.len().max(1)).copied().unwrap_or(Way::Good)
             } else {
                 Way::RequestLost
@@ -685,10 +685,6 @@ impl World {
             }
         }
     }
-}
-
-fn node_is_online(node: &Node) -> bool {
-    node.online
 }
 
 /// The keys of each kind.
