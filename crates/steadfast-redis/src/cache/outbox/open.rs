@@ -27,6 +27,9 @@ impl<F: JournalFolder> Outbox<F> {
     /// The outbox whose journal lies in `folder`. `node` is to be drawn anew at each opening, also for the same
     /// folder: so it does no harm if the folder was copied or restored from a backup. Blocks on the disk.
     ///
+    /// What is in the journal and has not ended is taken whole, even if that is more than the memory allowed; new
+    /// writes are refused then until there is room.
+    ///
     /// # Errors
     ///
     /// When the disk refuses; what is in the journal is then untouched.
@@ -34,6 +37,7 @@ impl<F: JournalFolder> Outbox<F> {
         folder: F,
         settings: OutboxSettings,
         node: NodeId,
+        now_ms: u64,
         rng: &mut fastrand::Rng,
     ) -> Result<(Self, Recovered), JournalError> {
         let mut ledger = Ledger::default();
@@ -42,6 +46,7 @@ impl<F: JournalFolder> Outbox<F> {
             last = last.max(entry.version());
             ledger.apply(&entry);
         })?;
+        ledger.trim(now_ms);
         let recovered = Recovered { keys: ledger.len(), damages };
         let outbox = Self::new(settings, HybridClock::resume(node, last), ledger, Some(journal));
         Ok((outbox, recovered))

@@ -123,10 +123,13 @@ impl<F: JournalFolder> Outbox<F> {
         }
         let version = version.unwrap_or_else(|| self.clock.tick(now_ms));
         let entry = self.entry(change, version, now_ms)?;
-        let growth = self.ledger.growth(&entry);
         let bytes_max = self.settings.memory_bytes_max;
-        if self.ledger.bytes() + staged.bytes + growth > bytes_max && growth > 0 {
+        let mut growth = self.ledger.growth(&entry);
+        if growth > 0 && self.ledger.bytes() + staged.bytes + growth > bytes_max {
             self.trim(now_ms);
+            // What was to replace something that is gone now takes room of its own.
+            staged.bytes = staged.entries.iter().map(|entry| self.ledger.growth(entry)).sum();
+            growth = self.ledger.growth(&entry);
             let bytes = self.ledger.bytes() + staged.bytes;
             if bytes + growth > bytes_max {
                 return Err(Refused::MemoryFull { bytes, needed: growth, bytes_max });
@@ -168,8 +171,8 @@ impl<F: JournalFolder> Outbox<F> {
             Change::Set { key, .. } | Change::Delete { key } if floor_key(key).is_none() => Err(Refused::Key),
             Change::Add { key, delta, .. } => {
                 let open = self.ledger.counter(key).and_then(|counter| counter.open);
-                let sum = open.map_or(0, |open| open.delta).checked_add(*delta);
-                sum.and_then(|sum| sum.checked_add(staged_delta)).map(|_| ()).ok_or(Refused::Overflow)
+                let sum = open.map_or(0, |open| open.delta).checked_add(staged_delta);
+                sum.and_then(|sum| sum.checked_add(*delta)).map(|_| ()).ok_or(Refused::Overflow)
             }
             _ => Ok(()),
         }

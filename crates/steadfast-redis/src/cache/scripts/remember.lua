@@ -1,4 +1,4 @@
--- Remembers that a key was seen, and by whom first.
+-- Remembers that a key was seen, and by whom first, until the last of all windows ends.
 --
 -- KEYS[1] the key: the version of its first sighting
 -- ARGV[1] the version of this sighting
@@ -18,6 +18,10 @@ if first == ARGV[1] then
   return {'applied'}
 end
 if first and is_version(first) then
+  local left = redis.call('PTTL', KEYS[1])
+  if left >= 0 and tonumber(ARGV[2]) > left then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  end
   return {'conflicted', 'seen first as ' .. first}
 end
 if first then

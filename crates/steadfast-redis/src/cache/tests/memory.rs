@@ -101,7 +101,9 @@ impl Server {
             Op::Add { key, token, delta, remaining_ms } => self.add(key, *token, *delta, *remaining_ms),
             Op::Remember { key, version, remaining_ms } => match self.get(key) {
                 Some((Data::Sighting(first), _)) if first == version => Answer::Applied,
-                Some((Data::Sighting(first), _)) => {
+                Some((Data::Sighting(first), ends_ms)) => {
+                    let (first, ends_ms) = (*first, ends_ms.map(|ends_ms| ends_ms - self.now_ms));
+                    self.put(key, Data::Sighting(first), ends_ms.max(Some(*remaining_ms)));
                     Answer::Conflicted { why: format!("seen first as {first}") }
                 }
                 _ => {

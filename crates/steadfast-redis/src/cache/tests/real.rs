@@ -143,7 +143,10 @@ fn random_op(rng: &mut fastrand::Rng) -> Op {
             let remaining_ms = if rng.bool() { HOUR_MS } else { 0 };
             Op::Add { key: name(rng, "c"), token: version(rng), delta, remaining_ms }
         }
-        4 => Op::Remember { key: name(rng, "d"), version: version(rng), remaining_ms: HOUR_MS },
+        4 => {
+            let remaining_ms = HOUR_MS * rng.u64(1..4);
+            Op::Remember { key: name(rng, "d"), version: version(rng), remaining_ms }
+        }
         _ => {
             let mut ops: Vec<FieldOp> = (0..rng.usize(1..4))
                 .map(|_| {
