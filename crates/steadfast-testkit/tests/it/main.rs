@@ -4,5 +4,6 @@ mod compare;
 mod server;
 mod sim;
 mod sim_faults;
+mod sim_sets;
 mod tls;
 mod topologies;

@@ -1,6 +1,7 @@
 //! Keys, values, expiry, and who waits for a key.
 
 use super::{Waiter, errors};
+use crate::lab::sim::slots::slot_of;
 use crate::redis::Reply;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -145,6 +146,13 @@ impl Store {
         for key in keys {
             self.remove(db, &key);
         }
+    }
+
+    /// Takes so many keys of a slot at most out of the first database.
+    pub(super) fn take_slot(&mut self, slot: u16, most: usize) -> Vec<(Vec<u8>, Entry)> {
+        let keys = self.databases[0].keys().filter(|key| slot_of(key) == slot).take(most);
+        let keys: Vec<Vec<u8>> = keys.cloned().collect();
+        keys.into_iter().filter_map(|key| self.remove(0, &key).map(|entry| (key, entry))).collect()
     }
 
     /// How long a key has left: nothing if there is no such key, nothing inside if it stays.
