@@ -8,5 +8,5 @@ mod scenario;
 mod scenarios;
 pub mod table;
 
-pub use scenario::{On, Outcome, Scenario, Seen};
+pub use scenario::{Length, On, Outcome, Scenario, Seen};
 pub use scenarios::all;

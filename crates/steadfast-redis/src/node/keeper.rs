@@ -1,6 +1,6 @@
 //! The one task that keeps a node's lanes: it dials, watches, replaces and closes.
 
-use super::ask::{authenticate, changed, question, read_state};
+use super::ask::{Said, authenticate, changed, question, read_state};
 use super::lanes::Entry;
 use super::running::Running;
 use super::{Node, NodeSettings, NodeState};
@@ -39,7 +39,7 @@ struct Keeper {
     probing: Running<Result<Dialed>>,
     /// The probe's connection: takes the place of the one it proves dead.
     spare: Option<Dialed>,
-    asking: Running<Option<(Role, bool)>>,
+    asking: Running<Option<Said>>,
     authenticating: Running<()>,
     ask_at: Instant,
     redial_at: Instant,
@@ -160,7 +160,7 @@ impl Keeper {
         let (before, before_lanes) = (self.node.state.borrow().role, self.node.lanes.load().lanes);
         let turned = before == Role::Replica && found == Role::Primary;
         let old = if turned { self.node.lanes.take() } else { Vec::new() };
-        let is_loading = dialed.greeting.is_loading;
+        let (is_loading, is_ill) = (dialed.greeting.is_loading, dialed.greeting.is_ill);
         let server: Arc<str> =
             format!("{} {}", dialed.greeting.server, dialed.greeting.version).trim().into();
         // After an outage, not after a connection that was replaced at once.
@@ -174,7 +174,7 @@ impl Keeper {
             state.generation += u64::from(turned);
             state.server = server;
         });
-        if !is_loading {
+        if !is_ill {
             self.node.guard.probe_passed();
         }
         for entry in old {
@@ -211,7 +211,9 @@ impl Keeper {
         match probed {
             Ok(dialed) => {
                 self.watchdog.answered(since, dialed.greeting.round_trip);
-                self.node.guard.probe_passed();
+                if !dialed.greeting.is_ill {
+                    self.node.guard.probe_passed();
+                }
                 self.spare = Some(dialed);
             }
             Err(error) => {
@@ -281,17 +283,18 @@ impl Keeper {
         }
     }
 
-    fn answered(&mut self, said: Option<(Role, bool)>) {
-        let Some((role, is_loading)) = said else {
+    fn answered(&mut self, said: Option<Said>) {
+        let Some(Said { role, is_loading, is_ill }) = said else {
             self.node.guard.probe_failed();
             return;
         };
-        if is_loading {
+        if is_ill {
             self.node.guard.probe_failed();
         } else {
             self.node.guard.probe_passed();
         }
         self.node.state.send_if_modified(|state| {
+            let role = role.unwrap_or(state.role);
             let changed = (state.role, state.is_loading) != (role, is_loading);
             (state.role, state.is_loading) = (role, is_loading);
             changed

@@ -25,9 +25,9 @@ pub(super) fn fields(value: &Value) -> HashMap<String, String> {
 }
 
 /// A list of such.
-pub(super) fn list(reply: Option<&Reply>) -> Vec<HashMap<String, String>> {
+pub(super) fn list(reply: &Reply) -> Vec<HashMap<String, String>> {
     match reply {
-        Some(Reply::Value(Value::Array(items))) => items.iter().map(fields).collect(),
+        Reply::Value(Value::Array(items)) => items.iter().map(fields).collect(),
         _ => Vec::new(),
     }
 }

@@ -122,7 +122,8 @@ impl Group {
         let mut looked = Instant::now();
         while !stop.is_cancelled() {
             self.look().await;
-            let works = self.known.borrow().primary.as_ref().is_some_and(|node| node.is_up());
+            let known = self.known.borrow().primary.clone();
+            let works = known.is_some_and(|node| node.is_up() && !node.is_demoted());
             let pause = if works { self.finder.pace() } else { SEARCH_EVERY };
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -143,7 +144,11 @@ impl Group {
         let Some(address) = found.primary else { return };
         let Ok(primary) = self.node(&address) else { return };
         let is_new = known.primary.as_ref().is_none_or(|old| old.address != address);
-        let role = if is_new || !primary.is_up() || primary.state().borrow().role != Role::Primary {
+        if !is_new && !primary.is_up() {
+            // Its own keeper dials it. To wait for it here would hold up the news of another.
+            return;
+        }
+        let role = if is_new || primary.state().borrow().role != Role::Primary {
             role_of(&primary).await
         } else {
             Role::Primary
