@@ -3,7 +3,9 @@
 mod blocking;
 mod calls;
 mod rate_limits;
+mod readme;
 mod security;
+mod settings;
 mod subscriptions;
 mod transactions;
 
