@@ -55,7 +55,6 @@ mod gate;
 mod half_open;
 mod live;
 mod median;
-mod notify;
 mod permit;
 mod ring;
 mod shared;
@@ -63,10 +62,10 @@ mod snapshot;
 #[cfg(all(test, not(steadfast_loom)))]
 mod tests;
 
+pub use crate::notify::Subscription;
 pub use circuit::CircuitBreaker;
 pub use config::{BreakerConfig, SlowCalls};
 pub use event::{Cause, Evidence, Reason, State, StateChange};
 pub use execute::{ExecuteError, Verdict};
-pub use notify::Subscription;
 pub use permit::{Permit, Rejected};
 pub use snapshot::{HalfOpenView, Snapshot};

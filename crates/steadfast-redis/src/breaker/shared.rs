@@ -6,9 +6,9 @@ use super::event::{Evidence, Reason, State, StateChange};
 use super::gate::{Gate, Sign};
 use super::half_open::Trial;
 use super::live::Live;
-use super::notify::Notifier;
 use super::permit::{Rejected, Right};
 use super::ring::{Mark, Ring, Shape};
+use crate::notify::Notifier;
 use crate::retry::{InvalidConfig, SharedJitter, unit};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub(super) ring: Ring,
     pub(super) live: Live,
     core: Mutex<Core>,
-    pub(super) notifier: Arc<Notifier>,
+    pub(super) notifier: Arc<Notifier<StateChange>>,
     clock: SharedClock,
     jitter: SharedJitter,
 }
@@ -57,7 +57,7 @@ impl Shared {
             ring: Ring::new(Shape::of(&config)),
             live: Live::new(&config),
             core: Mutex::new(core),
-            notifier: Arc::new(Notifier::new(first.told_by(&name))),
+            notifier: Arc::new(Notifier::new(Arc::clone(&name), first.told_by(&name))),
             name,
             clock,
             jitter,

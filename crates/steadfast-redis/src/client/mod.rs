@@ -1,25 +1,35 @@
 //! The client: one face for every topology.
 
+mod commands;
 mod connect;
 mod decide;
 mod look;
+mod pipeline;
+mod reload;
 mod run;
+mod script;
+mod subscribe;
 
 pub(crate) use connect::sentinel_settings;
 pub use look::NodeView;
+pub use pipeline::Pipeline;
+pub use script::{Script, ScriptCall};
 
 use crate::command::{Access, Facts, Replay, keys, spec};
-use crate::config::ReadPreference;
+use crate::config::{Checked, ReadPreference};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::limiter::Class;
+use crate::node::Node;
 use crate::resp::Reply;
 use crate::retry::Backoff;
-use crate::route::{Need, Router};
+use crate::route::{Need, Router, SharedMaking};
 use crate::slot::slot;
 use redis::{Cmd, FromRedisValue, Value};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use subscribe::Links;
+pub(crate) use subscribe::SubscribeSettings;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -52,6 +62,10 @@ pub(crate) struct Inner {
     pause: Backoff,
     attempts_max: u32,
     redirects_max: u32,
+    subscribe: SubscribeSettings,
+    links: Links,
+    making: SharedMaking,
+    config: Mutex<Checked>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -69,6 +83,9 @@ pub(crate) struct Parts {
     pub(crate) pause: Backoff,
     pub(crate) attempts_max: u32,
     pub(crate) redirects_max: u32,
+    pub(crate) subscribe: SubscribeSettings,
+    pub(crate) making: SharedMaking,
+    pub(crate) config: Checked,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) options: CallOptions,
@@ -76,8 +93,38 @@ pub(crate) struct Parts {
 
 impl Client {
     pub(crate) fn of(parts: Parts) -> Self {
-        let Parts { router, pause, attempts_max, redirects_max, tasks, stop, options } = parts;
-        Self { inner: Arc::new(Inner { router, pause, attempts_max, redirects_max, tasks, stop }), options }
+        let Parts {
+            router,
+            pause,
+            attempts_max,
+            redirects_max,
+            subscribe,
+            making,
+            config,
+            tasks,
+            stop,
+            options,
+        } = parts;
+        let (links, config) = (Links::default(), Mutex::new(config));
+        let inner = Inner {
+            router,
+            pause,
+            attempts_max,
+            redirects_max,
+            subscribe,
+            links,
+            making,
+            config,
+            tasks,
+            stop,
+        };
+        Self { inner: Arc::new(inner), options }
+    }
+
+    /// The same client with these options for its calls.
+    #[must_use]
+    pub fn with(&self, options: CallOptions) -> Self {
+        Self { inner: Arc::clone(&self.inner), options }
     }
 
     /// The same client with another time for calls without a deadline.
@@ -129,13 +176,7 @@ impl Client {
         }
         let call = self.call(cmd, &facts);
         match self.run(&call, || cmd.get_packed_command(), None, deadline).await {
-            Ok(Answer::One(reply)) => value_of(reply, &facts),
-            Ok(Answer::Many(_)) => Err(Error::new(
-                ErrorKind::Connection,
-                "PROTOCOL",
-                Outcome::Ambiguous,
-                "several replies to one command",
-            )),
+            Ok(answer) => self.value_of(answer, cmd),
             Err(error) => Err(error),
         }
         .map_err(|error| error.of(facts.name))
@@ -171,13 +212,56 @@ impl Client {
             Replay::AnswerDiffers if self.options.answer_is_ignored => Replay::Safe,
             replay => replay,
         };
-        let slot = keys(spec, cmd).first().map(|key| slot(key));
-        let writes = !matches!(facts.access, Access::Read);
-        Call {
-            need: Need { slot, writes, read_from: self.options.read_from },
-            access: facts.access,
-            class: self.options.priority,
-            replay,
+        let is_cluster = self.inner.router.is_cluster();
+        let slot = if is_cluster { keys(spec, cmd).first().map(|key| slot(key)) } else { None };
+        self.call_for(slot, facts.access, replay)
+    }
+
+    fn call_for(&self, slot: Option<u16>, access: Access, replay: Replay) -> Call {
+        let writes = access != Access::Read;
+        let need = Need { slot, writes, read_from: self.options.read_from };
+        Call { need, access, class: self.options.priority, replay }
+    }
+
+    /// Sends `cmd` to every primary at the same time (`FLUSHALL`, `SCAN`, `SCRIPT LOAD`, `DBSIZE`): one answer for each, with
+    /// where it came from.
+    ///
+    /// # Errors
+    /// Each of its own; of all, if no primary is known by `deadline`.
+    pub async fn on_primaries(&self, cmd: &Cmd, deadline: Instant) -> Result<Vec<(String, Result<Value>)>> {
+        let facts = Facts::of(cmd);
+        if facts.changes_connection || facts.blocks {
+            return Err(misplaced(&facts));
+        }
+        let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
+        self.inner.router.route(any, deadline).await?;
+        let ask = |node: Arc<Node>| async move {
+            let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
+            let value =
+                answer.and_then(|answer| self.value_of(answer, cmd)).map_err(|error| error.of(facts.name));
+            (node.name.to_string(), value)
+        };
+        Ok(futures::future::join_all(self.inner.router.primaries().into_iter().map(ask)).await)
+    }
+
+    /// The node that `cmd` belongs to, for a connection of its own.
+    pub(crate) async fn route_for(&self, cmd: &Cmd, deadline: Instant) -> Result<Arc<Node>> {
+        let call = self.call(cmd, &Facts::of(cmd));
+        self.inner.router.route(call.need, deadline).await
+    }
+
+    /// Runs work that outlives its caller; it ends with the client.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.inner.tasks.spawn(work);
+    }
+
+    pub(crate) fn value_of(&self, answer: Answer, cmd: &Cmd) -> Result<Value> {
+        match answer {
+            Answer::One(reply) => value_of(reply, &Facts::of(cmd)),
+            Answer::Many(_) => {
+                let why = "several replies to one command";
+                Err(Error::new(ErrorKind::Connection, "PROTOCOL", Outcome::Ambiguous, why))
+            }
         }
     }
 }
@@ -216,7 +300,7 @@ fn value_of(reply: Reply, facts: &Facts) -> Result<Value> {
     }
 }
 
-fn converted<T: FromRedisValue>(value: Value, name: &'static str) -> Result<T> {
+pub(crate) fn converted<T: FromRedisValue>(value: Value, name: &'static str) -> Result<T> {
     T::from_redis_value(value).map_err(|error| {
         let why = format!("it was executed, and its answer is not of the type asked for: {error}");
         Error::new(ErrorKind::Validation, "TYPE", Outcome::Ambiguous, why).of(name)

@@ -2,6 +2,7 @@
 
 use super::decide::{Step, step};
 use super::{Call, Client};
+use crate::command::Replay;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::Fault;
 use crate::lane::Answer;
@@ -67,6 +68,21 @@ impl Client {
                 return Err(error);
             }
         }
+    }
+
+    /// True if a blocking command that failed so on `node` may be sent again: it was not executed.
+    pub(crate) fn may_block_again(&self, node: &Arc<Node>, error: &Error) -> bool {
+        note(node, error);
+        self.inner.router.note(error);
+        let passes = error.fault().is_some_and(Fault::passes);
+        matches!(error.outcome(), Outcome::Rejected if passes) || self.may_watch_again(node, error)
+    }
+
+    /// The same for `WATCH`, and all else of which nothing was sent.
+    pub(crate) fn may_watch_again(&self, node: &Arc<Node>, error: &Error) -> bool {
+        note(node, error);
+        self.inner.router.note(error);
+        step(error, Replay::Unsafe) == Step::WhenReady
     }
 
     /// Waits before the next attempt; false if there is no time for one.

@@ -1,5 +1,6 @@
 //! Commands by what they do and where their keys are, up to Redis 8. A test holds it against a real server.
 
+use super::operation::Operation;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -57,6 +58,8 @@ pub(crate) struct Spec {
     pub(crate) keys: Keys,
     pub(crate) blocks: bool,
     pub(crate) changes_connection: bool,
+    /// Under which it is counted.
+    pub(crate) operation: Operation,
 }
 
 const GROUPS: &[(Access, Keys, &str)] = &[
@@ -162,24 +165,37 @@ const NAME_MAX: usize = 24;
 
 static TABLE: LazyLock<HashMap<&'static str, Spec>> = LazyLock::new(|| {
     let mut table = HashMap::new();
-    for (access, keys, names) in GROUPS {
-        for name in names.split_ascii_whitespace() {
-            let spec = Spec {
-                name,
-                access: *access,
-                keys: *keys,
-                blocks: BLOCKS.contains(&name),
-                changes_connection: CHANGES_CONNECTION.contains(&name),
-            };
-            table.insert(name, spec);
-        }
+    let all = GROUPS.iter().flat_map(|(access, keys, names)| {
+        names.split_ascii_whitespace().map(move |name| (access, keys, name))
+    });
+    for (place, (access, keys, name)) in all.enumerate() {
+        let spec = Spec {
+            name,
+            access: *access,
+            keys: *keys,
+            blocks: BLOCKS.contains(&name),
+            changes_connection: CHANGES_CONNECTION.contains(&name),
+            operation: Operation::at(place),
+        };
+        table.insert(name, spec);
     }
     table
 });
 
+/// All names, in the order of their operations.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().flat_map(|(_, _, names)| names.split_ascii_whitespace())
+}
+
 /// A command that is not in the table, of a module or of a newer server: taken for a write with its key first.
-static UNKNOWN: Spec =
-    Spec { name: "?", access: Access::Write, keys: Keys::At(1), blocks: false, changes_connection: false };
+static UNKNOWN: Spec = Spec {
+    name: "?",
+    access: Access::Write,
+    keys: Keys::At(1),
+    blocks: false,
+    changes_connection: false,
+    operation: Operation::UNKNOWN,
+};
 
 /// What the table says of `name`, in any case.
 pub(crate) fn spec(name: &[u8]) -> &'static Spec {

@@ -73,6 +73,7 @@ pub(super) async fn run(node: Arc<Node>) {
             (dialed, permit) = keeper.dialing.done() => keeper.dialed(dialed, permit),
             probed = keeper.probing.done() => keeper.probed(probed),
             said = keeper.asking.done() => keeper.answered(said),
+            () = node.log_in.notified() => keeper.authenticating.start(authenticate(node.clone())),
             () = changed(&mut rotated) => keeper.authenticating.start(authenticate(node.clone())),
             () = keeper.authenticating.done() => {}
         }
@@ -90,6 +91,7 @@ impl Keeper {
         self.watch(&entries, now);
         self.replace(&entries, &settings, now);
         let state = self.node.state.borrow().clone();
+        self.node.exclusives.reap(settings.idle, state.generation);
         self.heal(&state, &settings, now);
         if self.wants_lane(&entries, &settings) {
             self.start_dial(&settings, now);

@@ -68,6 +68,11 @@ impl Lanes {
         })
     }
 
+    /// All of them are to be replaced from `now` on.
+    pub(super) fn expire(&self, now: Instant) {
+        self.change(|list| list.iter_mut().for_each(|entry| entry.until = Some(now)));
+    }
+
     /// Takes all out of the list.
     pub(super) fn take(&self) -> Vec<Entry> {
         self.change(std::mem::take)

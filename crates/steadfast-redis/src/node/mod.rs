@@ -18,6 +18,7 @@ pub(crate) use lanes::NodeLoad;
 use crate::config::Address;
 use crate::dial::DialSettings;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::exclusive::Exclusives;
 use crate::histogram::Histogram;
 use crate::lane::{Answer, Refused};
 use crate::retry::DialBudget;
@@ -45,10 +46,25 @@ pub(crate) struct NodeSettings {
     pub(crate) lifetime: Duration,
     /// By which share lifetimes differ, up or down.
     pub(crate) lifetime_jitter: f64,
+    /// The most connections that are held by one caller each.
+    pub(crate) exclusives_max: usize,
+    /// The most callers that wait for one.
+    pub(crate) waiters_max: usize,
     /// Bytes that may wait to be sent, for each lane.
     pub(crate) queue_bytes_max: usize,
     /// There is nowhere else to look for a primary: if this node refuses writes, callers wait for it to change.
     pub(crate) is_only_choice: bool,
+}
+
+/// What becomes of connections when settings change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// They stay as they are.
+    Nothing,
+    /// They log in anew, in place.
+    Login,
+    /// They are replaced, one by one.
+    Connections,
 }
 
 /// What is known of a node.
@@ -110,6 +126,8 @@ pub(crate) struct Node {
     pub(crate) counters: NodeCounters,
     /// Wakes the keeper.
     wake: Notify,
+    /// Asks it to tell connections the credentials.
+    log_in: Notify,
     /// The keeper sleeps long: whoever sends wakes it, so that it watches.
     is_idle: AtomicBool,
     started: Instant,
@@ -117,6 +135,7 @@ pub(crate) struct Node {
     write_wanted: AtomicU64,
     pub(crate) dial_budget: DialBudget,
     pub(crate) guard: Guard,
+    pub(crate) exclusives: Exclusives,
     /// Told when the node cannot be used as it was: the route may have to change.
     trouble: Arc<Notify>,
     tasks: TaskTracker,
@@ -137,16 +156,18 @@ impl Node {
         let node = Arc::new(Self {
             name: address.shown(),
             address,
-            settings: RwLock::new(Arc::new(settings)),
             lanes: Lanes::default(),
             state: watch::Sender::default(),
             counters: NodeCounters::default(),
             wake: Notify::new(),
+            log_in: Notify::new(),
             is_idle: AtomicBool::new(false),
             started: Instant::now(),
             write_wanted: AtomicU64::new(0),
             dial_budget,
             guard,
+            exclusives: Exclusives::new(settings.exclusives_max, settings.waiters_max),
+            settings: RwLock::new(Arc::new(settings)),
             trouble,
             tasks: tasks.clone(),
             stop: stop.child_token(),
@@ -159,9 +180,14 @@ impl Node {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes other settings: at once for what is looked at each time, with the next dial for the rest.
-    pub(crate) fn reconfigure(&self, settings: NodeSettings) {
+    /// Takes other settings: at once for what is looked at each time, and by `renewal` for connections that are there.
+    pub(crate) fn reconfigure(&self, settings: NodeSettings, renewal: Renewal) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        match renewal {
+            Renewal::Nothing => {}
+            Renewal::Login => self.log_in.notify_one(),
+            Renewal::Connections => self.lanes.expire(Instant::now()),
+        }
         self.wake.notify_one();
     }
 
@@ -200,7 +226,7 @@ impl Node {
                         Err(lost) => Err(self.explain(lost, sent.elapsed())),
                     };
                 }
-                Err(Refused::Full(_)) => return Err(self.full()),
+                Err(Refused::Full) => return Err(self.full()),
                 Err(Refused::Closed(back)) => {
                     packed = back;
                     // Its end is noticed by the task that runs it; until then it is still in the list.
@@ -211,7 +237,7 @@ impl Node {
     }
 
     /// Returns when a command could be sent.
-    async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
+    pub(crate) async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
         let is_only_choice = self.settings().is_only_choice;
         if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
             return Ok(());

@@ -109,9 +109,9 @@ impl Group {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Changes with the primary.
-    pub(super) fn known(&self) -> watch::Receiver<Known> {
-        self.known.subscribe()
+    /// The primary, if it is known.
+    pub(super) fn primary(&self) -> Option<Arc<Node>> {
+        self.known.borrow().primary.clone()
     }
 
     async fn keep(self: Arc<Self>) {

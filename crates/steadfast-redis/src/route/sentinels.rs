@@ -1,8 +1,8 @@
 //! Sentinels: who they say is the primary, and what they announce.
 
-use super::NodeMaker;
 use super::fields::{fields, list, text};
 use super::group::Found;
+use super::{NodeMaker, SharedMaking};
 use crate::client::sentinel_settings;
 use crate::config::{Address, SentinelLogin};
 use crate::dial::DialSettings;
@@ -59,8 +59,9 @@ impl Sentinels {
         login: &SentinelLogin,
         poll_every: Duration,
     ) -> Result<Self> {
-        let settings = sentinel_settings(&maker.settings, login);
-        let maker = NodeMaker { settings, ..maker.clone() };
+        let mut making = maker.making.get();
+        making.settings = sentinel_settings(&making.settings, login);
+        let maker = NodeMaker { making: SharedMaking::new(making), ..maker.clone() };
         let nodes =
             seeds.iter().map(|seed| Ok((seed.clone(), maker.make(seed.clone())?))).collect::<Result<_>>()?;
         Ok(Self { maker, name: name.to_owned(), poll_every, nodes: Mutex::new(nodes) })

@@ -162,7 +162,7 @@ impl Cluster {
             let places = self.settings.seeds.iter().chain(extra);
             asked = places.filter_map(|address| self.node(address).ok()).chain(known).collect();
         }
-        let views = join_all(asked.iter().map(|node| ask(node))).await;
+        let views = join_all(asked.iter().map(ask)).await;
         let views: Vec<_> = views.into_iter().flatten().collect();
         let shards = view::merge(&views);
         if shards.is_empty() {

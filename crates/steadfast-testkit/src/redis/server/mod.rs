@@ -31,11 +31,12 @@ pub(super) const LAB_PASSWORD: &str = "steadfast-lab";
 /// `steadfast-lab` and counts as one of `maxclients`.
 #[derive(Debug)]
 pub struct Server {
+    // Dropped in this order: the process is killed before its folder goes.
+    child: Mutex<Option<Child>>,
     folder: TempDir,
     program: &'static str,
     port: u16,
     url: String,
-    child: Mutex<Option<Child>>,
     pid: AtomicU32,
     paused: AtomicBool,
     admin: Mutex<Option<Connection>>,

@@ -7,11 +7,12 @@ mod lists;
 mod sets;
 mod sorted;
 mod store;
+mod streams;
 mod strings;
 
 pub(super) use blocked::{Waiter, Wanted};
 pub(super) use store::{Store, Value};
-pub(super) use {hashes::*, keys::*, lists::*, sets::*, sorted::*, strings::*};
+pub(super) use {hashes::*, keys::*, lists::*, sets::*, sorted::*, streams::*, strings::*};
 
 use super::errors;
 use crate::redis::{Protocol, Reply};

@@ -1,6 +1,5 @@
 //! Telling others of changes: in order, outside every lock, whatever they do.
 
-use super::event::StateChange;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,55 +9,60 @@ use tokio::sync::watch;
 /// Changes that may wait for a slow callback. Beyond them the oldest is dropped: the newest is what counts.
 const QUEUE_MAX: usize = 64;
 
-type Callback = Arc<dyn Fn(&StateChange) + Send + Sync>;
+type Callback<T> = Arc<dyn Fn(&T) + Send + Sync>;
 
 /// The changes not yet told, and those who want to know.
-pub(super) struct Notifier {
-    queue: Mutex<Queue>,
-    listeners: Mutex<Listeners>,
-    watch: watch::Sender<StateChange>,
+pub(crate) struct Notifier<T> {
+    /// Whose changes these are, for the log.
+    name: Arc<str>,
+    queue: Mutex<Queue<T>>,
+    listeners: Mutex<Listeners<T>>,
+    watch: watch::Sender<T>,
 }
 
-#[derive(Default)]
-struct Queue {
-    changes: VecDeque<StateChange>,
+struct Queue<T> {
+    changes: VecDeque<T>,
     /// Someone is telling: whoever adds to the queue leaves it to them, so that the order is kept.
     telling: bool,
     dropped: u64,
     panics: u64,
 }
 
-#[derive(Default)]
-struct Listeners {
-    callbacks: Vec<(u64, Callback)>,
+struct Listeners<T> {
+    callbacks: Vec<(u64, Callback<T>)>,
     next_id: u64,
 }
 
-impl Notifier {
-    pub(super) fn new(first: StateChange) -> Self {
-        Self { queue: Mutex::default(), listeners: Mutex::default(), watch: watch::Sender::new(first) }
+impl<T: Clone + Send + Sync + 'static> Notifier<T> {
+    /// Nothing to tell yet; who watches sees `first`.
+    pub(crate) fn new(name: Arc<str>, first: T) -> Self {
+        let queue = Queue { changes: VecDeque::new(), telling: false, dropped: 0, panics: 0 };
+        let listeners = Listeners { callbacks: Vec::new(), next_id: 0 };
+        let watch = watch::Sender::new(first);
+        Self { name, queue: Mutex::new(queue), listeners: Mutex::new(listeners), watch }
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<StateChange> {
+    pub(crate) fn watch(&self) -> watch::Receiver<T> {
         self.watch.subscribe()
     }
 
-    pub(super) fn listen(self: &Arc<Self>, callback: Callback) -> Subscription {
+    pub(crate) fn listen(self: &Arc<Self>, callback: Callback<T>) -> Subscription {
         let mut listeners = locked(&self.listeners);
         let id = listeners.next_id;
         listeners.next_id += 1;
         listeners.callbacks.push((id, callback));
-        Subscription { notifier: Arc::downgrade(self), id }
+        let notifier: Weak<dyn Listened> = Arc::<Self>::downgrade(self);
+        Subscription { notifier: Some(notifier), id }
     }
 
     /// Changes dropped because a callback was too slow, and callbacks that panicked.
-    pub(super) fn losses(&self) -> (u64, u64) {
+    pub(crate) fn losses(&self) -> (u64, u64) {
         let queue = locked(&self.queue);
         (queue.dropped, queue.panics)
     }
 
-    /// Takes a change in. Called under the breaker's lock, so that the order is that of the changes.
-    pub(super) fn push(&self, change: StateChange) {
+    /// Takes a change in. Called under its owner's lock, so that the order is that of the changes.
+    pub(crate) fn push(&self, change: T) {
         let mut queue = locked(&self.queue);
         if queue.changes.len() == QUEUE_MAX {
             queue.changes.pop_front();
@@ -68,17 +72,17 @@ impl Notifier {
     }
 
     /// Tells all that waits, unless someone is at it. Called without any lock.
-    pub(super) fn tell(&self) {
+    pub(crate) fn tell(&self) {
         if !self.claim() {
             return;
         }
         while let Some(change) = self.next_or_release() {
-            self.guarded(&change, || drop(self.watch.send_replace(change.clone())));
+            self.guarded(|| drop(self.watch.send_replace(change.clone())));
             // A copy, so that a callback may subscribe and unsubscribe.
-            let callbacks: Vec<Callback> =
+            let callbacks: Vec<Callback<T>> =
                 locked(&self.listeners).callbacks.iter().map(|(_, callback)| Arc::clone(callback)).collect();
             for callback in callbacks {
-                self.guarded(&change, || callback(&change));
+                self.guarded(|| callback(&change));
             }
         }
     }
@@ -90,7 +94,7 @@ impl Notifier {
         mine
     }
 
-    fn next_or_release(&self) -> Option<StateChange> {
+    fn next_or_release(&self) -> Option<T> {
         let mut queue = locked(&self.queue);
         let next = queue.changes.pop_front();
         queue.telling = next.is_some();
@@ -98,15 +102,31 @@ impl Notifier {
     }
 
     /// Runs foreign code. Should it panic, the others are told all the same.
-    fn guarded(&self, change: &StateChange, told: impl FnOnce()) {
+    fn guarded(&self, told: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(told)).is_err() {
             locked(&self.queue).panics += 1;
-            tracing::error!(breaker = %change.breaker, "a callback for state changes panicked; it stays subscribed");
+            tracing::error!(of = &*self.name, "a callback for state changes panicked; it stays subscribed");
         }
     }
 }
 
-impl fmt::Debug for Notifier {
+/// What a subscription needs of a notifier, whatever it tells.
+trait Listened: Send + Sync {
+    fn forget(&self, id: u64);
+}
+
+impl<T: Send + Sync> Listened for Notifier<T> {
+    fn forget(&self, id: u64) {
+        let mut listeners = locked(&self.listeners);
+        let gone = listeners.callbacks.iter().position(|(listener, _)| *listener == id);
+        let callback = gone.map(|place| listeners.callbacks.remove(place));
+        // What the callback holds is dropped without the lock: it may hold a subscription itself.
+        drop(listeners);
+        drop(callback);
+    }
+}
+
+impl<T> fmt::Debug for Notifier<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let waiting = locked(&self.queue).changes.len();
         let listeners = locked(&self.listeners).callbacks.len();
@@ -120,26 +140,22 @@ impl fmt::Debug for Notifier {
 /// A callback's stay. Dropped, the callback is called no more, but for a call that is under way on another thread.
 #[must_use = "the callback is removed when this is dropped"]
 pub struct Subscription {
-    notifier: Weak<Notifier>,
+    notifier: Option<Weak<dyn Listened>>,
     id: u64,
 }
 
 impl Subscription {
-    /// Leaves the callback in place for as long as the breaker lives.
+    /// Leaves the callback in place for as long as what it listens to lives.
     pub fn keep(mut self) {
-        self.notifier = Weak::new();
+        self.notifier = None;
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let Some(notifier) = self.notifier.upgrade() else { return };
-        let mut listeners = locked(&notifier.listeners);
-        let gone = listeners.callbacks.iter().position(|(id, _)| *id == self.id);
-        let callback = gone.map(|place| listeners.callbacks.remove(place));
-        // What the callback holds is dropped without the lock: it may hold a subscription itself.
-        drop(listeners);
-        drop(callback);
+        if let Some(notifier) = self.notifier.take().and_then(|notifier| notifier.upgrade()) {
+            notifier.forget(self.id);
+        }
     }
 }
 
