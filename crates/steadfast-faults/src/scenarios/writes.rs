@@ -139,7 +139,7 @@ async fn configure(server: &Server, settings: &[(&str, &str)]) -> anyhow::Result
 }
 
 async fn writes_refused_real() -> Outcome {
-    let server = Server::start().await?;
+    let server = Server::builder().config("enable-protected-configs", "yes").start().await?;
     let client = client(server.url(), 2_000)?;
     let mut told = Vec::new();
     let begin = configure(&server, &[("min-replicas-to-write", "1")]);
