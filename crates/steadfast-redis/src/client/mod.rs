@@ -234,7 +234,7 @@ impl Client {
             return Err(misplaced(&facts));
         }
         let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
-        self.inner.router.route(any, deadline).await?;
+        self.inner.router.route(any, None, deadline).await?;
         let facts = &facts;
         let ask = |node: Arc<Node>| async move {
             let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
@@ -248,7 +248,7 @@ impl Client {
     /// The node that `cmd` belongs to, for a connection of its own.
     pub(crate) async fn route_for(&self, cmd: &Cmd, deadline: Instant) -> Result<Arc<Node>> {
         let call = self.call(cmd, &Facts::of(cmd));
-        self.inner.router.route(call.need, deadline).await
+        self.inner.router.route(call.need, None, deadline).await
     }
 
     /// Runs work that outlives its caller; it ends with the client.

@@ -74,6 +74,8 @@ pub(crate) struct NodeState {
     pub(crate) lanes: usize,
     pub(crate) role: Role,
     pub(crate) is_loading: bool,
+    /// A replica that lost its primary and may not answer from what it has.
+    pub(crate) is_cut_off: bool,
     /// A probe is answered late or not at all.
     pub(crate) is_slow: bool,
     /// It is no primary any more as far as the route is concerned: what needs one is sent back at once.
@@ -95,6 +97,8 @@ impl NodeState {
             Some("CONNECTING")
         } else if self.is_loading {
             Some("LOADING")
+        } else if self.is_cut_off {
+            Some("MASTERDOWN")
         } else if needs_primary && is_only_choice && self.role == Role::Replica {
             Some("READONLY")
         } else {
@@ -304,12 +308,23 @@ impl Node {
     /// True if commands can be sent to it now.
     pub(crate) fn is_up(&self) -> bool {
         let state = self.state.borrow();
-        state.lanes > 0 && !state.is_loading
+        state.lanes > 0 && !state.is_loading && !state.is_cut_off
+    }
+
+    /// True if it has a connection, whatever it answers.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.state.borrow().lanes > 0
     }
 
     /// The server said that it reads its data from disk.
     pub(crate) fn is_loading(&self) {
         self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_loading, true));
+        self.wake.notify_one();
+    }
+
+    /// The server said that it lost its primary and may not answer.
+    pub(crate) fn is_cut_off(&self) {
+        self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_cut_off, true));
         self.wake.notify_one();
     }
 
