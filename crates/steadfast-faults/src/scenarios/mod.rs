@@ -6,6 +6,7 @@ mod refusals;
 mod sentinels;
 mod slow;
 mod sockets;
+mod writes;
 
 use crate::scenario::Scenario;
 use std::future::Future;
@@ -16,7 +17,15 @@ use tokio::time::Instant;
 
 /// All scenarios, in the order of the table.
 pub fn all() -> Vec<Scenario> {
-    let parts = [sockets::ALL, slow::ALL, answers::ALL, readonly::ALL, sentinels::ALL, refusals::ALL];
+    let parts = [
+        sockets::ALL,
+        slow::ALL,
+        answers::ALL,
+        readonly::ALL,
+        sentinels::ALL,
+        refusals::ALL,
+        writes::ALL,
+    ];
     let mut all = parts.concat();
     all.sort_by_key(Scenario::order);
     all

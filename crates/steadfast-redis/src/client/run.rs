@@ -24,13 +24,21 @@ impl Client {
         let router = &self.inner.router;
         let needs_primary = router.needs_primary(call.need);
         let (mut attempts, mut pauses, mut redirects, mut redirected) = (0_u32, 0, 0, None);
+        let mut shut: Option<Arc<Node>> = None;
         loop {
             let (node, asking) = match redirected.take() {
                 Some(redirected) => redirected,
-                None => (router.route(call.need, deadline).await?, false),
+                None => (router.route(call.need, shut.as_ref(), deadline).await?, false),
             };
             node.guard.retries.record_call();
-            let leave = node.leave(call.access, call.class, attempts > 0, deadline).await?;
+            let leave = match node.leave(call.access, call.class, attempts > 0, deadline).await {
+                // Another may answer what this one is not asked for now.
+                Err(error) if error.kind() == ErrorKind::CircuitOpen && shut.is_none() && !needs_primary => {
+                    shut = Some(Arc::clone(&node));
+                    continue;
+                }
+                leave => leave?,
+            };
             attempts += 1;
             let since = Instant::now();
             let sent = if asking {
@@ -137,6 +145,7 @@ fn note(node: &Arc<Node>, error: &Error) {
     match error.fault() {
         Some(Fault::ReadOnly) => node.is_read_only(),
         Some(Fault::Loading) => node.is_loading(),
+        Some(Fault::MasterDown) => node.is_cut_off(),
         _ => {}
     }
     if error.kind() == ErrorKind::Connection && error.outcome() == Outcome::Ambiguous {

@@ -22,6 +22,7 @@ pub(super) struct Said {
     /// None if it did not say: it answers nothing but errors now.
     pub(super) role: Option<Role>,
     pub(super) is_loading: bool,
+    pub(super) is_cut_off: bool,
     /// It answers, and with an error that says that it is not well: a script that runs too long, no primary.
     pub(super) is_ill: bool,
 }
@@ -40,7 +41,8 @@ pub(super) fn read_state(answer: Answer) -> Option<Said> {
         // The command is hidden from us: what it was held for is not known to be so any more.
         _ => (!is_ill).then_some(Role::Unknown),
     };
-    Some(Said { role, is_loading: fault == Some(Fault::Loading), is_ill })
+    let (is_loading, is_cut_off) = (fault == Some(Fault::Loading), fault == Some(Fault::MasterDown));
+    Some(Said { role, is_loading, is_cut_off, is_ill })
 }
 
 /// Returns when credentials were replaced; never, if that is not told.

@@ -92,6 +92,11 @@ impl Guard {
         self.all().iter().any(|breaker| matches!(breaker.state(), State::Open | State::HalfOpen))
     }
 
+    /// True if the breaker for this kind of command lets nothing through.
+    pub(crate) fn is_shut(&self, access: Access) -> bool {
+        matches!(self.breaker(access).state(), State::Open | State::ForcedOpen)
+    }
+
     pub(crate) fn trip(&self, evidence: Evidence) {
         for breaker in self.all() {
             breaker.trip(evidence);

@@ -5,7 +5,7 @@ use super::lanes::Entry;
 use super::running::Running;
 use super::{Node, NodeSettings, NodeState};
 use crate::breaker::Evidence;
-use crate::dial::{Dialed, changes, dial};
+use crate::dial::{Dialed, Greeting, changes, dial};
 use crate::error::Result;
 use crate::lane::Ended;
 use crate::retry::DialPermit;
@@ -98,7 +98,7 @@ impl Keeper {
         }
         let busy = entries.iter().any(|entry| entry.lane.in_flight() > 0);
         let refuses = state.role == Role::Replica && self.is_write_wanted();
-        let troubled = state.is_loading || refuses || self.node.guard.is_open();
+        let troubled = state.is_loading || state.is_cut_off || refuses || self.node.guard.is_open();
         // Set before the last look at what is in flight: whoever sends after it sees it.
         self.node.is_idle.store(!busy, Ordering::Relaxed);
         let pause = if busy || self.node.lanes.load().in_flight > 0 {
@@ -160,7 +160,7 @@ impl Keeper {
         let (before, before_lanes) = (self.node.state.borrow().role, self.node.lanes.load().lanes);
         let turned = before == Role::Replica && found == Role::Primary;
         let old = if turned { self.node.lanes.take() } else { Vec::new() };
-        let (is_loading, is_ill) = (dialed.greeting.is_loading, dialed.greeting.is_ill);
+        let Greeting { is_loading, is_cut_off, is_ill, .. } = dialed.greeting;
         let server: Arc<str> =
             format!("{} {}", dialed.greeting.server, dialed.greeting.version).trim().into();
         // After an outage, not after a connection that was replaced at once.
@@ -172,7 +172,7 @@ impl Keeper {
         self.node.state.send_modify(|state| {
             (state.lanes, state.role, state.is_loading, state.failed) = (lanes, found, is_loading, None);
             state.generation += u64::from(turned);
-            state.server = server;
+            (state.server, state.is_cut_off) = (server, is_cut_off);
         });
         if !is_ill {
             self.node.guard.probe_passed();
@@ -267,7 +267,9 @@ impl Keeper {
     /// in case that its address leads elsewhere.
     fn heal(&mut self, state: &NodeState, settings: &NodeSettings, now: Instant) {
         let is_refusing = state.role == Role::Replica && settings.is_only_choice && self.is_write_wanted();
-        if !(state.is_loading || is_refusing || self.node.guard.is_open()) || state.lanes == 0 {
+        if !(state.is_loading || state.is_cut_off || is_refusing || self.node.guard.is_open())
+            || state.lanes == 0
+        {
             return;
         }
         if !self.asking.is_running() && now >= self.ask_at {
@@ -284,7 +286,7 @@ impl Keeper {
     }
 
     fn answered(&mut self, said: Option<Said>) {
-        let Some(Said { role, is_loading, is_ill }) = said else {
+        let Some(Said { role, is_loading, is_cut_off, is_ill }) = said else {
             self.node.guard.probe_failed();
             return;
         };
@@ -295,8 +297,8 @@ impl Keeper {
         }
         self.node.state.send_if_modified(|state| {
             let role = role.unwrap_or(state.role);
-            let changed = (state.role, state.is_loading) != (role, is_loading);
-            (state.role, state.is_loading) = (role, is_loading);
+            let changed = (state.role, state.is_loading, state.is_cut_off) != (role, is_loading, is_cut_off);
+            (state.role, state.is_loading, state.is_cut_off) = (role, is_loading, is_cut_off);
             changed
         });
     }

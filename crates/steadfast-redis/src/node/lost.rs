@@ -52,6 +52,11 @@ impl Node {
                 Error::new(ErrorKind::Server, "LOADING", Outcome::NotSent, why)
                     .advise(Fault::Loading.advice())
             }
+            "MASTERDOWN" => {
+                let why = "it is a replica that lost its primary, and may not answer from what it has";
+                Error::new(ErrorKind::Server, "MASTERDOWN", Outcome::NotSent, why)
+                    .advise(Fault::MasterDown.advice())
+            }
             _ => {
                 let Some(failed) = &state.failed else {
                     let why = "no connection came about in time";

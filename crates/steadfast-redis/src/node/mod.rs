@@ -74,6 +74,8 @@ pub(crate) struct NodeState {
     pub(crate) lanes: usize,
     pub(crate) role: Role,
     pub(crate) is_loading: bool,
+    /// A replica that lost its primary and may not answer from what it has.
+    pub(crate) is_cut_off: bool,
     /// A probe is answered late or not at all.
     pub(crate) is_slow: bool,
     /// It is no primary any more as far as the route is concerned: what needs one is sent back at once.
@@ -95,6 +97,8 @@ impl NodeState {
             Some("CONNECTING")
         } else if self.is_loading {
             Some("LOADING")
+        } else if self.is_cut_off {
+            Some("MASTERDOWN")
         } else if needs_primary && is_only_choice && self.role == Role::Replica {
             Some("READONLY")
         } else {
@@ -121,6 +125,8 @@ pub(crate) struct Node {
     pub(crate) address: Address,
     pub(crate) name: Arc<str>,
     settings: RwLock<Arc<NodeSettings>>,
+    /// As in the settings; it does not change.
+    is_only_choice: bool,
     lanes: Lanes,
     state: watch::Sender<NodeState>,
     pub(crate) counters: NodeCounters,
@@ -167,6 +173,7 @@ impl Node {
             dial_budget,
             guard,
             exclusives: Exclusives::new(settings.exclusives_max, settings.waiters_max),
+            is_only_choice: settings.is_only_choice,
             settings: RwLock::new(Arc::new(settings)),
             trouble,
             tasks: tasks.clone(),
@@ -238,7 +245,7 @@ impl Node {
 
     /// Returns when a command could be sent.
     pub(crate) async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
-        let is_only_choice = self.settings().is_only_choice;
+        let is_only_choice = self.is_only_choice;
         if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
             return Ok(());
         }
@@ -268,7 +275,7 @@ impl Node {
     /// The server refused a write because it is a replica.
     pub(crate) fn is_read_only(&self) {
         self.write_wanted.store(self.now_ms() + 1, Ordering::Relaxed);
-        let is_demoted = !self.settings().is_only_choice;
+        let is_demoted = !self.is_only_choice;
         self.state.send_if_modified(|state| {
             let changed = state.role != Role::Replica || state.is_demoted != is_demoted;
             (state.role, state.is_demoted) = (Role::Replica, is_demoted);
@@ -301,12 +308,23 @@ impl Node {
     /// True if commands can be sent to it now.
     pub(crate) fn is_up(&self) -> bool {
         let state = self.state.borrow();
-        state.lanes > 0 && !state.is_loading
+        state.lanes > 0 && !state.is_loading && !state.is_cut_off
+    }
+
+    /// True if it has a connection, whatever it answers.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.state.borrow().lanes > 0
     }
 
     /// The server said that it reads its data from disk.
     pub(crate) fn is_loading(&self) {
         self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_loading, true));
+        self.wake.notify_one();
+    }
+
+    /// The server said that it lost its primary and may not answer.
+    pub(crate) fn is_cut_off(&self) {
+        self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_cut_off, true));
         self.wake.notify_one();
     }
 

@@ -1,5 +1,6 @@
 //! Which node a command goes to.
 
+mod choose;
 mod cluster;
 mod fields;
 mod group;
@@ -123,12 +124,17 @@ impl Router {
         }
     }
 
-    /// The node for a command, if that is known by `deadline`.
-    pub(crate) async fn route(&self, need: Need, deadline: Instant) -> Result<Arc<Node>> {
+    /// The node for a command, if that is known by `deadline`; another than `shut`, if another will do.
+    pub(crate) async fn route(
+        &self,
+        need: Need,
+        shut: Option<&Arc<Node>>,
+        deadline: Instant,
+    ) -> Result<Arc<Node>> {
         match self {
             Self::Single(node) => Ok(Arc::clone(node)),
-            Self::Group(group) => group.route(need, deadline).await,
-            Self::Cluster(cluster) => cluster.route(need, deadline).await,
+            Self::Group(group) => group.route(need, shut, deadline).await,
+            Self::Cluster(cluster) => cluster.route(need, shut, deadline).await,
         }
     }
 
