@@ -17,15 +17,8 @@ use tokio::time::Instant;
 
 /// All scenarios, in the order of the table.
 pub fn all() -> Vec<Scenario> {
-    let parts = [
-        sockets::ALL,
-        slow::ALL,
-        answers::ALL,
-        readonly::ALL,
-        sentinels::ALL,
-        refusals::ALL,
-        writes::ALL,
-    ];
+    let parts =
+        [sockets::ALL, slow::ALL, answers::ALL, readonly::ALL, sentinels::ALL, refusals::ALL, writes::ALL];
     let mut all = parts.concat();
     all.sort_by_key(Scenario::order);
     all
