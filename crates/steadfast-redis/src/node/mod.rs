@@ -369,7 +369,7 @@ impl Node {
     fn full(&self) -> Error {
         let why = format!("more than {} bytes wait to be sent", self.settings().queue_bytes_max);
         Error::new(ErrorKind::PoolExhausted, "OVERLOADED", Outcome::NotSent, why)
-            .advise("send less at a time, or raise pool.queue_bytes_max")
+            .advise("send less at a time, or wait until something is answered")
             .on(&self.name)
     }
 }
