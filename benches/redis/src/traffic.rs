@@ -4,8 +4,8 @@ use crate::clients::Caller;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
+use tokio_util::task::TaskTracker;
 
 /// What each caller does between two calls.
 pub(crate) const PAUSE: Duration = Duration::from_millis(10);
@@ -37,7 +37,7 @@ struct Shared {
     callers: usize,
     stop: AtomicBool,
     calls: Mutex<Vec<Call>>,
-    running: Mutex<Vec<JoinHandle<()>>>,
+    running: TaskTracker,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -51,15 +51,14 @@ impl Traffic {
             callers,
             stop: AtomicBool::new(false),
             calls: Mutex::default(),
-            running: Mutex::default(),
+            running: TaskTracker::new(),
         }))
     }
 
     /// Sends it through a client.
     pub(crate) fn start<C: Caller>(&self, caller: &C) {
-        let mut running = lock(&self.0.running);
         for _ in 0..self.0.callers {
-            running.push(tokio::spawn(one_caller(caller.clone(), Arc::clone(&self.0))));
+            self.0.running.spawn(one_caller(caller.clone(), Arc::clone(&self.0)));
         }
     }
 
@@ -97,11 +96,8 @@ impl Traffic {
     /// Ends it, and gives all calls.
     pub(crate) async fn stop(self) -> Vec<Call> {
         self.0.stop.store(true, Ordering::Relaxed);
-        let running = std::mem::take(&mut *lock(&self.0.running));
-        for task in running {
-            // One that panicked has said so.
-            let _ = task.await;
-        }
+        self.0.running.close();
+        self.0.running.wait().await;
         std::mem::take(&mut *lock(&self.0.calls))
     }
 }
