@@ -176,7 +176,7 @@ impl Client {
         }
         let call = self.call(cmd, &facts);
         match self.run(&call, || cmd.get_packed_command(), None, deadline).await {
-            Ok(answer) => self.value_of(answer, cmd),
+            Ok(answer) => value_in(answer, &facts),
             Err(error) => Err(error),
         }
         .map_err(|error| error.of(facts.name))
@@ -235,10 +235,11 @@ impl Client {
         }
         let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
         self.inner.router.route(any, None, deadline).await?;
+        let facts = &facts;
         let ask = |node: Arc<Node>| async move {
             let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
             let value =
-                answer.and_then(|answer| self.value_of(answer, cmd)).map_err(|error| error.of(facts.name));
+                answer.and_then(|answer| value_in(answer, facts)).map_err(|error| error.of(facts.name));
             (node.name.to_string(), value)
         };
         Ok(futures::future::join_all(self.inner.router.primaries().into_iter().map(ask)).await)
@@ -253,16 +254,6 @@ impl Client {
     /// Runs work that outlives its caller; it ends with the client.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.inner.tasks.spawn(work);
-    }
-
-    pub(crate) fn value_of(&self, answer: Answer, cmd: &Cmd) -> Result<Value> {
-        match answer {
-            Answer::One(reply) => value_of(reply, &Facts::of(cmd)),
-            Answer::Many(_) => {
-                let why = "several replies to one command";
-                Err(Error::new(ErrorKind::Connection, "PROTOCOL", Outcome::Ambiguous, why))
-            }
-        }
     }
 }
 
@@ -285,6 +276,17 @@ fn misplaced(facts: &Facts) -> Error {
         )
     };
     Error::new(ErrorKind::Validation, "SHARED", Outcome::NotSent, why).advise(advice).of(facts.name)
+}
+
+/// The value of the answer to one command.
+pub(crate) fn value_in(answer: Answer, facts: &Facts) -> Result<Value> {
+    match answer {
+        Answer::One(reply) => value_of(reply, facts),
+        Answer::Many(_) => {
+            let why = "several replies to one command";
+            Err(Error::new(ErrorKind::Connection, "PROTOCOL", Outcome::Ambiguous, why))
+        }
+    }
 }
 
 fn value_of(reply: Reply, facts: &Facts) -> Result<Value> {

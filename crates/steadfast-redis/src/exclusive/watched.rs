@@ -1,7 +1,7 @@
 //! Optimistic locking: what was read is still so when it is written.
 
 use super::Held;
-use crate::client::{Client, Pipeline};
+use crate::client::{Client, Pipeline, value_in};
 use crate::command::Facts;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
@@ -42,7 +42,7 @@ impl Client {
             let mut held = Held::of(&node, deadline).await?;
             held.set_dirty(true);
             let answer = held.send(watch.get_packed_command(), None, deadline).await;
-            match answer.and_then(|answer| self.value_of(answer, &watch)) {
+            match answer.and_then(|answer| value_in(answer, &Facts::of(&watch))) {
                 Ok(_) => return Ok(Watched { client: self.clone(), held, deadline }),
                 // Nothing is executed by watching: again, wherever the primary is now.
                 Err(error) if Instant::now() < deadline && self.may_watch_again(&node, &error) => {}
@@ -93,7 +93,7 @@ impl Watched {
             return Err(Error::new(ErrorKind::Validation, "SHARED", Outcome::NotSent, why).of(facts.name));
         }
         let answer = self.held.send(cmd.get_packed_command(), None, self.deadline).await?;
-        let value = self.client.value_of(answer, cmd)?;
+        let value = value_in(answer, &facts)?;
         crate::client::converted(value, facts.name)
     }
 

@@ -125,6 +125,8 @@ pub(crate) struct Node {
     pub(crate) address: Address,
     pub(crate) name: Arc<str>,
     settings: RwLock<Arc<NodeSettings>>,
+    /// As in the settings; it does not change.
+    is_only_choice: bool,
     lanes: Lanes,
     state: watch::Sender<NodeState>,
     pub(crate) counters: NodeCounters,
@@ -171,6 +173,7 @@ impl Node {
             dial_budget,
             guard,
             exclusives: Exclusives::new(settings.exclusives_max, settings.waiters_max),
+            is_only_choice: settings.is_only_choice,
             settings: RwLock::new(Arc::new(settings)),
             trouble,
             tasks: tasks.clone(),
@@ -242,7 +245,7 @@ impl Node {
 
     /// Returns when a command could be sent.
     pub(crate) async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
-        let is_only_choice = self.settings().is_only_choice;
+        let is_only_choice = self.is_only_choice;
         if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
             return Ok(());
         }
@@ -272,7 +275,7 @@ impl Node {
     /// The server refused a write because it is a replica.
     pub(crate) fn is_read_only(&self) {
         self.write_wanted.store(self.now_ms() + 1, Ordering::Relaxed);
-        let is_demoted = !self.settings().is_only_choice;
+        let is_demoted = !self.is_only_choice;
         self.state.send_if_modified(|state| {
             let changed = state.role != Role::Replica || state.is_demoted != is_demoted;
             (state.role, state.is_demoted) = (Role::Replica, is_demoted);

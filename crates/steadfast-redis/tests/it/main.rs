@@ -2,6 +2,7 @@
 
 mod blocking;
 mod calls;
+mod commands;
 mod rate_limits;
 mod security;
 mod subscriptions;

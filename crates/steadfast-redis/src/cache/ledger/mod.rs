@@ -94,9 +94,10 @@ impl Ledger {
         new.saturating_sub(old)
     }
 
-    /// Lets go of what has ended by `now_ms`, as far as nothing has to be said to the server about it.
-    pub(crate) fn trim(&mut self, now_ms: u64) {
-        self.values.trim(now_ms);
+    /// Lets go of what has ended by `now_ms`. That a value was replaced or deleted is forgotten when it was before
+    /// `forgotten_ms`.
+    pub(crate) fn trim(&mut self, now_ms: u64, forgotten_ms: u64) {
+        self.values.trim(now_ms, forgotten_ms);
         self.counters.trim(now_ms);
         self.dedup.trim(now_ms);
     }

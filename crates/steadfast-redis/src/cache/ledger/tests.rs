@@ -138,11 +138,13 @@ fn sorted(ledger: &Ledger) -> Vec<String> {
 fn what_has_ended_is_let_go_of_but_for_versions() {
     let see = Entry::Remember { version: version(1), key: key("d"), expiry: Expiry::after(1, 10) };
     let mut ledger = ledger(&[set(1, 10), add(1, 3, 10), see]);
-    ledger.trim(10);
+    ledger.trim(10, 0);
     assert_eq!(ledger.len(), 3);
-    ledger.trim(11);
+    ledger.trim(11, 1);
     assert_eq!((ledger.len(), ledger.bytes()), (1, OVERHEAD + 1));
     assert_eq!(ledger.value(b"k").unwrap().version, version(1));
+    ledger.trim(11, 2);
+    assert_eq!((ledger.len(), ledger.bytes()), (0, 0));
 }
 
 proptest! {

@@ -62,17 +62,21 @@ impl Values {
         self.map.get(key).map_or(0, |value| value.cost(key))
     }
 
-    /// Drops the bytes of values that have ended. Their versions stay: what they replaced must not come back.
-    pub(super) fn trim(&mut self, now_ms: u64) {
-        for (key, value) in &mut self.map {
+    /// Drops the bytes of values that have ended. Their versions stay until `forgotten_ms` is past them: what they
+    /// replaced must not come back.
+    pub(super) fn trim(&mut self, now_ms: u64, forgotten_ms: u64) {
+        self.map.retain(|key, value| {
+            let old = value.cost(key);
             if let What::Live { expiry, .. } = &value.what
                 && expiry.remaining_ms(now_ms) == 0
             {
-                self.bytes -= value.cost(key);
                 value.what = What::Deleted;
-                self.bytes += value.cost(key);
             }
-        }
+            let keep = value.what != What::Deleted || value.version.ms() >= forgotten_ms;
+            self.bytes -= old;
+            self.bytes += if keep { value.cost(key) } else { 0 };
+            keep
+        });
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<&Value> {

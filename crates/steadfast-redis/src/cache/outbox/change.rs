@@ -166,6 +166,9 @@ pub enum Refused {
         "what was added to the counter here does not fit 64 bits any more; add less, or bring the server back"
     )]
     Overflow,
+    /// Operations on the key wait to be sent back.
+    #[error("operations on the key wait to be sent back; record this one, so that it comes after them")]
+    Waiting,
     /// An addition may have been made: to record it could count it twice.
     #[error("an addition that may have been made cannot be recorded: it could count twice; it is in doubt")]
     InDoubt,

@@ -46,7 +46,7 @@ impl<F: JournalFolder> Outbox<F> {
             last = last.max(entry.version());
             ledger.apply(&entry);
         })?;
-        ledger.trim(now_ms);
+        ledger.trim(now_ms, settings.forgotten_ms(now_ms));
         let recovered = Recovered { keys: ledger.len(), damages };
         let outbox = Self::new(settings, HybridClock::resume(node, last), ledger, Some(journal));
         Ok((outbox, recovered))

@@ -10,6 +10,9 @@ use crate::cache::version::Version;
 /// How many operations on fields of one key are one script.
 const FIELD_OPS_MAX: usize = 128;
 
+/// How many keys are looked at for each that may be sent: those that have ended take no room in the batch.
+const STEPS_PER_ENTRY: usize = 8;
+
 /// How much is sent at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -49,7 +52,7 @@ impl Batch {
         &self.ops
     }
 
-    /// Whether there is nothing to send.
+    /// Whether there is nothing to send in this round. Whether all is sent back, [`Outbox::is_empty`] says.
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
     }
@@ -80,7 +83,11 @@ impl<F: JournalFolder> Outbox<F> {
         let mut batch = Batch { number: self.queue.batch, ops: Vec::new() };
         let mut steps = Vec::new();
         let (mut count, mut bytes) = (0, 0);
-        while count < limits.entries_max && (bytes < limits.bytes_max || count == 0) {
+        let steps_max = limits.entries_max.saturating_mul(STEPS_PER_ENTRY);
+        while count < limits.entries_max
+            && (bytes < limits.bytes_max || count == 0)
+            && steps.len() < steps_max
+        {
             let Some((kind, key)) = self.queue.next() else { break };
             let step = self.step(kind, &key, limits, now_ms);
             if let Some(op) = &step.op {
@@ -113,28 +120,36 @@ impl<F: JournalFolder> Outbox<F> {
 
     fn step(&mut self, kind: Kind, key: &Key, limits: Limits, now_ms: u64) -> Step {
         match kind {
-            Kind::Value => Step { op: self.value_op(key, limits, now_ms), ..Step::default() },
+            Kind::Value => self.value_step(key, limits, now_ms),
             Kind::Counter => self.counter_step(key, now_ms),
             Kind::Dedup => self.dedup_step(key, now_ms),
             Kind::Fields => Step { op: self.fields_op(key, limits), ..Step::default() },
         }
     }
 
-    fn value_op(&self, key: &Key, limits: Limits, now_ms: u64) -> Option<Op> {
-        let stored = self.ledger.value(key)?;
+    fn value_step(&self, key: &Key, limits: Limits, now_ms: u64) -> Step {
+        let mut step = Step::default();
+        let Some(stored) = self.ledger.value(key) else { return step };
         let (key, version) = (key.clone(), stored.version);
-        let keep_ms = self.settings.tombstone_ms(limits.outage_ms);
-        Some(match &stored.what {
-            What::Deleted => Op::Delete { key, version, keep_ms, expired: false },
-            What::Live { value, expiry } => match expiry.remaining_ms(now_ms) {
-                // What it had replaced must not be seen again.
-                0 => Op::Delete { key, version, keep_ms, expired: true },
-                remaining_ms => {
-                    let floor_ms = self.floor_ms(*expiry, now_ms);
-                    Op::Set { key, version, value: value.clone(), remaining_ms, floor_ms }
-                }
-            },
-        })
+        let (expired, live) = match &stored.what {
+            What::Deleted => (false, None),
+            What::Live { value, expiry } => {
+                (true, Some((value, *expiry)).filter(|_| expiry.remaining_ms(now_ms) > 0))
+            }
+        };
+        if let Some((value, expiry)) = live {
+            let (remaining_ms, floor_ms) = (expiry.remaining_ms(now_ms), self.floor_ms(expiry, now_ms));
+            step.op = Some(Op::Set { key, version, value: value.clone(), remaining_ms, floor_ms });
+        } else if self.settings.remembered_ms(version.ms(), now_ms) == 0 {
+            // Whatever it could have replaced has ended, too.
+            step.entries.push(Entry::Done { version, key, kind: Kind::Value });
+            step.ended = 1;
+        } else {
+            // What it had replaced must not be seen again.
+            let keep_ms = self.settings.tombstone_ms(limits.outage_ms);
+            step.op = Some(Op::Delete { key, version, keep_ms, expired });
+        }
+        step
     }
 
     fn counter_step(&mut self, key: &Key, now_ms: u64) -> Step {

@@ -1,7 +1,7 @@
 //! What reads are answered with while the server is away, as far as it was written here.
 
 use super::{Change, Outbox, Refused};
-use crate::cache::entry::{Entry, Expiry};
+use crate::cache::entry::{Entry, Expiry, Key, Kind};
 use crate::cache::journal::JournalFolder;
 use crate::cache::ledger::What;
 use crate::cache::sync::Op;
@@ -88,14 +88,28 @@ impl<F: JournalFolder> Outbox<F> {
         })
     }
 
+    /// Whether a key has something to be sent back.
+    pub fn is_waiting(&self, kind: Kind, key: &Key) -> bool {
+        self.ledger.contains(kind, key)
+    }
+
     /// The operation that does a write at once, for when the server is there: under a [`stamp`](Outbox::stamp). If
     /// its answer is lost, [`record_sent`](Outbox::record_sent) it.
     ///
     /// # Errors
     ///
-    /// As for recording; and [`Refused::InDoubt`] for additions, which are done by a plain command, and are in
-    /// doubt when its answer is lost.
+    /// As for recording; [`Refused::InDoubt`] for additions, which are done by a plain command, and are in doubt
+    /// when its answer is lost; [`Refused::Waiting`] for a field of a key that has something to be sent back.
     pub fn online(&self, change: &Change, version: Version) -> Result<Op, Refused> {
+        match change {
+            Change::Add { .. } => return Err(Refused::InDoubt),
+            Change::PutField { key, .. } | Change::RemoveField { key, .. }
+                if self.is_waiting(Kind::Fields, key) =>
+            {
+                return Err(Refused::Waiting);
+            }
+            _ => {}
+        }
         self.check(change, 0)?;
         let expiry = |ttl_ms| Expiry::after(0, ttl_ms);
         Ok(match self.entry(change, version, 0)? {

@@ -147,7 +147,7 @@ impl<F: JournalFolder> Outbox<F> {
     fn trim(&mut self, now_ms: u64) {
         if now_ms.saturating_sub(self.trimmed_at_ms) >= TRIM_INTERVAL_MS {
             self.trimmed_at_ms = now_ms;
-            self.ledger.trim(now_ms);
+            self.ledger.trim(now_ms, self.settings.forgotten_ms(now_ms));
         }
     }
 

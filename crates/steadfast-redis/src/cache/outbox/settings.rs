@@ -79,6 +79,11 @@ impl OutboxSettings {
         until_ms.saturating_sub(now_ms)
     }
 
+    /// Before when a write must have been for every older value to have ended by now.
+    pub(super) fn forgotten_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.ttl_max_ms).saturating_sub(self.skew_max_ms)
+    }
+
     /// For how long a deletion is remembered on the server, after an outage of `outage_ms`.
     pub(super) fn tombstone_ms(&self, outage_ms: u64) -> u64 {
         let by_ttl = self.ttl_max_ms.saturating_add(self.skew_max_ms);

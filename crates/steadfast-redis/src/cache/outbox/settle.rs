@@ -66,6 +66,32 @@ impl<F: JournalFolder> Outbox<F> {
         settled
     }
 
+    /// Takes the answer to an [`online`](Outbox::online) operation: a value that was written here before it and
+    /// waits to be sent back does so no more. Blocks on the disk if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the journal refuses. The value is forgotten all the same; after a crash it will be sent back in vain.
+    pub fn answered(&mut self, op: &Op, answer: &Answer, now_ms: u64) -> Result<(), JournalError> {
+        let (kind, key) = (op.kind(), op.key());
+        let by = match answer {
+            Answer::Superseded { by } => {
+                // Told by whoever reads it next; nothing here depends on it.
+                let _ = self.clock.observe(*by, now_ms);
+                *by
+            }
+            Answer::Applied => op.upto(),
+            Answer::Expired | Answer::Merged | Answer::Conflicted { .. } => return Ok(()),
+        };
+        if kind != Kind::Value || self.ledger.value(key).is_none_or(|waiting| waiting.version > by) {
+            return Ok(());
+        }
+        let done = [Entry::Done { version: by, key: key.clone(), kind }];
+        let appended = self.append(&done);
+        self.ledger.apply(&done[0]);
+        appended
+    }
+
     pub(super) fn settle_queue(&mut self) {
         let ledger = &self.ledger;
         self.queue.settle_sent(|kind, key| ledger.contains(kind, key));

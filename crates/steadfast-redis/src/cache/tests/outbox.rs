@@ -230,6 +230,38 @@ fn deletions_are_sent_first_and_remembered_longer_than_the_outage() {
 }
 
 #[test]
+fn what_is_long_past_is_not_sent_at_all() {
+    let settings = OutboxSettings { ttl_max_ms: 60_000, ..OutboxSettings::default() };
+    let mut outbox = in_memory(settings);
+    record(&mut outbox, set("a", "x")).unwrap();
+    record(&mut outbox, Change::Delete { key: key("b") }).unwrap();
+    let limits = Limits::new(ALL, ALL);
+    assert_eq!(outbox.plan(limits, NOW_MS + 59_999).unwrap().ops().len(), 2);
+    assert!(outbox.plan(limits, NOW_MS + 60_000).unwrap().is_empty());
+    assert!(outbox.is_empty());
+    assert_eq!(outbox.report().expired, 2);
+}
+
+#[test]
+fn a_write_at_the_server_takes_the_place_of_one_that_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut outbox = on_disk(dir.path(), OutboxSettings::default());
+    record(&mut outbox, set("v", "old")).unwrap();
+    let (change, version) = (set("v", "new"), outbox.stamp(NOW_MS));
+    let op = outbox.online(&change, version).unwrap();
+    outbox.answered(&op, &Answer::Applied, NOW_MS).unwrap();
+    assert_eq!(outbox.value(b"v", NOW_MS), Local::Unknown);
+    drop(outbox);
+    let mut outbox = on_disk(dir.path(), OutboxSettings::default());
+    assert!(outbox.is_empty());
+    let put = Change::PutField { key: key("s"), field: key("f"), value: key(""), observed: Vec::new() };
+    assert!(outbox.online(&put, version).is_ok());
+    record(&mut outbox, put.clone()).unwrap();
+    assert!(matches!(outbox.online(&put, version), Err(Refused::Waiting)));
+    assert!(outbox.is_waiting(Kind::Fields, &key("s")));
+}
+
+#[test]
 fn a_report_tells_what_came_of_it() {
     let mut outbox = in_memory(OutboxSettings::default());
     let remote = MemoryRemote::default();
