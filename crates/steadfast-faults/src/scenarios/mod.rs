@@ -1,9 +1,12 @@
 //! The scenarios, by what they are about.
 
 mod answers;
+mod cluster;
+mod cluster_real;
 mod readonly;
 mod refusals;
 mod sentinels;
+mod shards;
 mod slow;
 mod sockets;
 mod writes;
@@ -25,6 +28,9 @@ pub fn all() -> Vec<Scenario> {
         sentinels::ALL,
         refusals::ALL,
         writes::ALL,
+        cluster::ALL,
+        cluster_real::ALL,
+        shards::ALL,
     ];
     let mut all = parts.concat();
     all.sort_by_key(Scenario::order);
