@@ -1,9 +1,12 @@
 //! The scenarios, by what they are about.
 
 mod answers;
+mod cluster;
+mod cluster_real;
 mod readonly;
 mod refusals;
 mod sentinels;
+mod shards;
 mod slow;
 mod sockets;
 mod writes;
@@ -17,8 +20,18 @@ use tokio::time::Instant;
 
 /// All scenarios, in the order of the table.
 pub fn all() -> Vec<Scenario> {
-    let parts =
-        [sockets::ALL, slow::ALL, answers::ALL, readonly::ALL, sentinels::ALL, refusals::ALL, writes::ALL];
+    let parts = [
+        sockets::ALL,
+        slow::ALL,
+        answers::ALL,
+        readonly::ALL,
+        sentinels::ALL,
+        refusals::ALL,
+        writes::ALL,
+        cluster::ALL,
+        cluster_real::ALL,
+        shards::ALL,
+    ];
     let mut all = parts.concat();
     all.sort_by_key(Scenario::order);
     all

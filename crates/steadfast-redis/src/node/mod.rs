@@ -136,6 +136,8 @@ pub(crate) struct Node {
     log_in: Notify,
     /// The keeper sleeps long: whoever sends wakes it, so that it watches.
     is_idle: AtomicBool,
+    /// The client is being closed.
+    is_draining: AtomicBool,
     started: Instant,
     /// When a write last wanted a primary and this was none, in ms since `started`, plus one.
     write_wanted: AtomicU64,
@@ -168,6 +170,7 @@ impl Node {
             wake: Notify::new(),
             log_in: Notify::new(),
             is_idle: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
             started: Instant::now(),
             write_wanted: AtomicU64::new(0),
             dial_budget,
@@ -219,7 +222,11 @@ impl Node {
     ) -> Result<Answer> {
         loop {
             self.ready(needs_primary, deadline).await?;
-            let Some(lane) = self.lanes.least_loaded() else { continue };
+            let Some(lane) = self.lanes.least_loaded() else {
+                // The last one went this moment; whoever took it is about to say so.
+                tokio::task::yield_now().await;
+                continue;
+            };
             match lane.offer(packed, pipeline) {
                 Ok(ticket) => {
                     self.watch_over();
@@ -245,6 +252,9 @@ impl Node {
 
     /// Returns when a command could be sent.
     pub(crate) async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
+        if self.is_draining.load(Ordering::Relaxed) {
+            return Err(self.closed());
+        }
         let is_only_choice = self.is_only_choice;
         if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
             return Ok(());
@@ -331,6 +341,13 @@ impl Node {
     /// How busy it is.
     pub(crate) fn load(&self) -> NodeLoad {
         self.lanes.load()
+    }
+
+    /// Takes nothing more; what is in flight is still answered.
+    pub(crate) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+        self.lanes.retire_all();
+        self.wake.notify_one();
     }
 
     /// Closes everything; the keeper and the lanes end.
