@@ -179,7 +179,7 @@ impl Client {
         }
         let call = self.call(cmd, &facts);
         match self.run(&call, || cmd.get_packed_command(), None, deadline).await {
-            Ok(answer) => value_in(answer, &facts),
+            Ok((answer, node)) => value_in(answer, &facts).map_err(|error| error.on(&node.name)),
             Err(error) => Err(error),
         }
         .map_err(|error| error.of(facts.name))

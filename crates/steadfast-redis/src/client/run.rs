@@ -13,14 +13,14 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 impl Client {
-    /// Runs one call to its end.
+    /// Runs one call to its end: the answer, which may be an error of the server's, and who gave it.
     pub(super) async fn run(
         &self,
         call: &Call,
         packed: impl Fn() -> Vec<u8>,
         pipeline: Option<usize>,
         deadline: Instant,
-    ) -> Result<Answer> {
+    ) -> Result<(Answer, Arc<Node>)> {
         let router = &self.inner.router;
         let needs_primary = router.needs_primary(call.need);
         let (mut attempts, mut pauses, mut redirects, mut redirected) = (0_u32, 0, 0, None);
@@ -49,7 +49,7 @@ impl Client {
             leave.report(&sent, sent.as_ref().is_ok_and(is_ill), since.elapsed());
             let error = match sent {
                 Ok(answer) => match refusal(&answer) {
-                    None => return Ok(answer),
+                    None => return Ok((answer, node)),
                     Some(error) => error.on(&node.name),
                 },
                 Err(error) => error,
