@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let numbers = BreakerConfig { minimum_calls: 5, ..BreakerConfig::default() };
     let breaker = CircuitBreaker::new("rates", numbers, SystemClock::shared(), SystemJitter::shared())?;
     let _told = breaker.on_state_change(|change| {
-        println!("    the circuit is {:?}: {}", change.to, change.reason);
+        println!("    {change}");
     });
     tokio::select! {
         () = serve(listener) => {}

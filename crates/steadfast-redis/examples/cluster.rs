@@ -6,7 +6,7 @@
 
 use std::error::Error;
 use std::time::Duration;
-use steadfast_redis::{Client, Pipeline, cmd};
+use steadfast_redis::{Client, FromRedisValue, Pipeline, cmd};
 use tokio::time::Instant;
 
 #[tokio::main]
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     for (node, keys) in redis.on_primaries(&cmd("DBSIZE"), soon()).await? {
-        println!("{node} has {:?}", keys?);
+        println!("{node} has {} keys", i64::from_redis_value(keys?)?);
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ async fn health(redis: &Client) -> (&'static str, String) {
                 "in_flight": node.in_flight,
                 "dials": node.dials,
                 "dead_connections_replaced": node.connections_dead,
-                "p99_us": node.latency.p99.as_micros(),
+                "p99_us": node.latency.p99_us,
                 "problem": node.dial_error,
             })
         })

@@ -35,7 +35,12 @@ async fn main() -> anyhow::Result<ExitCode> {
     let verdicts = survival::run(&program, told).await?;
     println!();
     for verdict in &verdicts {
-        println!("{}  {}\n        {}", if verdict.holds { "holds " } else { "BROKEN" }, verdict.scene, verdict.seen);
+        println!(
+            "{}  {}\n        {}",
+            if verdict.holds { "holds " } else { "BROKEN" },
+            verdict.scene,
+            verdict.seen
+        );
     }
     let held = verdicts.iter().filter(|verdict| verdict.holds).count();
     println!("\n{held} of {} survived by one process each, without a restart", verdicts.len());

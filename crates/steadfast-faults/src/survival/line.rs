@@ -42,7 +42,10 @@ mod tests {
         assert_eq!(Line::parse(text), Some(Line { good: 97, failed: 6, slowest_ms: 45 }));
         let text = "   1 s  170 good, 0 not sent, 0 rejected, 0 ambiguous; slowest 2 ms; ";
         assert!(Line::parse(text).is_some_and(Line::is_well));
-        assert_eq!(Line::parse("        INCR on 127.0.0.1:1: the connection is closed; wait 3 s for it"), None);
+        assert_eq!(
+            Line::parse("        INCR on 127.0.0.1:1: the connection is closed; wait 3 s for it"),
+            None
+        );
         assert_eq!(Line::parse("told to stop"), None);
     }
 }

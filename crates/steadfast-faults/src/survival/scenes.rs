@@ -122,14 +122,18 @@ async fn rotated(
     program: &mut Watched,
     told: Log<'_>,
 ) -> anyhow::Result<Verdict> {
-    told("the server has another password, and closes the program's connections; the file is not changed yet");
+    told(
+        "the server has another password, and closes the program's connections; the file is not changed yet",
+    );
     let began = Instant::now();
     server.expect(&["ACL", "SETUSER", USER, "resetpass", ">second"]).await?;
     server.expect(&["CLIENT", "KILL", "USER", USER]).await?;
     lasts(5).await;
     told("the file has the new password");
     std::fs::write(file, "second")?;
-    Ok(program.judge("the password changed on the server, in the file 5 s later", began, Instant::now()).await)
+    Ok(program
+        .judge("the password changed on the server, in the file 5 s later", began, Instant::now())
+        .await)
 }
 
 /// A primary, two replicas, three sentinels.

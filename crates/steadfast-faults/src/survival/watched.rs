@@ -48,9 +48,8 @@ impl Watched {
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
         command.env("REDIS_URL", url).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-        let named = || {
-            "cannot start the quickstart; build it: cargo build -p steadfast-redis --example quickstart"
-        };
+        let named =
+            || "cannot start the quickstart; build it: cargo build -p steadfast-redis --example quickstart";
         let mut child = command.spawn().with_context(named)?;
         let out = child.stdout.take().context("the program has no output")?;
         let (seen, tasks) = (Arc::default(), TaskTracker::new());
@@ -99,7 +98,12 @@ impl Watched {
         let life = if is_alive { "alive" } else { "DEAD" };
         let again = well.map_or_else(
             || format!("not well within {} s", WELL_WITHIN.as_secs()),
-            |after| format!("the first second without a failure was over {:.1} s after its end", after.as_secs_f64()),
+            |after| {
+                format!(
+                    "the first second without a failure was over {:.1} s after its end",
+                    after.as_secs_f64()
+                )
+            },
         );
         Verdict {
             scene,

@@ -46,7 +46,8 @@ fn text() -> String {
         let of = setting.path.split('.').next().unwrap_or_default();
         if of != section {
             section = of;
-            let columns = "| setting | what it is | default | range | a change acts | environment | also read as |";
+            let columns =
+                "| setting | what it is | default | range | a change acts | environment | also read as |";
             let _ = write!(text, "\n## {section}\n\n{columns}\n|---|---|---|---|---|---|---|\n");
         }
         text.push_str(&row(setting));
