@@ -9,6 +9,8 @@ use crate::limiter::{Class, LimiterConfig, Shares};
 use crate::node::{GuardConfig, NodeSettings};
 use crate::retry::{Backoff, DialConfig, RetryBudgetConfig};
 use crate::route::{NodeMaker, Router};
+use crate::time::TokioClock;
+use crate::vitals::{Vitals, collect};
 use crate::watchdog::WatchdogTimes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +43,9 @@ impl Client {
     /// A setting that only its user can check (a retry's times).
     pub fn connect(config: &Checked) -> Result<Self> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let vitals = Vitals::new(config, TokioClock::shared());
         let maker = NodeMaker {
+            vitals: Arc::clone(&vitals),
             settings: node_settings(config),
             dials: dial_config(config),
             guard: guard_config(config),
@@ -50,6 +54,7 @@ impl Client {
             stop: stop.clone(),
         };
         let router = Router::start(config, &maker)?;
+        tasks.spawn(collect(Arc::clone(&vitals), stop.clone()));
         let retry = &config.retry;
         let pause = Backoff::new(ms(retry.backoff_base_ms), ms(retry.backoff_cap_ms)).map_err(|error| {
             Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string()).because(error)
@@ -61,7 +66,7 @@ impl Client {
         let timeout = ms(config.connection.command_timeout_ms);
         let options = CallOptions { timeout, read_from, priority: Class::Normal, answer_is_ignored: false };
         let (attempts_max, redirects_max) = (retry.attempts_max, config.cluster.redirects_max);
-        Ok(Self::of(Parts { router, pause, attempts_max, redirects_max, tasks, stop, options }))
+        Ok(Self::of(Parts { router, pause, attempts_max, redirects_max, vitals, tasks, stop, options }))
     }
 }
 
@@ -141,6 +146,7 @@ pub(crate) fn node_settings(config: &Checked) -> NodeSettings {
         lifetime_jitter: f64::from(config.pool.lifetime_jitter_percent) / 100.0,
         queue_bytes_max: QUEUE_BYTES_MAX,
         is_only_choice: matches!(config.topology(), Topology::Standalone { .. }),
+        serves_data: true,
     }
 }
 
@@ -184,5 +190,6 @@ pub(crate) fn sentinel_settings(settings: &NodeSettings, login: &SentinelLogin) 
     };
     settings.dial.database = 0;
     (settings.lanes_min, settings.lanes_max) = (1, 1);
+    settings.serves_data = false;
     settings
 }

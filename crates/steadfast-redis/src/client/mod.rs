@@ -1,14 +1,16 @@
 //! The client: one face for every topology.
 
 mod connect;
+mod course;
 mod decide;
 mod look;
+mod observe;
 mod run;
 
 pub(crate) use connect::sentinel_settings;
 pub use look::NodeView;
 
-use crate::command::{Access, Facts, Replay, keys, spec};
+use crate::command::{Access, Facts, Operation, Replay, keys, spec};
 use crate::config::ReadPreference;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
@@ -17,6 +19,7 @@ use crate::resp::Reply;
 use crate::retry::Backoff;
 use crate::route::{Need, Router};
 use crate::slot::slot;
+use crate::vitals::Vitals;
 use redis::{Cmd, FromRedisValue, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +55,7 @@ pub(crate) struct Inner {
     pause: Backoff,
     attempts_max: u32,
     redirects_max: u32,
+    vitals: Arc<Vitals>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -69,6 +73,7 @@ pub(crate) struct Parts {
     pub(crate) pause: Backoff,
     pub(crate) attempts_max: u32,
     pub(crate) redirects_max: u32,
+    pub(crate) vitals: Arc<Vitals>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) options: CallOptions,
@@ -76,8 +81,11 @@ pub(crate) struct Parts {
 
 impl Client {
     pub(crate) fn of(parts: Parts) -> Self {
-        let Parts { router, pause, attempts_max, redirects_max, tasks, stop, options } = parts;
-        Self { inner: Arc::new(Inner { router, pause, attempts_max, redirects_max, tasks, stop }), options }
+        let Parts { router, pause, attempts_max, redirects_max, vitals, tasks, stop, options } = parts;
+        Self {
+            inner: Arc::new(Inner { router, pause, attempts_max, redirects_max, vitals, tasks, stop }),
+            options,
+        }
     }
 
     /// The same client with another time for calls without a deadline.
@@ -177,6 +185,7 @@ impl Client {
             need: Need { slot, writes, read_from: self.options.read_from },
             access: facts.access,
             class: self.options.priority,
+            operation: spec.operation,
             replay,
         }
     }
@@ -188,6 +197,7 @@ pub(crate) struct Call {
     need: Need,
     access: Access,
     class: Class,
+    operation: Operation,
     replay: Replay,
 }
 

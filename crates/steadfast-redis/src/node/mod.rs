@@ -11,17 +11,20 @@ mod lost;
 mod open;
 mod running;
 mod sizing;
+mod vitals;
 
 pub(crate) use guard::{Guard, GuardConfig};
 pub(crate) use lanes::NodeLoad;
+pub(crate) use running::Running;
 
 use crate::config::Address;
 use crate::dial::DialSettings;
 use crate::error::{Error, ErrorKind, Outcome, Result};
-use crate::histogram::Histogram;
 use crate::lane::{Answer, Refused};
+use crate::metrics::NodeMeter;
 use crate::retry::DialBudget;
 use crate::role::Role;
+use crate::vitals::NodeVitals;
 use crate::watchdog::WatchdogTimes;
 use lanes::Lanes;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -49,6 +52,8 @@ pub(crate) struct NodeSettings {
     pub(crate) queue_bytes_max: usize,
     /// There is nowhere else to look for a primary: if this node refuses writes, callers wait for it to change.
     pub(crate) is_only_choice: bool,
+    /// It is no sentinel.
+    pub(crate) serves_data: bool,
 }
 
 /// What is known of a node.
@@ -87,18 +92,6 @@ impl NodeState {
     }
 }
 
-/// Counters of one node since the start.
-#[derive(Debug, Default)]
-pub(crate) struct NodeCounters {
-    pub(crate) dials: AtomicU64,
-    pub(crate) dials_failed: AtomicU64,
-    pub(crate) dial_time: Histogram,
-    pub(crate) latency: Histogram,
-    /// Lanes closed because they were proved dead.
-    pub(crate) dead: AtomicU64,
-    pub(crate) probes: AtomicU64,
-}
-
 /// One server, and the connections to it.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -107,7 +100,8 @@ pub(crate) struct Node {
     settings: RwLock<Arc<NodeSettings>>,
     lanes: Lanes,
     state: watch::Sender<NodeState>,
-    pub(crate) counters: NodeCounters,
+    pub(crate) counters: Arc<NodeMeter>,
+    pub(crate) vitals: NodeVitals,
     /// Wakes the keeper.
     wake: Notify,
     /// The keeper sleeps long: whoever sends wakes it, so that it watches.
@@ -130,6 +124,7 @@ impl Node {
         address: Address,
         settings: NodeSettings,
         (dial_budget, guard): (DialBudget, Guard),
+        (vitals, counters): (NodeVitals, Arc<NodeMeter>),
         trouble: Arc<Notify>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
@@ -140,7 +135,8 @@ impl Node {
             settings: RwLock::new(Arc::new(settings)),
             lanes: Lanes::default(),
             state: watch::Sender::default(),
-            counters: NodeCounters::default(),
+            counters,
+            vitals,
             wake: Notify::new(),
             is_idle: AtomicBool::new(false),
             started: Instant::now(),
@@ -151,7 +147,11 @@ impl Node {
             tasks: tasks.clone(),
             stop: stop.child_token(),
         });
+        node.counters.attach(&node);
         tasks.spawn(keeper::run(Arc::clone(&node)));
+        if node.vitals.serves_data {
+            tasks.spawn(crate::health::keep(Arc::clone(&node)));
+        }
         node
     }
 
@@ -216,6 +216,18 @@ impl Node {
         if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
             return Ok(());
         }
+        let since = Instant::now();
+        let waited = self.wait_until_ready(needs_primary, is_only_choice, deadline).await;
+        self.counters.waited(since.elapsed(), waited.is_ok());
+        waited
+    }
+
+    async fn wait_until_ready(
+        &self,
+        needs_primary: bool,
+        is_only_choice: bool,
+        deadline: Instant,
+    ) -> Result<()> {
         let mut state = self.state.subscribe();
         loop {
             let Some(obstacle) = state.borrow_and_update().obstacle(needs_primary, is_only_choice) else {

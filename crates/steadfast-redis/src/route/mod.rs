@@ -1,7 +1,7 @@
 //! Which node a command goes to.
 
 mod cluster;
-mod fields;
+pub(crate) mod fields;
 mod group;
 mod roles;
 mod sentinels;
@@ -15,6 +15,7 @@ use crate::fault::{Fault, Redirect};
 use crate::node::{Guard, GuardConfig, Node, NodeSettings};
 use crate::retry::{DialBudget, DialConfig, SystemJitter};
 use crate::time::TokioClock;
+use crate::vitals::Vitals;
 use cluster::ClusterSettings;
 use group::Finder;
 use roles::Roles;
@@ -43,6 +44,7 @@ pub(crate) struct NodeMaker {
     pub(crate) settings: NodeSettings,
     pub(crate) dials: DialConfig,
     pub(crate) guard: GuardConfig,
+    pub(crate) vitals: Arc<Vitals>,
     /// Told when a node cannot be used as it was.
     pub(crate) trouble: Arc<Notify>,
     pub(crate) tasks: TaskTracker,
@@ -58,7 +60,9 @@ impl NodeMaker {
             Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string()).because(error)
         })?;
         let trouble = Arc::clone(&self.trouble);
-        Ok(Node::start(address, self.settings.clone(), guards, trouble, &self.tasks, &self.stop))
+        let settings = self.settings.clone();
+        let vitals = self.vitals.of_node(&address.shown(), settings.serves_data);
+        Ok(Node::start(address, settings, guards, vitals, trouble, &self.tasks, &self.stop))
     }
 }
 
