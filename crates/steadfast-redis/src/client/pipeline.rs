@@ -1,7 +1,7 @@
 //! Several commands in one round trip.
 
 use super::{Call, Client, converted};
-use crate::command::{Access, Facts, Replay, keys, spec};
+use crate::command::{Access, Facts, Operation, Replay, keys, spec};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::resp::Reply;
@@ -212,7 +212,7 @@ impl Client {
             Replay::AnswerDiffers if self.options.answer_is_ignored => Replay::Safe,
             replay => replay,
         };
-        Ok(self.call_for(slot, access, replay))
+        Ok(self.call_for(slot, access, replay, Operation::PIPELINE))
     }
 }
 

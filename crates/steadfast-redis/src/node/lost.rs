@@ -74,6 +74,14 @@ impl Node {
         error.on(&self.name)
     }
 
+    /// Its settings must be looked at before anything is sent, and were not in time.
+    pub(super) fn unchecked(&self) -> Error {
+        let why = "whether it deletes data when its memory is full could not be looked at in time";
+        Error::new(ErrorKind::Timeout, "UNCHECKED", Outcome::NotSent, why)
+            .advise("`server.eviction` is `refuse`, so that is looked at first: give the call more time")
+            .on(&self.name)
+    }
+
     pub(super) fn demoted(&self) -> Error {
         Error::new(ErrorKind::Connection, "STALE", Outcome::NotSent, "another node is the primary now")
             .on(&self.name)

@@ -185,6 +185,9 @@ impl Cluster {
             let Ok(primary) = self.node(&shard.primary) else { continue };
             let replicas = shard.replicas.iter().filter_map(|address| self.node(address).ok()).collect();
             map.shards.push((primary, replicas));
+            if let (Some((slot, _)), Some((primary, _))) = (shard.slots.first(), map.shards.last()) {
+                primary.vitals.health.serves(*slot);
+            }
             for (first, last) in &shard.slots {
                 map.slots[usize::from(*first)..=usize::from(*last)].fill(Some(place));
             }
