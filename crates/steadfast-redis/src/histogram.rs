@@ -92,6 +92,20 @@ impl Histogram {
         }
     }
 
+    /// Counts all that `other` has counted.
+    pub(crate) fn add(&self, other: &Self) {
+        for (mine, theirs) in self.buckets.iter().zip(&other.buckets) {
+            let theirs = theirs.load(Ordering::Relaxed);
+            if theirs > 0 {
+                mine.fetch_add(theirs, Ordering::Relaxed);
+            }
+        }
+        self.count.fetch_add(other.count.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.sum_us.fetch_add(other.sum_us.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.min_us.fetch_min(other.min_us.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.max_us.fetch_max(other.max_us.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// The duration that `share` (0 to 1) of all were no longer than; zero if there is none.
     pub(crate) fn quantile_us(&self, share: f64) -> u64 {
         let counts: Vec<u64> = self.buckets.iter().map(|count| count.load(Ordering::Relaxed)).collect();
@@ -147,6 +161,19 @@ mod tests {
             prop_assert!(shown >= exact && shown <= exact + exact / 16, "{} {}", exact, shown);
             let sums = histogram.sum_up();
             prop_assert_eq!((sums.min_us, sums.max_us), (all[0], all[all.len() - 1]));
+        }
+
+        #[test]
+        fn two_added_are_one_that_counted_both(
+            first in proptest::collection::vec(0u64..10_000_000, 0..100),
+            second in proptest::collection::vec(0u64..10_000_000, 0..100),
+        ) {
+            let (both, one, other) = (Histogram::default(), Histogram::default(), Histogram::default());
+            first.iter().for_each(|us| one.record(Duration::from_micros(*us)));
+            second.iter().for_each(|us| other.record(Duration::from_micros(*us)));
+            first.iter().chain(&second).for_each(|us| both.record(Duration::from_micros(*us)));
+            one.add(&other);
+            prop_assert_eq!(one.sum_up(), both.sum_up());
         }
 
         #[test]

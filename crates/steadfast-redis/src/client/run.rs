@@ -1,5 +1,6 @@
 //! A call: attempts until one succeeds, may not be repeated, or the deadline has come.
 
+use super::course::Course;
 use super::decide::{Step, step};
 use super::{Call, Client};
 use crate::command::Replay;
@@ -12,56 +13,85 @@ use crate::retry::SystemJitter;
 use std::sync::Arc;
 use tokio::time::Instant;
 
+/// Who gave an answer.
+pub(super) struct Giver(Option<Arc<Node>>);
+
+impl Giver {
+    /// The error that the answer is, with its place.
+    pub(super) fn named(&self, error: Error) -> Error {
+        match &self.0 {
+            Some(node) => error.on(&node.name),
+            None => error,
+        }
+    }
+}
+
 impl Client {
-    /// Runs one call to its end: the answer, which may be an error of the server's, and who gave it.
+    /// Runs one call to its end, and counts it: the answer, which may be an error of the server's, and who gave it.
     pub(super) async fn run(
         &self,
         call: &Call,
         packed: impl Fn() -> Vec<u8>,
         pipeline: Option<usize>,
         deadline: Instant,
-    ) -> Result<(Answer, Arc<Node>)> {
+    ) -> Result<(Answer, Giver)> {
+        let mut course = Course::begin(&self.inner.vitals);
+        let result = self.attempts(call, packed, pipeline, deadline, &mut course).await;
+        course.end(&self.inner.vitals, call, pipeline.is_some(), &result);
+        result.map(|answer| (answer, Giver(course.node)))
+    }
+
+    async fn attempts(
+        &self,
+        call: &Call,
+        packed: impl Fn() -> Vec<u8>,
+        pipeline: Option<usize>,
+        deadline: Instant,
+        course: &mut Course,
+    ) -> Result<Answer> {
         let router = &self.inner.router;
         let needs_primary = router.needs_primary(call.need);
-        let (mut attempts, mut pauses, mut redirects, mut redirected) = (0_u32, 0, 0, None);
+        let (mut pauses, mut redirected) = (0, None);
         let mut shut: Option<Arc<Node>> = None;
         loop {
             let (node, asking) = match redirected.take() {
                 Some(redirected) => redirected,
                 None => (router.route(call.need, shut.as_ref(), deadline).await?, false),
             };
+            let node = &*course.node.insert(node);
             node.guard.retries.record_call();
-            let leave = match node.leave(call.access, call.class, attempts > 0, deadline).await {
+            let leave = match node.leave(call.access, call.class, course.attempts > 0, deadline).await {
                 // Another may answer what this one is not asked for now.
                 Err(error) if error.kind() == ErrorKind::CircuitOpen && shut.is_none() && !needs_primary => {
-                    shut = Some(Arc::clone(&node));
+                    shut = Some(Arc::clone(node));
                     continue;
                 }
                 leave => leave?,
             };
-            attempts += 1;
+            course.attempts += 1;
             let since = Instant::now();
             let sent = if asking {
-                ask(&node, packed(), deadline).await
+                ask(node, packed(), deadline).await
             } else {
                 node.send(packed(), pipeline, needs_primary, deadline).await
             };
             leave.report(&sent, sent.as_ref().is_ok_and(is_ill), since.elapsed());
             let error = match sent {
                 Ok(answer) => match refusal(&answer) {
-                    None => return Ok((answer, node)),
+                    None => return Ok(answer),
                     Some(error) => error.on(&node.name),
                 },
                 Err(error) => error,
             };
-            note(&node, &error);
+            note(node, &error);
+            node.vitals.health.note_error(call.access, &error, since.elapsed());
             router.note(&error);
             match step(&error, call.replay) {
                 Step::GiveUp => return Err(error),
-                Step::Elsewhere { .. } if redirects >= self.inner.redirects_max => return Err(error),
+                Step::Elsewhere { .. } if course.redirects >= self.inner.redirects_max => return Err(error),
                 Step::Elsewhere { to, asking } => {
-                    redirects += 1;
-                    redirected = Some((router.redirected(&node, &to, !asking)?, asking));
+                    course.redirects += 1;
+                    redirected = Some((router.redirected(node, &to, !asking)?, asking));
                 }
                 Step::WhenReady => {}
                 Step::AfterPause => {

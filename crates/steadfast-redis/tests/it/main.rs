@@ -3,11 +3,16 @@
 mod blocking;
 mod calls;
 mod commands;
+mod failover;
+mod health;
+mod metrics;
 mod rate_limits;
 mod readme;
 mod security;
+mod server;
 mod settings;
 mod subscriptions;
+mod support;
 mod transactions;
 
 use std::time::Duration;
