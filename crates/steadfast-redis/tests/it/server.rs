@@ -29,7 +29,12 @@ async fn a_real_server_is_described_in_words() -> anyhow::Result<()> {
     assert_eq!(report.severity(), Some(Severity::Warning));
     report.require_fit()?;
     let text = report.to_string();
-    assert!(text.contains("maxmemory-policy is allkeys-lru") && text.contains("set maxmemory-policy noeviction"), "{text}");
+    assert!(
+        text.contains("maxmemory-policy is allkeys-lru") && text.contains("set maxmemory-policy noeviction"),
+        "{text}"
+    );
+    crate::support::becomes(&client, Capability::Writes, "down", "noreplicas").await;
+    server.expect(&["CONFIG", "SET", "min-replicas-to-write", "0"]).await?;
     // What deletes data is no healthy place for writes, though they are taken.
     crate::support::becomes(&client, Capability::Writes, "degraded", "eviction_policy").await;
     Ok(())
@@ -72,7 +77,9 @@ async fn no_command_is_sent_before_the_server_was_looked_at() -> anyhow::Result<
 async fn what_may_not_be_asked_is_said_and_refused_only_if_it_must_be_known() -> anyhow::Result<()> {
     let sim = Sim::start().await?;
     for name in ["INFO", "CONFIG"] {
-        sim.fault(Fault::on(name).then(Action::error("NOPERM this user has no permissions to run the command")));
+        sim.fault(
+            Fault::on(name).then(Action::error("NOPERM this user has no permissions to run the command")),
+        );
     }
     let open = client(&sim.url(), |_| {})?;
     open.execute(&set("a"), in_ms(2_000)).await?;
@@ -88,7 +95,8 @@ async fn what_may_not_be_asked_is_said_and_refused_only_if_it_must_be_known() ->
 #[tokio::test]
 async fn a_server_that_cannot_be_reached_is_an_error_with_its_reason() -> anyhow::Result<()> {
     let port = steadfast_testkit::redis::free_port()?;
-    let client = client(&format!("redis://127.0.0.1:{port}"), |config| config.server.eviction = Eviction::Refuse)?;
+    let client =
+        client(&format!("redis://127.0.0.1:{port}"), |config| config.server.eviction = Eviction::Refuse)?;
     let error = client.check_server(in_ms(500)).await.expect_err("nobody is there");
     assert!(error.to_string().contains("refused"), "{error}");
     let error = client.execute(&set("a"), in_ms(500)).await.expect_err("nobody is there");

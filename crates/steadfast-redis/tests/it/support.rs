@@ -34,7 +34,12 @@ pub(crate) fn get(key: &str) -> Cmd {
 }
 
 /// Waits until a capability is in a state, for a cause (empty: none); what it is at the end.
-pub(crate) async fn becomes(client: &Client, capability: Capability, state: &str, cause: &str) -> CapabilityState {
+pub(crate) async fn becomes(
+    client: &Client,
+    capability: Capability,
+    state: &str,
+    cause: &str,
+) -> CapabilityState {
     let health = client.health();
     let now = || health.now().capabilities.get(capability).clone();
     let is = |seen: &CapabilityState| {
