@@ -6,7 +6,8 @@
 pub mod load;
 mod scenario;
 mod scenarios;
+pub mod survival;
 pub mod table;
 
-pub use scenario::{On, Outcome, Scenario, Seen};
+pub use scenario::{Length, On, Outcome, Scenario, Seen};
 pub use scenarios::all;

@@ -1,11 +1,18 @@
 //! Steady traffic, and what became of it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use steadfast_redis::{Client, Cmd};
+use steadfast_redis::{Client, Cmd, Result, Value};
+use steadfast_testkit::wait_for;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+
+/// The pause of a caller between two calls.
+const PAUSE: Duration = Duration::from_millis(2);
+/// How long traffic may take to come about.
+const WARM_WITHIN: Duration = Duration::from_secs(10);
 
 /// Callers that send one command after the other, with a short pause.
 #[derive(Debug)]
@@ -16,84 +23,154 @@ pub struct Load {
 
 #[derive(Debug)]
 struct Shared {
-    started: Instant,
     stop: AtomicBool,
-    good: AtomicU64,
-    bad: AtomicU64,
-    /// When the last good answer came, in us since `started`.
-    last_good_us: AtomicU64,
-    /// The longest call.
-    longest_us: AtomicU64,
-    /// The longest time without a good answer.
-    gap_us: AtomicU64,
+    tally: Mutex<Tally>,
+}
+
+/// What became of the calls since a moment.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    since: Instant,
+    last_good: Instant,
+    first_good: Option<Duration>,
+    gap: Duration,
+    latencies: Vec<Duration>,
+    /// Good answers.
+    pub good: u64,
+    /// Failures.
+    pub bad: u64,
+    /// Failures by their code.
+    pub codes: BTreeMap<String, u64>,
 }
 
 impl Load {
-    /// `callers` of `command`, each call within `timeout`.
-    pub fn start(client: &Client, callers: usize, timeout: Duration, command: fn(usize) -> Cmd) -> Self {
-        let shared = Arc::new(Shared {
-            started: Instant::now(),
-            stop: AtomicBool::new(false),
-            good: AtomicU64::new(0),
-            bad: AtomicU64::new(0),
-            last_good_us: AtomicU64::new(0),
-            longest_us: AtomicU64::new(0),
-            gap_us: AtomicU64::new(0),
-        });
-        let tasks = TaskTracker::new();
+    /// `callers` of `command`, which is given the caller's number; each call within `timeout`.
+    pub fn start<F>(client: &Client, callers: usize, timeout: Duration, command: F) -> Self
+    where
+        F: Fn(usize) -> Cmd + Send + Sync + 'static,
+    {
+        let (stop, tally) = (AtomicBool::new(false), Mutex::new(Tally::since(Instant::now())));
+        let shared = Arc::new(Shared { stop, tally });
+        let (tasks, command) = (TaskTracker::new(), Arc::new(command));
         for caller in 0..callers {
-            let (client, shared) = (client.clone(), Arc::clone(&shared));
+            let (client, shared, command) = (client.clone(), Arc::clone(&shared), Arc::clone(&command));
             tasks.spawn(async move {
                 while !shared.stop.load(Ordering::Relaxed) {
-                    let since = Instant::now();
-                    let done = client.execute(&command(caller), since + timeout).await;
-                    shared.count(since, done.is_ok());
-                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    let started = Instant::now();
+                    let done = client.execute(&command(caller), started + timeout).await;
+                    shared.tally().count(started, &done);
+                    tokio::time::sleep(PAUSE).await;
                 }
             });
         }
         Self { shared, tasks }
     }
 
-    /// Good answers so far.
-    pub fn good(&self) -> u64 {
-        self.shared.good.load(Ordering::Relaxed)
+    /// Waits until some calls were answered, and counts from then on.
+    ///
+    /// # Errors
+    /// They are not.
+    pub async fn warm(&self) -> anyhow::Result<()> {
+        let warm = wait_for(WARM_WITHIN, || async { self.tally().good >= 50 }).await;
+        anyhow::ensure!(warm, "no traffic came about: {:?}", self.tally().codes);
+        self.mark();
+        Ok(())
     }
 
-    /// Failures so far.
-    pub fn bad(&self) -> u64 {
-        self.shared.bad.load(Ordering::Relaxed)
+    /// Counts anew from now on, and returns what was counted before. Calls under way are counted when they end.
+    pub fn mark(&self) -> Tally {
+        std::mem::replace(&mut *self.shared.tally(), Tally::since(Instant::now()))
     }
 
-    /// The longest time without a good answer so far.
-    pub fn gap(&self) -> Duration {
-        Duration::from_micros(self.shared.gap_us.load(Ordering::Relaxed))
+    /// What was counted so far.
+    pub fn tally(&self) -> Tally {
+        self.shared.tally().clone()
     }
 
-    /// The longest call so far.
-    pub fn longest(&self) -> Duration {
-        Duration::from_micros(self.shared.longest_us.load(Ordering::Relaxed))
+    /// Waits until a call that was started after the last mark was answered well; how long after the mark.
+    pub async fn first_good(&self, within: Duration) -> Option<Duration> {
+        wait_for(within, || async { self.shared.tally().first_good.is_some() }).await;
+        self.shared.tally().first_good
     }
 
-    /// Ends it.
-    pub async fn stop(self) {
+    /// Ends it, and returns what was counted since the last mark.
+    pub async fn stop(self) -> Tally {
         self.shared.stop.store(true, Ordering::Relaxed);
+        let tally = self.tally();
         self.tasks.close();
         self.tasks.wait().await;
+        tally
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
     }
 }
 
 impl Shared {
-    fn count(&self, since: Instant, good: bool) {
-        let us = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        self.longest_us.fetch_max(us(since.elapsed()), Ordering::Relaxed);
-        if good {
-            let now = us(self.started.elapsed());
-            let last = self.last_good_us.swap(now, Ordering::Relaxed);
-            self.gap_us.fetch_max(now.saturating_sub(last), Ordering::Relaxed);
-            self.good.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.bad.fetch_add(1, Ordering::Relaxed);
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tally {
+    fn since(since: Instant) -> Self {
+        Self {
+            since,
+            last_good: since,
+            first_good: None,
+            gap: Duration::ZERO,
+            latencies: Vec::new(),
+            good: 0,
+            bad: 0,
+            codes: BTreeMap::new(),
         }
+    }
+
+    fn count(&mut self, started: Instant, done: &Result<Value>) {
+        let now = Instant::now();
+        self.latencies.push(now - started);
+        match done {
+            Ok(_) => {
+                self.gap = self.gap.max(now - self.last_good);
+                self.last_good = now;
+                if started >= self.since {
+                    self.first_good.get_or_insert(now - self.since);
+                }
+                self.good += 1;
+            }
+            Err(error) => {
+                self.bad += 1;
+                *self.codes.entry(error.code().to_owned()).or_default() += 1;
+            }
+        }
+    }
+
+    /// The longest time without a good answer, the one that goes on included.
+    pub fn gap(&self) -> Duration {
+        self.gap.max(self.last_good.elapsed())
+    }
+
+    /// The longest call.
+    pub fn longest(&self) -> Duration {
+        self.latencies.iter().max().copied().unwrap_or_default()
+    }
+
+    /// Below this are `share` of the calls.
+    pub fn quantile(&self, share: f64) -> Duration {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_unstable();
+        let place = (sorted.len() as f64 * share) as usize;
+        sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+    }
+
+    /// Failures in words: `3 OPEN, 1 CLOSED`, or `none`.
+    pub fn failures(&self) -> String {
+        if self.codes.is_empty() {
+            return "none".to_owned();
+        }
+        self.codes.iter().map(|(code, count)| format!("{count} {code}")).collect::<Vec<_>>().join(", ")
     }
 }

@@ -1,6 +1,7 @@
 //! What a scenario is.
 
 use futures::future::BoxFuture;
+use std::time::Duration;
 
 /// What stands in for the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,25 @@ impl On {
         match self {
             Self::Simulated => "simulated",
             Self::Real => "real",
+        }
+    }
+}
+
+/// How long faults last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// As long as the scenario says.
+    Full,
+    /// As short as shows the same, for tests.
+    Short,
+}
+
+impl Length {
+    /// `full`, or in a test `short`.
+    pub const fn of(self, full: Duration, short: Duration) -> Duration {
+        match self {
+            Self::Full => full,
+            Self::Short => short,
         }
     }
 }
@@ -54,7 +74,21 @@ pub struct Scenario {
     /// What is expected.
     pub expected: &'static str,
     /// Plays it.
-    pub play: fn() -> BoxFuture<'static, Outcome>,
+    pub play: fn(Length) -> BoxFuture<'static, Outcome>,
+}
+
+impl Scenario {
+    /// The fault's number and the variant's letter, to sort by.
+    pub fn order(&self) -> (u32, &'static str) {
+        let letters = self.id.trim_start_matches(|c: char| !c.is_ascii_lowercase());
+        let number = self.id.trim_start_matches('F').trim_end_matches(|c: char| c.is_ascii_lowercase());
+        (number.parse().unwrap_or(u32::MAX), letters)
+    }
+
+    /// Whether `asked` names it: `F5` names all its variants, `F5b` one.
+    pub fn is(&self, asked: &str) -> bool {
+        self.id == asked || self.id.trim_end_matches(|c: char| c.is_ascii_lowercase()) == asked
+    }
 }
 
 impl std::fmt::Debug for Scenario {

@@ -1,14 +1,14 @@
 //! Playing scenarios and printing what was seen.
 
-use crate::scenario::{Outcome, Scenario};
+use crate::scenario::{Length, Outcome, Scenario};
 use std::time::Duration;
 
 /// The longest that one may take.
-const PLAY_WITHIN: Duration = Duration::from_secs(60);
+const PLAY_WITHIN: Duration = Duration::from_secs(90);
 
 /// Plays one, with a bound on its time.
-pub async fn play(scenario: &Scenario) -> Outcome {
-    match tokio::time::timeout(PLAY_WITHIN, (scenario.play)()).await {
+pub async fn play(scenario: &Scenario, length: Length) -> Outcome {
+    match tokio::time::timeout(PLAY_WITHIN, (scenario.play)(length)).await {
         Ok(outcome) => outcome,
         Err(_) => anyhow::bail!("not over after {PLAY_WITHIN:?}"),
     }

@@ -1,6 +1,6 @@
 //! A client out of a checked configuration.
 
-use super::{CallOptions, Client, Parts};
+use super::{CallOptions, Client, Parts, SubscribeSettings};
 use crate::breaker::{BreakerConfig, SlowCalls};
 use crate::config::{Checked, Config, LoginWith, Protocol, ReadPreference, SentinelLogin, Topology};
 use crate::dial::{DialSettings, SystemResolver, TcpSettings, TlsSettings};
@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::limiter::{Class, LimiterConfig, Shares};
 use crate::node::{GuardConfig, NodeSettings};
 use crate::retry::{Backoff, DialConfig, RetryBudgetConfig};
-use crate::route::{NodeMaker, Router};
+use crate::route::{Making, NodeMaker, Router, SharedMaking};
 use crate::time::TokioClock;
 use crate::vitals::{Vitals, collect};
 use crate::watchdog::WatchdogTimes;
@@ -45,10 +45,8 @@ impl Client {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let vitals = Vitals::new(config, TokioClock::shared());
         let maker = NodeMaker {
+            making: SharedMaking::new(making(config)),
             vitals: Arc::clone(&vitals),
-            settings: node_settings(config),
-            dials: dial_config(config),
-            guard: guard_config(config),
             trouble: Arc::default(),
             tasks: tasks.clone(),
             stop: stop.clone(),
@@ -59,19 +57,44 @@ impl Client {
         let pause = Backoff::new(ms(retry.backoff_base_ms), ms(retry.backoff_cap_ms)).map_err(|error| {
             Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string()).because(error)
         })?;
-        let read_from = match config.topology() {
-            Topology::Standalone { .. } => ReadPreference::Primary,
-            _ => config.connection.read_preference,
-        };
-        let timeout = ms(config.connection.command_timeout_ms);
-        let options = CallOptions { timeout, read_from, priority: Class::Normal, answer_is_ignored: false };
+        let options = call_options(config);
         let (attempts_max, redirects_max) = (retry.attempts_max, config.cluster.redirects_max);
-        Ok(Self::of(Parts { router, pause, attempts_max, redirects_max, vitals, tasks, stop, options }))
+        let subscribe = SubscribeSettings {
+            heartbeat: ms(config.pubsub.heartbeat_ms),
+            buffer_max: config.pubsub.buffer_max as usize,
+        };
+        Ok(Self::of(Parts {
+            router,
+            pause,
+            attempts_max,
+            redirects_max,
+            subscribe,
+            making: maker.making,
+            config: config.clone(),
+            vitals,
+            tasks,
+            stop,
+            options,
+        }))
     }
 }
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
+}
+
+/// What calls ask for unless their handle says otherwise.
+pub(super) fn call_options(config: &Checked) -> CallOptions {
+    let read_from = match config.topology() {
+        Topology::Standalone { .. } => ReadPreference::Primary,
+        _ => config.connection.read_preference,
+    };
+    let timeout = ms(config.connection.command_timeout_ms);
+    CallOptions { timeout, read_from, priority: Class::Normal, answer_is_ignored: false }
+}
+
+pub(super) fn making(config: &Checked) -> Making {
+    Making { settings: node_settings(config), dials: dial_config(config), guard: guard_config(config) }
 }
 
 fn dial_config(config: &Checked) -> DialConfig {
@@ -129,7 +152,7 @@ fn limiter_config(config: &Checked) -> LimiterConfig {
     }
 }
 
-pub(crate) fn node_settings(config: &Checked) -> NodeSettings {
+fn node_settings(config: &Checked) -> NodeSettings {
     let watchdog = &config.watchdog;
     NodeSettings {
         dial: dial_settings(config),
@@ -144,6 +167,8 @@ pub(crate) fn node_settings(config: &Checked) -> NodeSettings {
         idle: ms(config.pool.idle_timeout_ms),
         lifetime: ms(config.pool.lifetime_ms),
         lifetime_jitter: f64::from(config.pool.lifetime_jitter_percent) / 100.0,
+        exclusives_max: config.pool.connections_max.saturating_sub(config.pool.lanes_max).max(1) as usize,
+        waiters_max: config.pool.waiters_max as usize,
         queue_bytes_max: QUEUE_BYTES_MAX,
         is_only_choice: matches!(config.topology(), Topology::Standalone { .. }),
         serves_data: true,

@@ -28,7 +28,7 @@ pub(super) fn step(error: &Error, replay: Replay) -> Step {
     match (error.outcome(), error.fault()) {
         (_, Some(Fault::Moved(to))) => Step::Elsewhere { to: to.clone(), asking: false },
         (_, Some(Fault::Ask(to))) => Step::Elsewhere { to: to.clone(), asking: true },
-        (Outcome::Rejected, Some(Fault::ReadOnly | Fault::Loading)) => Step::WhenReady,
+        (Outcome::Rejected, Some(Fault::ReadOnly | Fault::Loading | Fault::MasterDown)) => Step::WhenReady,
         (Outcome::Rejected, Some(fault)) if fault.passes() => Step::AfterPause,
         (Outcome::NotSent, _) if is_connection(error) => Step::WhenReady,
         (Outcome::Ambiguous, None) if replay == Replay::Safe && is_connection(error) => Step::AfterPause,

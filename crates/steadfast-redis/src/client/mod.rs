@@ -1,31 +1,44 @@
 //! The client: one face for every topology.
 
+mod commands;
 mod connect;
 mod course;
 mod decide;
 mod look;
 mod observe;
+mod pipeline;
+mod reload;
 mod run;
+mod script;
+mod subscribe;
 
 pub(crate) use connect::sentinel_settings;
 pub use look::NodeView;
+pub use pipeline::Pipeline;
+pub use script::{Script, ScriptCall};
 
 use crate::command::{Access, Facts, Operation, Replay, keys, spec};
-use crate::config::ReadPreference;
+use crate::config::{Checked, ReadPreference};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::limiter::Class;
+use crate::node::Node;
 use crate::resp::Reply;
 use crate::retry::Backoff;
-use crate::route::{Need, Router};
+use crate::route::{Need, Router, SharedMaking};
 use crate::slot::slot;
 use crate::vitals::Vitals;
 use redis::{Cmd, FromRedisValue, Value};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use subscribe::Links;
+pub(crate) use subscribe::SubscribeSettings;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How often a client that is being closed looks whether everything has been answered.
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
 /// A connection to Redis that looks after itself. Cheap to clone; clones share everything but their [`CallOptions`].
 ///
@@ -55,6 +68,10 @@ pub(crate) struct Inner {
     pause: Backoff,
     attempts_max: u32,
     redirects_max: u32,
+    subscribe: SubscribeSettings,
+    links: Links,
+    making: SharedMaking,
+    config: Mutex<Checked>,
     vitals: Arc<Vitals>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -73,6 +90,9 @@ pub(crate) struct Parts {
     pub(crate) pause: Backoff,
     pub(crate) attempts_max: u32,
     pub(crate) redirects_max: u32,
+    pub(crate) subscribe: SubscribeSettings,
+    pub(crate) making: SharedMaking,
+    pub(crate) config: Checked,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -81,11 +101,40 @@ pub(crate) struct Parts {
 
 impl Client {
     pub(crate) fn of(parts: Parts) -> Self {
-        let Parts { router, pause, attempts_max, redirects_max, vitals, tasks, stop, options } = parts;
-        Self {
-            inner: Arc::new(Inner { router, pause, attempts_max, redirects_max, vitals, tasks, stop }),
+        let Parts {
+            router,
+            pause,
+            attempts_max,
+            redirects_max,
+            subscribe,
+            making,
+            config,
+            vitals,
+            tasks,
+            stop,
             options,
-        }
+        } = parts;
+        let (links, config) = (Links::default(), Mutex::new(config));
+        let inner = Inner {
+            router,
+            pause,
+            attempts_max,
+            redirects_max,
+            subscribe,
+            links,
+            making,
+            config,
+            vitals,
+            tasks,
+            stop,
+        };
+        Self { inner: Arc::new(inner), options }
+    }
+
+    /// The same client with these options for its calls.
+    #[must_use]
+    pub fn with(&self, options: CallOptions) -> Self {
+        Self { inner: Arc::clone(&self.inner), options }
     }
 
     /// The same client with another time for calls without a deadline.
@@ -137,13 +186,7 @@ impl Client {
         }
         let call = self.call(cmd, &facts);
         match self.run(&call, || cmd.get_packed_command(), None, deadline).await {
-            Ok(Answer::One(reply)) => value_of(reply, &facts),
-            Ok(Answer::Many(_)) => Err(Error::new(
-                ErrorKind::Connection,
-                "PROTOCOL",
-                Outcome::Ambiguous,
-                "several replies to one command",
-            )),
+            Ok(answer) => value_in(answer, &facts),
             Err(error) => Err(error),
         }
         .map_err(|error| error.of(facts.name))
@@ -166,8 +209,14 @@ impl Client {
         self.query::<Value>(&redis::cmd("PING")).await.map(drop)
     }
 
-    /// Ends every connection after what is in flight has been answered, at most until `deadline`.
+    /// Takes no more calls, waits until what is in flight has been answered, at most until `deadline`, and ends every
+    /// connection and task.
     pub async fn close(&self, deadline: Instant) {
+        let nodes = self.inner.router.nodes();
+        nodes.iter().for_each(|node| node.drain());
+        while nodes.iter().any(|node| node.load().in_flight > 0) && Instant::now() < deadline {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
         self.inner.tasks.close();
         self.inner.stop.cancel();
         let _ = tokio::time::timeout_at(deadline, self.inner.tasks.wait()).await;
@@ -179,15 +228,48 @@ impl Client {
             Replay::AnswerDiffers if self.options.answer_is_ignored => Replay::Safe,
             replay => replay,
         };
-        let slot = keys(spec, cmd).first().map(|key| slot(key));
-        let writes = !matches!(facts.access, Access::Read);
-        Call {
-            need: Need { slot, writes, read_from: self.options.read_from },
-            access: facts.access,
-            class: self.options.priority,
-            operation: spec.operation,
-            replay,
+        let is_cluster = self.inner.router.is_cluster();
+        let slot = if is_cluster { keys(spec, cmd).first().map(|key| slot(key)) } else { None };
+        self.call_for(slot, facts.access, replay, spec.operation)
+    }
+
+    fn call_for(&self, slot: Option<u16>, access: Access, replay: Replay, operation: Operation) -> Call {
+        let writes = access != Access::Read;
+        let need = Need { slot, writes, read_from: self.options.read_from };
+        Call { need, access, class: self.options.priority, operation, replay }
+    }
+
+    /// Sends `cmd` to every primary at the same time (`FLUSHALL`, `SCAN`, `SCRIPT LOAD`, `DBSIZE`): one answer for each, with
+    /// where it came from.
+    ///
+    /// # Errors
+    /// Each of its own; of all, if no primary is known by `deadline`.
+    pub async fn on_primaries(&self, cmd: &Cmd, deadline: Instant) -> Result<Vec<(String, Result<Value>)>> {
+        let facts = Facts::of(cmd);
+        if facts.changes_connection || facts.blocks {
+            return Err(misplaced(&facts));
         }
+        let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
+        self.inner.router.route(any, None, deadline).await?;
+        let facts = &facts;
+        let ask = |node: Arc<Node>| async move {
+            let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
+            let value =
+                answer.and_then(|answer| value_in(answer, facts)).map_err(|error| error.of(facts.name));
+            (node.name.to_string(), value)
+        };
+        Ok(futures::future::join_all(self.inner.router.primaries().into_iter().map(ask)).await)
+    }
+
+    /// The node that `cmd` belongs to, for a connection of its own.
+    pub(crate) async fn route_for(&self, cmd: &Cmd, deadline: Instant) -> Result<Arc<Node>> {
+        let call = self.call(cmd, &Facts::of(cmd));
+        self.inner.router.route(call.need, None, deadline).await
+    }
+
+    /// Runs work that outlives its caller; it ends with the client.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.inner.tasks.spawn(work);
     }
 }
 
@@ -213,6 +295,17 @@ fn misplaced(facts: &Facts) -> Error {
     Error::new(ErrorKind::Validation, "SHARED", Outcome::NotSent, why).advise(advice).of(facts.name)
 }
 
+/// The value of the answer to one command.
+pub(crate) fn value_in(answer: Answer, facts: &Facts) -> Result<Value> {
+    match answer {
+        Answer::One(reply) => value_of(reply, facts),
+        Answer::Many(_) => {
+            let why = "several replies to one command";
+            Err(Error::new(ErrorKind::Connection, "PROTOCOL", Outcome::Ambiguous, why))
+        }
+    }
+}
+
 fn value_of(reply: Reply, facts: &Facts) -> Result<Value> {
     match reply {
         Reply::Value(value) => Ok(value),
@@ -226,7 +319,7 @@ fn value_of(reply: Reply, facts: &Facts) -> Result<Value> {
     }
 }
 
-fn converted<T: FromRedisValue>(value: Value, name: &'static str) -> Result<T> {
+pub(crate) fn converted<T: FromRedisValue>(value: Value, name: &'static str) -> Result<T> {
     T::from_redis_value(value).map_err(|error| {
         let why = format!("it was executed, and its answer is not of the type asked for: {error}");
         Error::new(ErrorKind::Validation, "TYPE", Outcome::Ambiguous, why).of(name)

@@ -54,7 +54,7 @@ impl Client {
         let vitals = &self.inner.vitals;
         // Where the nodes are found by asking, there is none at first.
         let need = crate::route::Need { slot: None, writes: true, read_from: self.options.read_from };
-        let routed = self.inner.router.route(need, deadline).await;
+        let routed = self.inner.router.route(need, None, deadline).await;
         let nodes: Vec<_> = vitals.metrics.meters().iter().filter_map(|meter| meter.node()).collect();
         if nodes.is_empty() {
             routed?;

@@ -3,6 +3,7 @@
 use super::course::Course;
 use super::decide::{Step, step};
 use super::{Call, Client};
+use crate::command::Replay;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::Fault;
 use crate::lane::Answer;
@@ -38,14 +39,22 @@ impl Client {
         let router = &self.inner.router;
         let needs_primary = router.needs_primary(call.need);
         let (mut pauses, mut redirected) = (0, None);
+        let mut shut: Option<Arc<Node>> = None;
         loop {
             let (node, asking) = match redirected.take() {
                 Some(redirected) => redirected,
-                None => (router.route(call.need, deadline).await?, false),
+                None => (router.route(call.need, shut.as_ref(), deadline).await?, false),
             };
             let node = &*course.node.insert(node);
             node.guard.retries.record_call();
-            let leave = node.leave(call.access, call.class, course.attempts > 0, deadline).await?;
+            let leave = match node.leave(call.access, call.class, course.attempts > 0, deadline).await {
+                // Another may answer what this one is not asked for now.
+                Err(error) if error.kind() == ErrorKind::CircuitOpen && shut.is_none() && !needs_primary => {
+                    shut = Some(Arc::clone(node));
+                    continue;
+                }
+                leave => leave?,
+            };
             course.attempts += 1;
             let since = Instant::now();
             let sent = if asking {
@@ -84,6 +93,21 @@ impl Client {
                 return Err(error);
             }
         }
+    }
+
+    /// True if a blocking command that failed so on `node` may be sent again: it was not executed.
+    pub(crate) fn may_block_again(&self, node: &Arc<Node>, error: &Error) -> bool {
+        note(node, error);
+        self.inner.router.note(error);
+        let passes = error.fault().is_some_and(Fault::passes);
+        matches!(error.outcome(), Outcome::Rejected if passes) || self.may_watch_again(node, error)
+    }
+
+    /// The same for `WATCH`, and all else of which nothing was sent.
+    pub(crate) fn may_watch_again(&self, node: &Arc<Node>, error: &Error) -> bool {
+        note(node, error);
+        self.inner.router.note(error);
+        step(error, Replay::Unsafe) == Step::WhenReady
     }
 
     /// Waits before the next attempt; false if there is no time for one.
@@ -138,6 +162,7 @@ fn note(node: &Arc<Node>, error: &Error) {
     match error.fault() {
         Some(Fault::ReadOnly) => node.is_read_only(),
         Some(Fault::Loading) => node.is_loading(),
+        Some(Fault::MasterDown) => node.is_cut_off(),
         _ => {}
     }
     if error.kind() == ErrorKind::Connection && error.outcome() == Outcome::Ambiguous {

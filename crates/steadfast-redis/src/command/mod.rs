@@ -10,7 +10,7 @@ pub(crate) use keys::keys;
 pub(crate) use operation::Operation;
 pub use replay::Replay;
 pub use table::Access;
-pub(crate) use table::{Spec, spec};
+pub(crate) use table::spec;
 
 use redis::{Arg, Cmd};
 

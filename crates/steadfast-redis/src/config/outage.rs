@@ -46,6 +46,9 @@ section! {
         ttl_max_ms: u64 = 86_400_000, Ms 1_000 to 31_536_000_000, Live;
         /// For how much longer than the outage a deletion is remembered, at least.
         tombstone_extra_ms: u64 = 3_600_000, Ms 0 to 2_592_000_000, Live;
+        /// By how much the clocks of nodes may differ. Versions are remembered for so much longer, which costs a
+        /// second key for each value on the server; at 0 only values that live shorter than `ttl_max_ms` have one.
+        skew_max_ms: u64 = 0, Ms 0 to 86_400_000, Live;
         /// How many examples of each kind a reconcile report names.
         report_examples_max: u32 = 20, Count 0 to 1_000, Live;
         /// Whether it names keys by a hash in place of the key.

@@ -31,8 +31,6 @@ pub(crate) enum Ended {
     Protocol(ProtocolError),
     /// Nothing came while a fresh connection was answered: the socket was dead.
     Dead,
-    /// The node is not what the lane was made for any more (`READONLY`, another address).
-    Stale(&'static str),
     /// The program dropped the connection's task.
     Dropped,
 }

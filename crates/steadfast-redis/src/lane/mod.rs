@@ -9,7 +9,7 @@ mod queue;
 mod ticket;
 
 pub(crate) use driver::{Driver, Ended};
-pub(crate) use queue::{Lane, Load, Refused};
+pub(crate) use queue::{Lane, Refused};
 pub(crate) use ticket::{Answer, Lost};
 
 /// The most bytes of commands that are out of the queue and not yet with the socket.

@@ -65,13 +65,13 @@ pub(crate) struct Load {
     pub(crate) silent: Duration,
 }
 
-/// The lane does not take it; nothing was sent. The bytes are given back.
+/// The lane does not take it; nothing was sent.
 #[derive(Debug, Clone)]
 pub(crate) enum Refused {
-    /// The lane has ended or is about to.
+    /// The lane has ended or is about to. The bytes are given back, for another one.
     Closed(Vec<u8>),
     /// Its queue holds as many bytes as it may.
-    Full(Vec<u8>),
+    Full,
 }
 
 /// A connection as its callers see it. Cheap to clone.
@@ -103,7 +103,7 @@ impl Lane {
             }
             // One that is larger than the bound on its own is taken when nothing else waits.
             if queue.bytes > 0 && queue.bytes + packed.len() > self.0.bytes_max {
-                return Err(Refused::Full(packed));
+                return Err(Refused::Full);
             }
             queue.bytes += packed.len();
             queue.waiting.push_back(Request { packed, pipeline, slot });

@@ -17,16 +17,32 @@ pub(super) fn question() -> Vec<u8> {
     packed
 }
 
-/// Role, and whether it is loading, out of the answers to `PING` and `ROLE`.
-pub(super) fn read_state(answer: Answer) -> Option<(Role, bool)> {
+/// What a node said of itself.
+pub(super) struct Said {
+    /// None if it did not say: it answers nothing but errors now.
+    pub(super) role: Option<Role>,
+    pub(super) is_loading: bool,
+    pub(super) is_cut_off: bool,
+    /// It answers, and with an error that says that it is not well: a script that runs too long, no primary.
+    pub(super) is_ill: bool,
+}
+
+/// The same out of the answers to `PING` and `ROLE`.
+pub(super) fn read_state(answer: Answer) -> Option<Said> {
     let Answer::Many(replies) = answer else { return None };
     let [ping, role] = replies.as_slice() else { return None };
-    let is_loading = matches!(ping, Reply::Error(text) if Fault::classify(text) == Fault::Loading);
-    let role = match role {
-        Reply::Value(value) => Role::of(value).unwrap_or_default(),
-        _ => Role::Unknown,
+    let fault = match ping {
+        Reply::Error(text) => Some(Fault::classify(text)),
+        _ => None,
     };
-    Some((role, is_loading))
+    let is_ill = fault.as_ref().is_some_and(Fault::is_ill_health);
+    let role = match role {
+        Reply::Value(value) => Role::of(value),
+        // The command is hidden from us: what it was held for is not known to be so any more.
+        _ => (!is_ill).then_some(Role::Unknown),
+    };
+    let (is_loading, is_cut_off) = (fault == Some(Fault::Loading), fault == Some(Fault::MasterDown));
+    Some(Said { role, is_loading, is_cut_off, is_ill })
 }
 
 /// Returns when credentials were replaced; never, if that is not told.

@@ -58,6 +58,23 @@ impl Guard {
         })
     }
 
+    /// Goes on under other numbers. Whether there is a limiter at all is decided at the start.
+    pub(crate) fn reconfigure(&self, config: &GuardConfig) -> Result<(), InvalidConfig> {
+        for breaker in self.all() {
+            breaker.reconfigure(config.breaker)?;
+            match (config.breaker_enabled, breaker.state()) {
+                (false, _) => breaker.metrics_only(),
+                (true, State::MetricsOnly) => breaker.reset(),
+                _ => {}
+            }
+        }
+        self.retries.reconfigure(config.retries)?;
+        match (&self.limiter, config.limiter) {
+            (Some(limiter), Some(config)) => limiter.reconfigure(config),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) const fn breaker(&self, access: Access) -> &CircuitBreaker {
         match access {
             Access::Read | Access::Admin => &self.read,
@@ -78,6 +95,11 @@ impl Guard {
     /// True if one of them holds calls back by itself.
     pub(crate) fn is_open(&self) -> bool {
         self.all().iter().any(|breaker| matches!(breaker.state(), State::Open | State::HalfOpen))
+    }
+
+    /// True if the breaker for this kind of command lets nothing through.
+    pub(crate) fn is_shut(&self, access: Access) -> bool {
+        matches!(self.breaker(access).state(), State::Open | State::ForcedOpen)
     }
 
     pub(crate) fn trip(&self, evidence: Evidence) {

@@ -1,11 +1,11 @@
 //! The one task that keeps a node's lanes: it dials, watches, replaces and closes.
 
-use super::ask::{authenticate, changed, question, read_state};
+use super::ask::{Said, authenticate, changed, question, read_state};
 use super::lanes::Entry;
 use super::running::Running;
 use super::{Node, NodeSettings, NodeState};
 use crate::breaker::Evidence;
-use crate::dial::{Dialed, changes, dial};
+use crate::dial::{Dialed, Greeting, changes, dial};
 use crate::error::Result;
 use crate::lane::Ended;
 use crate::retry::DialPermit;
@@ -39,7 +39,7 @@ struct Keeper {
     probing: Running<Result<Dialed>>,
     /// The probe's connection: takes the place of the one it proves dead.
     spare: Option<Dialed>,
-    asking: Running<Option<(Role, bool)>>,
+    asking: Running<Option<Said>>,
     authenticating: Running<()>,
     ask_at: Instant,
     redial_at: Instant,
@@ -73,6 +73,7 @@ pub(super) async fn run(node: Arc<Node>) {
             (dialed, permit) = keeper.dialing.done() => keeper.dialed(dialed, permit),
             probed = keeper.probing.done() => keeper.probed(probed),
             said = keeper.asking.done() => keeper.answered(said),
+            () = node.log_in.notified() => keeper.authenticating.start(authenticate(node.clone())),
             () = changed(&mut rotated) => keeper.authenticating.start(authenticate(node.clone())),
             () = keeper.authenticating.done() => {}
         }
@@ -90,13 +91,14 @@ impl Keeper {
         self.watch(&entries, now);
         self.replace(&entries, &settings, now);
         let state = self.node.state.borrow().clone();
+        self.node.exclusives.reap(settings.idle, state.generation);
         self.heal(&state, &settings, now);
         if self.wants_lane(&entries, &settings) {
             self.start_dial(&settings, now);
         }
         let busy = entries.iter().any(|entry| entry.lane.in_flight() > 0);
         let refuses = state.role == Role::Replica && self.is_write_wanted();
-        let troubled = state.is_loading || refuses || self.node.guard.is_open();
+        let troubled = state.is_loading || state.is_cut_off || refuses || self.node.guard.is_open();
         // Set before the last look at what is in flight: whoever sends after it sees it.
         self.node.is_idle.store(!busy, Ordering::Relaxed);
         let pause = if busy || self.node.lanes.load().in_flight > 0 {
@@ -111,7 +113,7 @@ impl Keeper {
     }
 
     fn wants_lane(&self, entries: &[Entry], settings: &NodeSettings) -> bool {
-        if self.dialing.is_running() {
+        if self.dialing.is_running() || self.node.is_draining.load(Ordering::Relaxed) {
             return false;
         }
         let open = entries.len();
@@ -158,7 +160,7 @@ impl Keeper {
         let (before, before_lanes) = (self.node.state.borrow().role, self.node.lanes.load().lanes);
         let turned = before == Role::Replica && found == Role::Primary;
         let old = if turned { self.node.lanes.take() } else { Vec::new() };
-        let is_loading = dialed.greeting.is_loading;
+        let Greeting { is_loading, is_cut_off, is_ill, .. } = dialed.greeting;
         let server: Arc<str> =
             format!("{} {}", dialed.greeting.server, dialed.greeting.version).trim().into();
         // After an outage, not after a connection that was replaced at once.
@@ -170,9 +172,9 @@ impl Keeper {
         self.node.state.send_modify(|state| {
             (state.lanes, state.role, state.is_loading, state.failed) = (lanes, found, is_loading, None);
             state.generation += u64::from(turned);
-            state.server = server;
+            (state.server, state.is_cut_off) = (server, is_cut_off);
         });
-        if !is_loading {
+        if !is_ill {
             self.node.guard.probe_passed();
         }
         for entry in old {
@@ -209,7 +211,9 @@ impl Keeper {
         match probed {
             Ok(dialed) => {
                 self.watchdog.answered(since, dialed.greeting.round_trip);
-                self.node.guard.probe_passed();
+                if !dialed.greeting.is_ill {
+                    self.node.guard.probe_passed();
+                }
                 self.spare = Some(dialed);
             }
             Err(error) => {
@@ -266,7 +270,9 @@ impl Keeper {
     /// in case that its address leads elsewhere.
     fn heal(&mut self, state: &NodeState, settings: &NodeSettings, now: Instant) {
         let is_refusing = state.role == Role::Replica && settings.is_only_choice && self.is_write_wanted();
-        if !(state.is_loading || is_refusing || self.node.guard.is_open()) || state.lanes == 0 {
+        if !(state.is_loading || state.is_cut_off || is_refusing || self.node.guard.is_open())
+            || state.lanes == 0
+        {
             return;
         }
         if !self.asking.is_running() && now >= self.ask_at {
@@ -282,19 +288,20 @@ impl Keeper {
         }
     }
 
-    fn answered(&mut self, said: Option<(Role, bool)>) {
-        let Some((role, is_loading)) = said else {
+    fn answered(&mut self, said: Option<Said>) {
+        let Some(Said { role, is_loading, is_cut_off, is_ill }) = said else {
             self.node.guard.probe_failed();
             return;
         };
-        if is_loading {
+        if is_ill {
             self.node.guard.probe_failed();
         } else {
             self.node.guard.probe_passed();
         }
         self.node.state.send_if_modified(|state| {
-            let changed = (state.role, state.is_loading) != (role, is_loading);
-            (state.role, state.is_loading) = (role, is_loading);
+            let role = role.unwrap_or(state.role);
+            let changed = (state.role, state.is_loading, state.is_cut_off) != (role, is_loading, is_cut_off);
+            (state.role, state.is_loading, state.is_cut_off) = (role, is_loading, is_cut_off);
             changed
         });
     }

@@ -68,6 +68,11 @@ impl Lanes {
         })
     }
 
+    /// All of them are to be replaced from `now` on.
+    pub(super) fn expire(&self, now: Instant) {
+        self.change(|list| list.iter_mut().for_each(|entry| entry.until = Some(now)));
+    }
+
     /// Takes all out of the list.
     pub(super) fn take(&self) -> Vec<Entry> {
         self.change(std::mem::take)
@@ -96,6 +101,12 @@ impl Lanes {
             load.silent = load.silent.max(lane.silent);
         }
         load
+    }
+
+    /// None takes a command any more; each ends when it has answered what it has.
+    pub(super) fn retire_all(&self) {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.iter().for_each(|entry| entry.lane.retire());
     }
 
     /// Bytes read and written on those in the list.

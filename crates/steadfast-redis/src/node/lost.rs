@@ -8,7 +8,7 @@ use std::time::Duration;
 
 impl Node {
     /// What became of a command whose lane gave no answer.
-    pub(super) fn explain(&self, lost: Lost, waited: Duration) -> Error {
+    pub(crate) fn explain(&self, lost: Lost, waited: Duration) -> Error {
         let (ended, outcome) = match lost {
             Lost::LateNotSent => return self.late(waited, Outcome::NotSent),
             Lost::LateSent => return self.late(waited, Outcome::Ambiguous),
@@ -21,7 +21,6 @@ impl Node {
             Ended::Io(error) => ("CLOSED", format!("the connection broke: {error}")),
             Ended::Protocol(error) => ("PROTOCOL", format!("what came was no reply: {error}")),
             Ended::Dead => ("DEAD", "the connection was dead, while a new one was answered".to_owned()),
-            Ended::Stale(why) => ("STALE", format!("the connection was replaced: {why}")),
         };
         let error = Error::new(ErrorKind::Connection, code, outcome, why).on(&self.name);
         match ended {
@@ -52,6 +51,11 @@ impl Node {
                 let why = "it still reads its data from disk";
                 Error::new(ErrorKind::Server, "LOADING", Outcome::NotSent, why)
                     .advise(Fault::Loading.advice())
+            }
+            "MASTERDOWN" => {
+                let why = "it is a replica that lost its primary, and may not answer from what it has";
+                Error::new(ErrorKind::Server, "MASTERDOWN", Outcome::NotSent, why)
+                    .advise(Fault::MasterDown.advice())
             }
             _ => {
                 let Some(failed) = &state.failed else {

@@ -20,6 +20,7 @@ pub(crate) use running::Running;
 use crate::config::Address;
 use crate::dial::DialSettings;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::exclusive::Exclusives;
 use crate::lane::{Answer, Refused};
 use crate::metrics::NodeMeter;
 use crate::retry::DialBudget;
@@ -48,12 +49,27 @@ pub(crate) struct NodeSettings {
     pub(crate) lifetime: Duration,
     /// By which share lifetimes differ, up or down.
     pub(crate) lifetime_jitter: f64,
+    /// The most connections that are held by one caller each.
+    pub(crate) exclusives_max: usize,
+    /// The most callers that wait for one.
+    pub(crate) waiters_max: usize,
     /// Bytes that may wait to be sent, for each lane.
     pub(crate) queue_bytes_max: usize,
     /// There is nowhere else to look for a primary: if this node refuses writes, callers wait for it to change.
     pub(crate) is_only_choice: bool,
     /// It is no sentinel.
     pub(crate) serves_data: bool,
+}
+
+/// What becomes of connections when settings change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// They stay as they are.
+    Nothing,
+    /// They log in anew, in place.
+    Login,
+    /// They are replaced, one by one.
+    Connections,
 }
 
 /// What is known of a node.
@@ -63,6 +79,8 @@ pub(crate) struct NodeState {
     pub(crate) lanes: usize,
     pub(crate) role: Role,
     pub(crate) is_loading: bool,
+    /// A replica that lost its primary and may not answer from what it has.
+    pub(crate) is_cut_off: bool,
     /// A probe is answered late or not at all.
     pub(crate) is_slow: bool,
     /// It is no primary any more as far as the route is concerned: what needs one is sent back at once.
@@ -84,6 +102,8 @@ impl NodeState {
             Some("CONNECTING")
         } else if self.is_loading {
             Some("LOADING")
+        } else if self.is_cut_off {
+            Some("MASTERDOWN")
         } else if needs_primary && is_only_choice && self.role == Role::Replica {
             Some("READONLY")
         } else {
@@ -98,19 +118,26 @@ pub(crate) struct Node {
     pub(crate) address: Address,
     pub(crate) name: Arc<str>,
     settings: RwLock<Arc<NodeSettings>>,
+    /// As in the settings; it does not change.
+    is_only_choice: bool,
     lanes: Lanes,
     state: watch::Sender<NodeState>,
     pub(crate) counters: Arc<NodeMeter>,
     pub(crate) vitals: NodeVitals,
     /// Wakes the keeper.
     wake: Notify,
+    /// Asks it to tell connections the credentials.
+    log_in: Notify,
     /// The keeper sleeps long: whoever sends wakes it, so that it watches.
     is_idle: AtomicBool,
+    /// The client is being closed.
+    is_draining: AtomicBool,
     started: Instant,
     /// When a write last wanted a primary and this was none, in ms since `started`, plus one.
     write_wanted: AtomicU64,
     pub(crate) dial_budget: DialBudget,
     pub(crate) guard: Guard,
+    pub(crate) exclusives: Exclusives,
     /// Told when the node cannot be used as it was: the route may have to change.
     trouble: Arc<Notify>,
     tasks: TaskTracker,
@@ -132,17 +159,21 @@ impl Node {
         let node = Arc::new(Self {
             name: address.shown(),
             address,
-            settings: RwLock::new(Arc::new(settings)),
             lanes: Lanes::default(),
             state: watch::Sender::default(),
             counters,
             vitals,
             wake: Notify::new(),
+            log_in: Notify::new(),
             is_idle: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
             started: Instant::now(),
             write_wanted: AtomicU64::new(0),
             dial_budget,
             guard,
+            exclusives: Exclusives::new(settings.exclusives_max, settings.waiters_max),
+            is_only_choice: settings.is_only_choice,
+            settings: RwLock::new(Arc::new(settings)),
             trouble,
             tasks: tasks.clone(),
             stop: stop.child_token(),
@@ -159,9 +190,14 @@ impl Node {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes other settings: at once for what is looked at each time, with the next dial for the rest.
-    pub(crate) fn reconfigure(&self, settings: NodeSettings) {
+    /// Takes other settings: at once for what is looked at each time, and by `renewal` for connections that are there.
+    pub(crate) fn reconfigure(&self, settings: NodeSettings, renewal: Renewal) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        match renewal {
+            Renewal::Nothing => {}
+            Renewal::Login => self.log_in.notify_one(),
+            Renewal::Connections => self.lanes.expire(Instant::now()),
+        }
         self.wake.notify_one();
     }
 
@@ -186,7 +222,11 @@ impl Node {
     ) -> Result<Answer> {
         loop {
             self.ready(needs_primary, deadline).await?;
-            let Some(lane) = self.lanes.least_loaded() else { continue };
+            let Some(lane) = self.lanes.least_loaded() else {
+                // The last one went this moment; whoever took it is about to say so.
+                tokio::task::yield_now().await;
+                continue;
+            };
             match lane.offer(packed, pipeline) {
                 Ok(ticket) => {
                     self.watch_over();
@@ -200,7 +240,7 @@ impl Node {
                         Err(lost) => Err(self.explain(lost, sent.elapsed())),
                     };
                 }
-                Err(Refused::Full(_)) => return Err(self.full()),
+                Err(Refused::Full) => return Err(self.full()),
                 Err(Refused::Closed(back)) => {
                     packed = back;
                     // Its end is noticed by the task that runs it; until then it is still in the list.
@@ -211,8 +251,11 @@ impl Node {
     }
 
     /// Returns when a command could be sent.
-    async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
-        let is_only_choice = self.settings().is_only_choice;
+    pub(crate) async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
+        if self.is_draining.load(Ordering::Relaxed) {
+            return Err(self.closed());
+        }
+        let is_only_choice = self.is_only_choice;
         if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
             return Ok(());
         }
@@ -254,7 +297,7 @@ impl Node {
     /// The server refused a write because it is a replica.
     pub(crate) fn is_read_only(&self) {
         self.write_wanted.store(self.now_ms() + 1, Ordering::Relaxed);
-        let is_demoted = !self.settings().is_only_choice;
+        let is_demoted = !self.is_only_choice;
         self.state.send_if_modified(|state| {
             let changed = state.role != Role::Replica || state.is_demoted != is_demoted;
             (state.role, state.is_demoted) = (Role::Replica, is_demoted);
@@ -287,7 +330,12 @@ impl Node {
     /// True if commands can be sent to it now.
     pub(crate) fn is_up(&self) -> bool {
         let state = self.state.borrow();
-        state.lanes > 0 && !state.is_loading
+        state.lanes > 0 && !state.is_loading && !state.is_cut_off
+    }
+
+    /// True if it has a connection, whatever it answers.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.state.borrow().lanes > 0
     }
 
     /// The server said that it reads its data from disk.
@@ -296,9 +344,22 @@ impl Node {
         self.wake.notify_one();
     }
 
+    /// The server said that it lost its primary and may not answer.
+    pub(crate) fn is_cut_off(&self) {
+        self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_cut_off, true));
+        self.wake.notify_one();
+    }
+
     /// How busy it is.
     pub(crate) fn load(&self) -> NodeLoad {
         self.lanes.load()
+    }
+
+    /// Takes nothing more; what is in flight is still answered.
+    pub(crate) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+        self.lanes.retire_all();
+        self.wake.notify_one();
     }
 
     /// Closes everything; the keeper and the lanes end.
@@ -320,7 +381,7 @@ impl Node {
     fn full(&self) -> Error {
         let why = format!("more than {} bytes wait to be sent", self.settings().queue_bytes_max);
         Error::new(ErrorKind::PoolExhausted, "OVERLOADED", Outcome::NotSent, why)
-            .advise("send less at a time, or raise pool.queue_bytes_max")
+            .advise("send less at a time, or wait until something is answered")
             .on(&self.name)
     }
 }

@@ -3,7 +3,7 @@
 use super::Node;
 use super::lanes::Entry;
 use crate::breaker::Evidence;
-use crate::dial::Dialed;
+use crate::dial::{Dialed, Stream};
 use crate::error::Error;
 use crate::lane::{Driver, Ended};
 use std::sync::Arc;
@@ -30,6 +30,15 @@ impl Node {
             node.counters.traffic.add(ending.traffic());
         });
         count
+    }
+
+    /// Runs the connection of a lane that one caller holds; it is in no list.
+    pub(crate) fn run_lane(&self, driver: Driver<Stream>) {
+        let name = Arc::clone(&self.name);
+        self.tasks.spawn(async move {
+            let ended = driver.await;
+            tracing::debug!(node = &*name, ?ended, "exclusive connection ended");
+        });
     }
 
     pub(super) fn lane_ended(&self, id: u64, ended: &Ended, lived: Duration) {

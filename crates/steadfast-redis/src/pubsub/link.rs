@@ -5,7 +5,7 @@ use super::wire::{Incoming, Topic, read};
 use crate::config::Address;
 use crate::dial::{DialSettings, Dialed, Stream, dial};
 use crate::error::{Error, ErrorKind, Outcome, Result};
-use crate::resp::{Decoder, Reply};
+use crate::resp::Decoder;
 use crate::retry::DialBudget;
 use bytes::BytesMut;
 use futures::future::BoxFuture;
@@ -22,7 +22,7 @@ pub(crate) trait Where: std::fmt::Debug + Send + Sync + 'static {
     /// The address to dial, and how.
     fn place(&self) -> BoxFuture<'_, Result<(Address, DialSettings, DialBudget)>>;
     /// Returns when the place is another, or the server behind it.
-    fn moved(&self) -> BoxFuture<'_, ()>;
+    fn moved(&self) -> BoxFuture<'static, ()>;
 }
 
 /// How a connection that only listens proves that it lives.
@@ -166,7 +166,15 @@ impl Link {
         loop {
             loop {
                 match wire.decoder.decode(&mut wire.input) {
-                    Ok(Some(reply)) => self.take(reply),
+                    Ok(Some(reply)) => match read(reply) {
+                        // The shard's slot has moved: the server says goodbye to its subscribers.
+                        Incoming::Unsubscribed(topic @ Topic::Shard(_))
+                            if self.readers.contains_key(&topic) =>
+                        {
+                            return "the slot is elsewhere now";
+                        }
+                        incoming => self.take(incoming),
+                    },
                     Ok(None) => break,
                     Err(_) => return "what came was no message",
                 }
@@ -210,8 +218,8 @@ impl Link {
         write(wire, &redis::cmd("PING").get_packed_command()).await.is_ok()
     }
 
-    fn take(&mut self, reply: Reply) {
-        match read(reply) {
+    fn take(&mut self, incoming: Incoming) {
+        match incoming {
             Incoming::Message(topic, message) => self.deliver(&topic, message),
             Incoming::Subscribed(topic) => {
                 for (missing, _) in &mut self.unconfirmed {
@@ -222,7 +230,7 @@ impl Link {
                 }
             }
             Incoming::Refused(text) => self.refuse_all(&Error::from_server(&text, false)),
-            Incoming::Unsubscribed | Incoming::Pong | Incoming::Other => {}
+            Incoming::Unsubscribed(_) | Incoming::Pong | Incoming::Other => {}
         }
     }
 

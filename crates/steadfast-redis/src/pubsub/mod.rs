@@ -9,7 +9,7 @@ mod inbox;
 mod link;
 mod wire;
 
+pub(crate) use inbox::inbox;
 pub use inbox::{Event, GapReason, Message, Subscription};
-pub(crate) use inbox::{Inbox, inbox};
 pub(crate) use link::{Heartbeat, Link, LinkOrder, LinkSettings, Where};
 pub(crate) use wire::Topic;

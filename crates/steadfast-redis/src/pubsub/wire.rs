@@ -42,7 +42,7 @@ pub(super) enum Incoming {
     /// A subscription was confirmed.
     Subscribed(Topic),
     /// One was ended.
-    Unsubscribed,
+    Unsubscribed(Topic),
     /// The answer to a `PING`.
     Pong,
     /// An error.
@@ -83,7 +83,9 @@ pub(super) fn read(reply: Reply) -> Incoming {
         b"subscribe" => Incoming::Subscribed(Topic::Channel(text())),
         b"psubscribe" => Incoming::Subscribed(Topic::Pattern(text())),
         b"ssubscribe" => Incoming::Subscribed(Topic::Shard(text())),
-        b"unsubscribe" | b"punsubscribe" | b"sunsubscribe" => Incoming::Unsubscribed,
+        b"unsubscribe" => Incoming::Unsubscribed(Topic::Channel(text())),
+        b"punsubscribe" => Incoming::Unsubscribed(Topic::Pattern(text())),
+        b"sunsubscribe" => Incoming::Unsubscribed(Topic::Shard(text())),
         b"pong" => Incoming::Pong,
         _ => Incoming::Other,
     }

@@ -25,9 +25,9 @@ pub(crate) fn fields(value: &Value) -> HashMap<String, String> {
 }
 
 /// A list of such.
-pub(crate) fn list(reply: Option<&Reply>) -> Vec<HashMap<String, String>> {
+pub(crate) fn list(reply: &Reply) -> Vec<HashMap<String, String>> {
     match reply {
-        Some(Reply::Value(Value::Array(items))) => items.iter().map(fields).collect(),
+        Reply::Value(Value::Array(items)) => items.iter().map(fields).collect(),
         _ => Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! Which node a command goes to.
 
+mod choose;
 mod cluster;
 pub(crate) mod fields;
 mod group;
@@ -20,7 +21,7 @@ use cluster::ClusterSettings;
 use group::Finder;
 use roles::Roles;
 use sentinels::Sentinels;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -38,12 +39,36 @@ pub(crate) struct Need {
     pub(crate) read_from: ReadPreference,
 }
 
-/// Makes nodes, all with the same settings and in the same task tracker.
+/// What a node is made of.
 #[derive(Debug, Clone)]
-pub(crate) struct NodeMaker {
+pub(crate) struct Making {
     pub(crate) settings: NodeSettings,
     pub(crate) dials: DialConfig,
     pub(crate) guard: GuardConfig,
+}
+
+/// The same for all who make nodes; may be replaced while they do.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedMaking(Arc<RwLock<Making>>);
+
+impl SharedMaking {
+    pub(crate) fn new(making: Making) -> Self {
+        Self(Arc::new(RwLock::new(making)))
+    }
+
+    pub(crate) fn get(&self) -> Making {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn replace(&self, making: Making) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = making;
+    }
+}
+
+/// Makes nodes, all with the same settings and in the same task tracker.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeMaker {
+    pub(crate) making: SharedMaking,
     pub(crate) vitals: Arc<Vitals>,
     /// Told when a node cannot be used as it was.
     pub(crate) trouble: Arc<Notify>,
@@ -53,16 +78,15 @@ pub(crate) struct NodeMaker {
 
 impl NodeMaker {
     pub(crate) fn make(&self, address: Address) -> Result<Arc<Node>> {
-        let clock = TokioClock::shared();
-        let guards = DialBudget::new(&self.dials, Arc::clone(&clock), SystemJitter::shared())
-            .and_then(|budget| Ok((budget, Guard::new(&address.to_string(), &self.guard, &clock)?)));
+        let (clock, making) = (TokioClock::shared(), self.making.get());
+        let guards = DialBudget::new(&making.dials, Arc::clone(&clock), SystemJitter::shared())
+            .and_then(|budget| Ok((budget, Guard::new(&address.to_string(), &making.guard, &clock)?)));
         let guards = guards.map_err(|error| {
             Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string()).because(error)
         })?;
         let trouble = Arc::clone(&self.trouble);
-        let settings = self.settings.clone();
-        let vitals = self.vitals.of_node(&address.shown(), settings.serves_data);
-        Ok(Node::start(address, settings, guards, vitals, trouble, &self.tasks, &self.stop))
+        let vitals = self.vitals.of_node(&address.shown(), making.settings.serves_data);
+        Ok(Node::start(address, making.settings, guards, vitals, trouble, &self.tasks, &self.stop))
     }
 }
 
@@ -103,12 +127,17 @@ impl Router {
         }
     }
 
-    /// The node for a command, if that is known by `deadline`.
-    pub(crate) async fn route(&self, need: Need, deadline: Instant) -> Result<Arc<Node>> {
+    /// The node for a command, if that is known by `deadline`; another than `shut`, if another will do.
+    pub(crate) async fn route(
+        &self,
+        need: Need,
+        shut: Option<&Arc<Node>>,
+        deadline: Instant,
+    ) -> Result<Arc<Node>> {
         match self {
             Self::Single(node) => Ok(Arc::clone(node)),
-            Self::Group(group) => group.route(need, deadline).await,
-            Self::Cluster(cluster) => cluster.route(need, deadline).await,
+            Self::Group(group) => group.route(need, shut, deadline).await,
+            Self::Cluster(cluster) => cluster.route(need, shut, deadline).await,
         }
     }
 
@@ -141,6 +170,20 @@ impl Router {
             Self::Single(_) => need.writes,
             Self::Group(_) | Self::Cluster(_) => need.writes || need.read_from == ReadPreference::Primary,
         }
+    }
+
+    /// The primaries that are known.
+    pub(crate) fn primaries(&self) -> Vec<Arc<Node>> {
+        match self {
+            Self::Single(node) => vec![Arc::clone(node)],
+            Self::Group(group) => group.primary().into_iter().collect(),
+            Self::Cluster(cluster) => cluster.primaries(),
+        }
+    }
+
+    /// True if keys have slots.
+    pub(crate) const fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
     }
 
     /// All nodes that are known.

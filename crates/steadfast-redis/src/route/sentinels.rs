@@ -1,8 +1,8 @@
 //! Sentinels: who they say is the primary, and what they announce.
 
-use super::NodeMaker;
-use super::fields::{fields, list};
+use super::fields::{fields, list, text};
 use super::group::Found;
+use super::{NodeMaker, SharedMaking};
 use crate::client::sentinel_settings;
 use crate::config::{Address, SentinelLogin};
 use crate::dial::DialSettings;
@@ -15,6 +15,7 @@ use crate::retry::DialBudget;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use redis::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -58,8 +59,9 @@ impl Sentinels {
         login: &SentinelLogin,
         poll_every: Duration,
     ) -> Result<Self> {
-        let settings = sentinel_settings(&maker.settings, login);
-        let maker = NodeMaker { settings, ..maker.clone() };
+        let mut making = maker.making.get();
+        making.settings = sentinel_settings(&making.settings, login);
+        let maker = NodeMaker { making: SharedMaking::new(making), ..maker.clone() };
         let nodes =
             seeds.iter().map(|seed| Ok((seed.clone(), maker.make(seed.clone())?))).collect::<Result<_>>()?;
         Ok(Self { maker, name: name.to_owned(), poll_every, nodes: Mutex::new(nodes) })
@@ -103,7 +105,9 @@ impl Sentinels {
     }
 
     async fn ask(&self, node: &Arc<Node>) -> Option<Claim> {
-        let questions = ["MASTER", "REPLICAS", "SENTINELS"];
+        // The first names the new primary as soon as it has taken over; the second, and the announcement, only when the
+        // replicas follow it, which may be a second later.
+        let questions = ["GET-MASTER-ADDR-BY-NAME", "MASTER", "REPLICAS", "SENTINELS"];
         let packed = questions
             .iter()
             .flat_map(|what| redis::cmd("SENTINEL").arg(what).arg(&self.name).get_packed_command());
@@ -174,7 +178,10 @@ impl Where for At {
 }
 
 fn claim(replies: &[Reply], host: &str) -> Option<Claim> {
-    let Some(Reply::Value(master)) = replies.first() else { return None };
+    let [Reply::Value(Value::Array(place)), Reply::Value(master), replicas, sentinels] = replies else {
+        return None;
+    };
+    let [ip, port] = place.as_slice() else { return None };
     let master = fields(master);
     let address = |fields: &std::collections::HashMap<String, String>| {
         Address::of_node(&format!("{}:{}", fields.get("ip")?, fields.get("port")?), host)
@@ -184,10 +191,10 @@ fn claim(replies: &[Reply], host: &str) -> Option<Claim> {
         !flags.contains("down") && !flags.contains("disconnected")
     };
     Some(Claim {
-        primary: address(&master)?,
+        primary: Address::of_node(&format!("{}:{}", text(ip)?, text(port)?), host)?,
         epoch: master.get("config-epoch")?.parse().ok()?,
-        replicas: list(replies.get(1)).iter().filter(|one| is_usable(one)).filter_map(address).collect(),
-        sentinels: list(replies.get(2)).iter().filter_map(address).collect(),
+        replicas: list(replicas).iter().filter(|one| is_usable(one)).filter_map(address).collect(),
+        sentinels: list(sentinels).iter().filter_map(address).collect(),
     })
 }
 

@@ -1,6 +1,31 @@
-//! The client against a simulated and against real servers.
+//! The client against real servers.
 
+mod blocking;
+mod calls;
+mod commands;
 mod health;
 mod metrics;
+mod rate_limits;
+mod readme;
+mod security;
 mod server;
+mod settings;
+mod subscriptions;
 mod support;
+mod transactions;
+
+use std::time::Duration;
+use steadfast_redis::Client;
+use steadfast_testkit::redis::Server;
+use tokio::time::Instant;
+
+/// A server and a client for it.
+async fn pair() -> (Server, Client) {
+    let server = Server::start().await.unwrap();
+    let client = Client::open(server.url()).unwrap();
+    (server, client)
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}

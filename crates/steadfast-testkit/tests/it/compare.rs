@@ -180,6 +180,24 @@ ZADD z 7 seven
 BZPOPMIN z 1
 BZPOPMAX nothing 0.01
 ZADD a 1 x
+XADD st 5-1 f v g w
+XADD st 5-1 f v
+XADD st 5-2 f
+XADD st 0-0 f v
+XADD st bad f v
+XADD st MAXLEN ~ 100 6-0 f v
+XADD none NOMKSTREAM * f v
+XADD st 7 f v
+XLEN st
+XLEN missing
+XRANGE st - +
+XRANGE st 5 5
+XRANGE st 5-2 + COUNT 1
+XRANGE st - + COUNT
+XRANGE missing - +
+TYPE st
+GET st
+DEL st
 KEYS k1*
 KEYS nothing*
 DEL k1 k2 k2 missing

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 use steadfast_testkit::redis::{Connection, Reply, Server};
+use steadfast_testkit::wait_for;
 
 #[tokio::test]
 async fn a_server_answers_dies_and_comes_back_where_it_was() -> anyhow::Result<()> {
@@ -53,5 +54,35 @@ async fn settings_and_users_are_taken() -> anyhow::Result<()> {
     let refused = Server::builder().config("no-such-setting", "1").start().await;
     let refused = refused.expect_err("an unknown setting");
     assert!(format!("{refused:#}").contains("no-such-setting"), "{refused:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_can_be_met_while_it_loads() -> anyhow::Result<()> {
+    let server = Server::builder().slow_loading(Duration::from_millis(1)).start().await?;
+    server.expect(&["DEBUG", "POPULATE", "1500"]).await?;
+    server.expect(&["SAVE"]).await?;
+    server.kill9().await?;
+    server.launch().await?;
+    let loading = wait_for(Duration::from_secs(5), || async {
+        let Ok(mut client) = Connection::open(server.addr()).await else { return false };
+        client.command(&["PING"]).await.is_ok_and(|reply| reply.is_error("LOADING"))
+    });
+    assert!(loading.await);
+    server.ready(Duration::from_secs(10)).await?;
+    assert_eq!(server.command(&["DBSIZE"]).await?, Reply::Integer(1_500));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_still_takes_the_lab() -> anyhow::Result<()> {
+    let server = Server::builder().config("maxclients", "2").start().await?;
+    let mut only = Connection::open(server.addr()).await?;
+    assert_eq!(only.command(&["PING"]).await?, Reply::Simple("PONG".to_owned()));
+    let mut refused = Connection::open(server.addr()).await?;
+    assert_eq!(refused.receive().await?, Reply::error("ERR max number of clients reached"));
+    assert_eq!(server.command(&["PING"]).await?, Reply::Simple("PONG".to_owned()));
+    server.expect(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"]).await?;
+    assert_eq!(server.command(&["PING"]).await?, Reply::Simple("PONG".to_owned()));
     Ok(())
 }

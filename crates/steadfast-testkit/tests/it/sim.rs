@@ -41,6 +41,34 @@ async fn blocked_clients_are_served_in_order_even_if_they_gave_up_waiting() -> a
     Ok(())
 }
 
+/// The element of a push that meets a timeout is either delivered or still there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_element_is_lost_between_a_timeout_and_a_push() -> anyhow::Result<()> {
+    const ROUNDS: usize = 1_000;
+    let sim = Sim::start().await?;
+    let mut popper = Connection::open(sim.addr()).await?;
+    let mut pusher = Connection::open(sim.addr()).await?;
+    let pops = async {
+        let mut popped = 0;
+        for _ in 0..ROUNDS {
+            popped += i64::from(popper.command(&["BLPOP", "q", "0.001"]).await? != Reply::NullArray);
+        }
+        anyhow::Ok(popped)
+    };
+    let pushes = async {
+        for _ in 0..ROUNDS {
+            pusher.command(&["BLPOP", "pause", "0.001"]).await?;
+            pusher.command(&["RPUSH", "q", "x"]).await?;
+        }
+        anyhow::Ok(())
+    };
+    let (popped, ()) = tokio::try_join!(pops, pushes)?;
+    let left = sim.command(&["LLEN", "q"]).integer().expect("a length");
+    assert_eq!(popped + left, i64::try_from(ROUNDS)?, "{popped} popped, {left} left");
+    assert!(popped > 0, "nothing was popped");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_blocked_client_is_unblocked_by_another_or_by_a_demotion() -> anyhow::Result<()> {
     let sim = Sim::start().await?;

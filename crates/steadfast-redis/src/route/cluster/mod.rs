@@ -3,8 +3,9 @@
 mod seeds;
 mod view;
 
+use super::choose::choose;
 use super::{Need, NodeMaker};
-use crate::config::{Address, ReadPreference};
+use crate::config::Address;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::Redirect;
 use crate::lane::Answer;
@@ -69,11 +70,16 @@ impl Cluster {
         cluster
     }
 
-    /// The node for a command, once it is known.
-    pub(super) async fn route(&self, need: Need, deadline: Instant) -> Result<Arc<Node>> {
+    /// The node for a command, once it is known; another than `shut`, if another will do.
+    pub(super) async fn route(
+        &self,
+        need: Need,
+        shut: Option<&Arc<Node>>,
+        deadline: Instant,
+    ) -> Result<Arc<Node>> {
         let mut map = self.map.subscribe();
         loop {
-            if let Some(node) = map.borrow_and_update().pick(need) {
+            if let Some(node) = map.borrow_and_update().pick(need, shut) {
                 return Ok(node);
             }
             self.trouble.notify_one();
@@ -162,7 +168,7 @@ impl Cluster {
             let places = self.settings.seeds.iter().chain(extra);
             asked = places.filter_map(|address| self.node(address).ok()).chain(known).collect();
         }
-        let views = join_all(asked.iter().map(|node| ask(node))).await;
+        let views = join_all(asked.iter().map(ask)).await;
         let views: Vec<_> = views.into_iter().flatten().collect();
         let shards = view::merge(&views);
         if shards.is_empty() {
@@ -216,7 +222,7 @@ impl Cluster {
 }
 
 impl Map {
-    fn pick(&self, need: Need) -> Option<Arc<Node>> {
+    fn pick(&self, need: Need, shut: Option<&Arc<Node>>) -> Option<Arc<Node>> {
         let place = match need.slot {
             Some(slot) => usize::from((*self.slots.get(usize::from(slot))?)?),
             // Any will do: another one each time, of those that work.
@@ -226,19 +232,7 @@ impl Map {
             }
         };
         let (primary, replicas) = self.shards.get(place)?;
-        let primary = Some(primary).filter(|node| !node.is_demoted());
-        let up = || replicas.iter().filter(|node| node.is_up());
-        let chosen = match need.read_from {
-            _ if need.writes => primary,
-            ReadPreference::Primary => primary,
-            ReadPreference::Replica => up().min_by_key(|node| node.load().in_flight),
-            ReadPreference::PreferReplica => up().min_by_key(|node| node.load().in_flight).or(primary),
-            ReadPreference::Nearest => {
-                let all = up().chain(primary.filter(|node| node.is_up()));
-                all.min_by_key(|node| node.counters.latency.quantile_us(0.5)).or(primary)
-            }
-        };
-        chosen.cloned()
+        choose(Some(primary), replicas, need, shut)
     }
 
     fn assign(&mut self, slot: u16, node: &Arc<Node>) {

@@ -299,16 +299,6 @@ impl Sim {
     /// Waits until something holds of what has happened here; says whether it did within the time. It is looked at
     /// whenever something happens.
     pub async fn wait_until(&self, within: Duration, holds: impl Fn(&Self) -> bool + Send) -> bool {
-        let deadline = Instant::now() + within;
-        let mut changes = self.node.observed.changes();
-        loop {
-            changes.mark_unchanged();
-            if holds(self) {
-                return true;
-            }
-            if !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
-                return holds(self);
-            }
-        }
+        self.node.observed.changes().wait_until(within, move || holds(self)).await
     }
 }

@@ -45,6 +45,7 @@ mod observed;
 mod scripts;
 mod sentinel;
 mod session;
+mod sets;
 mod slots;
 mod table;
 
@@ -57,4 +58,5 @@ pub use node::{Condition, Dial, Role};
 pub use observed::{DialSeen, Seen};
 pub use scripts::ScriptCall;
 pub use sentinel::{Sentinel, SentinelMaster};
+pub use sets::{SimCluster, SimSentinels};
 pub use slots::{SLOTS, slot_of};

@@ -1,8 +1,8 @@
 //! What a simulated server has seen and done.
 
+use crate::lab::changes::Changes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The most commands kept in the log; the oldest go first.
@@ -60,12 +60,12 @@ struct Counts {
 #[derive(Debug)]
 pub(super) struct Observed {
     counts: Mutex<Counts>,
-    changed: watch::Sender<u64>,
+    changes: Changes,
 }
 
 impl Observed {
     pub(super) fn new() -> Self {
-        Self { counts: Mutex::default(), changed: watch::Sender::new(0) }
+        Self { counts: Mutex::default(), changes: Changes::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -74,11 +74,11 @@ impl Observed {
 
     /// Wakes whoever waits for something to change.
     pub(super) fn notify(&self) {
-        self.changed.send_modify(|changes| *changes += 1);
+        self.changes.notify();
     }
 
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+    pub(super) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Counts a connection and says which it is.

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -95,6 +96,14 @@ impl Builder {
     #[must_use]
     pub fn append_only(self, on: bool) -> Self {
         self.config("appendonly", if on { "yes" } else { "no" }).config("appendfsync", "always")
+    }
+
+    /// Takes so long for each key it loads, answering `-LOADING` meanwhile. Fill it, have it save (`SAVE`, or
+    /// [`Builder::append_only`]), then [`Server::kill9`] and [`Server::launch`].
+    #[must_use]
+    pub fn slow_loading(self, per_key: Duration) -> Self {
+        self.config("key-load-delay", &per_key.as_micros().to_string())
+            .config("loading-process-events-interval-bytes", "1024")
     }
 
     /// Whether protected mode is on. The server listens on the loopback address either way.

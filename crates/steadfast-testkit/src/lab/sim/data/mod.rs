@@ -7,11 +7,12 @@ mod lists;
 mod sets;
 mod sorted;
 mod store;
+mod streams;
 mod strings;
 
 pub(super) use blocked::{Waiter, Wanted};
 pub(super) use store::{Store, Value};
-pub(super) use {hashes::*, keys::*, lists::*, sets::*, sorted::*, strings::*};
+pub(super) use {hashes::*, keys::*, lists::*, sets::*, sorted::*, streams::*, strings::*};
 
 use super::errors;
 use crate::redis::{Protocol, Reply};
@@ -41,6 +42,24 @@ impl Data {
     /// Held while a command or a whole transaction runs.
     pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
         self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves so many keys of a slot at most to another data set, in one step; says how many.
+    pub(super) fn move_slot_to(&self, other: &Self, slot: u16, most: usize) -> usize {
+        if self.is_shared_with(other) {
+            return 0;
+        }
+        // Always in the same order, so that two moves in opposite directions do not wait for each other.
+        let (first, second) =
+            if Arc::as_ptr(&self.0) < Arc::as_ptr(&other.0) { (self, other) } else { (other, self) };
+        let _turns = (first.turn(), second.turn());
+        let entries = self.lock().take_slot(slot, most);
+        let mut store = other.lock();
+        let moved = entries.len();
+        for (key, entry) in entries {
+            store.put(0, &key, entry.value, entry.expires);
+        }
+        moved
     }
 
     /// Whether both are the same data set.

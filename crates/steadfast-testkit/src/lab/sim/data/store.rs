@@ -1,6 +1,7 @@
 //! Keys, values, expiry, and who waits for a key.
 
-use super::{Waiter, errors};
+use super::{Stream, Waiter, errors};
+use crate::lab::sim::slots::slot_of;
 use crate::redis::Reply;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub(in crate::lab::sim) enum Value {
     Set(BTreeSet<Vec<u8>>),
     /// By score, then by member.
     Sorted(Vec<(f64, Vec<u8>)>),
+    Stream(Stream),
 }
 
 impl Value {
@@ -28,12 +30,14 @@ impl Value {
             Self::Hash(_) => "hash",
             Self::Set(_) => "set",
             Self::Sorted(_) => "zset",
+            Self::Stream(_) => "stream",
         }
     }
 
     fn is_empty(&self) -> bool {
         match self {
-            Self::Text(_) => false,
+            // A stream stays when its last entry goes.
+            Self::Text(_) | Self::Stream(_) => false,
             Self::List(items) => items.is_empty(),
             Self::Hash(fields) => fields.is_empty(),
             Self::Set(members) => members.is_empty(),
@@ -147,6 +151,13 @@ impl Store {
         }
     }
 
+    /// Takes so many keys of a slot at most out of the first database.
+    pub(super) fn take_slot(&mut self, slot: u16, most: usize) -> Vec<(Vec<u8>, Entry)> {
+        let keys = self.databases[0].keys().filter(|key| slot_of(key) == slot).take(most);
+        let keys: Vec<Vec<u8>> = keys.cloned().collect();
+        keys.into_iter().filter_map(|key| self.remove(0, &key).map(|entry| (key, entry))).collect()
+    }
+
     /// How long a key has left: nothing if there is no such key, nothing inside if it stays.
     pub(in crate::lab::sim) fn remaining(
         &mut self,
@@ -197,4 +208,5 @@ view!(text, text_or_new, Text, Vec<u8>);
 view!(list, list_or_new, List, VecDeque<Vec<u8>>);
 view!(hash, hash_or_new, Hash, Vec<(Vec<u8>, Vec<u8>)>);
 view!(set, set_or_new, Set, BTreeSet<Vec<u8>>);
+view!(stream, stream_or_new, Stream, Stream);
 view!(sorted, sorted_or_new, Sorted, Vec<(f64, Vec<u8>)>);

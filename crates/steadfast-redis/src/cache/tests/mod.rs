@@ -1,0 +1,6 @@
+mod histories;
+mod memory;
+mod model;
+mod outbox;
+mod real;
+mod world;
