@@ -98,7 +98,7 @@ impl Keeper {
         }
         let busy = entries.iter().any(|entry| entry.lane.in_flight() > 0);
         let refuses = state.role == Role::Replica && self.is_write_wanted();
-        let troubled = state.is_loading || state.is_cut_off || refuses || self.node.guard.is_open();
+        let troubled = state.refuses_all() || refuses || self.node.guard.is_open();
         // Set before the last look at what is in flight: whoever sends after it sees it.
         self.node.is_idle.store(!busy, Ordering::Relaxed);
         let pause = if busy || self.node.lanes.load().in_flight > 0 {
@@ -201,6 +201,7 @@ impl Keeper {
         if self.node.state.borrow().is_slow != is_slow {
             self.node.state.send_modify(|state| state.is_slow = is_slow);
             if is_slow {
+                self.node.trouble.notify_one();
                 self.node.guard.trip(Evidence::Other("a new connection is not answered either"));
             }
         }
@@ -267,15 +268,14 @@ impl Keeper {
     /// in case that its address leads elsewhere.
     fn heal(&mut self, state: &NodeState, settings: &NodeSettings, now: Instant) {
         let is_refusing = state.role == Role::Replica && settings.is_only_choice && self.is_write_wanted();
-        if !(state.is_loading || state.is_cut_off || is_refusing || self.node.guard.is_open())
-            || state.lanes == 0
-        {
+        if !(state.refuses_all() || is_refusing || self.node.guard.is_open()) || state.lanes == 0 {
             return;
         }
         if !self.asking.is_running() && now >= self.ask_at {
             self.ask_at = now + ASK_EVERY;
             if let Some(lane) = self.node.lanes.least_loaded() {
-                let ticket = lane.offer(question(), Some(2)).ok();
+                let (packed, replies) = question(settings.dial.cluster_reads);
+                let ticket = lane.offer(packed, Some(replies)).ok();
                 self.asking.start(async move { read_state(ticket?.wait(now + ASK_WITHIN).await.ok()?) });
             }
         }
@@ -286,19 +286,22 @@ impl Keeper {
     }
 
     fn answered(&mut self, said: Option<Said>) {
-        let Some(Said { role, is_loading, is_cut_off, is_ill }) = said else {
+        let Some(said) = said else {
             self.node.guard.probe_failed();
             return;
         };
-        if is_ill {
+        if said.is_ill {
             self.node.guard.probe_failed();
         } else {
             self.node.guard.probe_passed();
         }
         self.node.state.send_if_modified(|state| {
-            let role = role.unwrap_or(state.role);
-            let changed = (state.role, state.is_loading, state.is_cut_off) != (role, is_loading, is_cut_off);
-            (state.role, state.is_loading, state.is_cut_off) = (role, is_loading, is_cut_off);
+            let role = said.role.unwrap_or(state.role);
+            let now = (role, said.is_loading, said.is_cut_off, said.is_cluster_down);
+            let known =
+                (&mut state.role, &mut state.is_loading, &mut state.is_cut_off, &mut state.is_cluster_down);
+            let changed = (*known.0, *known.1, *known.2, *known.3) != now;
+            (*known.0, *known.1, *known.2, *known.3) = now;
             changed
         });
     }
