@@ -116,15 +116,18 @@ async fn writes_refused() -> Outcome {
     let sim = Sim::start().await?;
     let client = client(&sim.url(), 2_000)?;
     let mut told = Vec::new();
-    let reasons = [
-        (Condition::NoReplicas, "NOREPLICAS"),
-        (Condition::Misconf, "MISCONF"),
-        (Condition::Oom, "OOM"),
-    ];
+    let reasons =
+        [(Condition::NoReplicas, "NOREPLICAS"), (Condition::Misconf, "MISCONF"), (Condition::Oom, "OOM")];
     for (condition, code) in reasons {
         let (begin, end) = (sim.clone(), sim.clone());
-        let begin = async move { begin.set_condition(condition); Ok(()) };
-        let end = async move { end.clear_condition(condition); Ok(()) };
+        let begin = async move {
+            begin.set_condition(condition);
+            Ok(())
+        };
+        let end = async move {
+            end.clear_condition(condition);
+            Ok(())
+        };
         told.push(refuse(&client, code, begin.boxed(), end.boxed()).await?);
     }
     Ok(Told::all(&told))
