@@ -140,7 +140,7 @@ mod loom_checked {
     }
 
     fn sign(state: State, epoch: u64) -> Sign {
-        Sign { state, cause: None, epoch }
+        Sign::new(state, None, epoch)
     }
 
     /// Runs `act` on the ring beside the others.
@@ -207,7 +207,7 @@ mod loom_checked {
             let callers_gate = gate.clone();
             // Without the check that spares work: only the stamp may be relied upon.
             let caller = beside(&ring, move |ring| {
-                let epoch = callers_gate.read().epoch;
+                let epoch = callers_gate.read().epoch();
                 ring.record(5_000, epoch, BAD);
                 epoch
             });

@@ -34,6 +34,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// How often a client that is being closed looks whether everything has been answered.
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
+
 /// A connection to Redis that looks after itself. Cheap to clone; clones share everything but their [`CallOptions`].
 ///
 /// Dropping the last clone ends its tasks; [`Client::close`] also waits for what is in flight.
@@ -199,8 +202,14 @@ impl Client {
         self.query::<Value>(&redis::cmd("PING")).await.map(drop)
     }
 
-    /// Ends every connection after what is in flight has been answered, at most until `deadline`.
+    /// Takes no more calls, waits until what is in flight has been answered, at most until `deadline`, and ends every
+    /// connection and task.
     pub async fn close(&self, deadline: Instant) {
+        let nodes = self.inner.router.nodes();
+        nodes.iter().for_each(|node| node.drain());
+        while nodes.iter().any(|node| node.load().in_flight > 0) && Instant::now() < deadline {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
         self.inner.tasks.close();
         self.inner.stop.cancel();
         let _ = tokio::time::timeout_at(deadline, self.inner.tasks.wait()).await;

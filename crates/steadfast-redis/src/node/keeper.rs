@@ -113,7 +113,7 @@ impl Keeper {
     }
 
     fn wants_lane(&self, entries: &[Entry], settings: &NodeSettings) -> bool {
-        if self.dialing.is_running() {
+        if self.dialing.is_running() || self.node.is_draining.load(Ordering::Relaxed) {
             return false;
         }
         let open = entries.len();

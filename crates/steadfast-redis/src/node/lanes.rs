@@ -103,6 +103,12 @@ impl Lanes {
         load
     }
 
+    /// None takes a command any more; each ends when it has answered what it has.
+    pub(super) fn retire_all(&self) {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.iter().for_each(|entry| entry.lane.retire());
+    }
+
     pub(super) fn kill_all(&self) {
         for entry in self.take() {
             entry.lane.kill(Ended::Closed);

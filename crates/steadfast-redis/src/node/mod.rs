@@ -143,6 +143,8 @@ pub(crate) struct Node {
     log_in: Notify,
     /// The keeper sleeps long: whoever sends wakes it, so that it watches.
     is_idle: AtomicBool,
+    /// The client is being closed.
+    is_draining: AtomicBool,
     started: Instant,
     /// When a write last wanted a primary and this was none, in ms since `started`, plus one.
     write_wanted: AtomicU64,
@@ -175,6 +177,7 @@ impl Node {
             wake: Notify::new(),
             log_in: Notify::new(),
             is_idle: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
             started: Instant::now(),
             write_wanted: AtomicU64::new(0),
             dial_budget,
@@ -226,7 +229,11 @@ impl Node {
     ) -> Result<Answer> {
         loop {
             self.ready(needs_primary, deadline).await?;
-            let Some(lane) = self.lanes.least_loaded() else { continue };
+            let Some(lane) = self.lanes.least_loaded() else {
+                // The last one went this moment; whoever took it is about to say so.
+                tokio::task::yield_now().await;
+                continue;
+            };
             match lane.offer(packed, pipeline) {
                 Ok(ticket) => {
                     self.watch_over();
@@ -252,6 +259,9 @@ impl Node {
 
     /// Returns when a command could be sent.
     pub(crate) async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
+        if self.is_draining.load(Ordering::Relaxed) {
+            return Err(self.closed());
+        }
         let is_only_choice = self.is_only_choice;
         if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
             return Ok(());
@@ -351,6 +361,13 @@ impl Node {
         self.lanes.load()
     }
 
+    /// Takes nothing more; what is in flight is still answered.
+    pub(crate) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+        self.lanes.retire_all();
+        self.wake.notify_one();
+    }
+
     /// Closes everything; the keeper and the lanes end.
     pub(crate) fn close(&self) {
         self.stop.cancel();
@@ -370,7 +387,7 @@ impl Node {
     fn full(&self) -> Error {
         let why = format!("more than {} bytes wait to be sent", self.settings().queue_bytes_max);
         Error::new(ErrorKind::PoolExhausted, "OVERLOADED", Outcome::NotSent, why)
-            .advise("send less at a time, or raise pool.queue_bytes_max")
+            .advise("send less at a time, or wait until something is answered")
             .on(&self.name)
     }
 }

@@ -4,7 +4,9 @@ mod blocking;
 mod calls;
 mod commands;
 mod rate_limits;
+mod readme;
 mod security;
+mod settings;
 mod subscriptions;
 mod transactions;
 
