@@ -8,6 +8,7 @@ mod guard;
 mod keeper;
 mod lanes;
 mod lost;
+mod names;
 mod open;
 mod running;
 mod sizing;
@@ -42,6 +43,8 @@ pub(crate) struct NodeSettings {
     pub(crate) lanes_max: usize,
     /// A lane above the minimum that has not been used for this long is closed.
     pub(crate) idle: Duration,
+    /// How often the node's name is resolved while it has connections.
+    pub(crate) resolve_every: Duration,
     /// Each lane is replaced after about this long. Zero: never.
     pub(crate) lifetime: Duration,
     /// By which share lifetimes differ, up or down.
