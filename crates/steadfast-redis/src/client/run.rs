@@ -82,7 +82,9 @@ impl Client {
                 }
                 Step::WhenReady => {}
                 Step::AfterPause => {
-                    let may = pauses < self.inner.attempts_max && node.guard.retries.try_retry();
+                    // What was refused before it was executed may be tried as long as there is time.
+                    let more = error.outcome() == Outcome::Rejected || pauses < self.inner.attempts_max;
+                    let may = more && node.guard.retries.try_retry();
                     if !may || !self.pause(pauses, deadline).await {
                         return Err(error);
                     }
@@ -163,6 +165,7 @@ fn note(node: &Arc<Node>, error: &Error) {
         Some(Fault::ReadOnly) => node.is_read_only(),
         Some(Fault::Loading) => node.is_loading(),
         Some(Fault::MasterDown) => node.is_cut_off(),
+        Some(Fault::ClusterDown) => node.cluster_is_down(),
         _ => {}
     }
     if error.kind() == ErrorKind::Connection && error.outcome() == Outcome::Ambiguous {
