@@ -29,7 +29,7 @@ use crate::route::{Need, Router, SharedMaking};
 use crate::slot::slot;
 use crate::vitals::Vitals;
 use redis::{Cmd, FromRedisValue, Value};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use subscribe::Links;
 pub(crate) use subscribe::SubscribeSettings;
@@ -259,6 +259,24 @@ impl Client {
             (node.name.to_string(), value)
         };
         Ok(futures::future::join_all(self.inner.router.primaries().into_iter().map(ask)).await)
+    }
+
+    /// The primaries that are known by `deadline`: one of each shard.
+    pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Node>>> {
+        let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
+        self.inner.router.route(any, deadline).await?;
+        Ok(self.inner.router.primaries())
+    }
+
+    /// Sends `cmd` to one node, once.
+    pub(crate) async fn on_node(&self, node: &Node, cmd: &Cmd, deadline: Instant) -> Result<Value> {
+        let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
+        answer.and_then(|answer| self.value_of(answer, cmd)).map_err(|error| error.of(Facts::of(cmd).name))
+    }
+
+    /// How the fallback is configured now.
+    pub(crate) fn fallback(&self) -> Fallback {
+        self.inner.config.lock().unwrap_or_else(PoisonError::into_inner).fallback.clone()
     }
 
     /// The node that `cmd` belongs to, for a connection of its own.
