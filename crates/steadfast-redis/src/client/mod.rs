@@ -18,7 +18,7 @@ pub use pipeline::Pipeline;
 pub use script::{Script, ScriptCall};
 
 use crate::command::{Access, Facts, Operation, Replay, keys, spec};
-use crate::config::{Checked, ReadPreference};
+use crate::config::{Checked, Fallback, ReadPreference};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::limiter::Class;
@@ -186,7 +186,7 @@ impl Client {
         }
         let call = self.call(cmd, &facts);
         match self.run(&call, || cmd.get_packed_command(), None, deadline).await {
-            Ok(answer) => value_in(answer, &facts),
+            Ok((answer, node)) => value_in(answer, &facts).map_err(|error| error.on(&node.name)),
             Err(error) => Err(error),
         }
         .map_err(|error| error.of(facts.name))
@@ -264,14 +264,15 @@ impl Client {
     /// The primaries that are known by `deadline`: one of each shard.
     pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Node>>> {
         let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
-        self.inner.router.route(any, deadline).await?;
+        self.inner.router.route(any, None, deadline).await?;
         Ok(self.inner.router.primaries())
     }
 
     /// Sends `cmd` to one node, once.
     pub(crate) async fn on_node(&self, node: &Node, cmd: &Cmd, deadline: Instant) -> Result<Value> {
         let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
-        answer.and_then(|answer| self.value_of(answer, cmd)).map_err(|error| error.of(Facts::of(cmd).name))
+        let facts = Facts::of(cmd);
+        answer.and_then(|answer| value_in(answer, &facts)).map_err(|error| error.of(facts.name))
     }
 
     /// How the fallback is configured now.

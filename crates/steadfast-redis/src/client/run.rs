@@ -14,18 +14,27 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 impl Client {
-    /// Runs one call to its end, and counts it.
+    /// Runs one call to its end, and counts it: the answer, which may be an error of the server's, and who gave it.
     pub(super) async fn run(
         &self,
         call: &Call,
         packed: impl Fn() -> Vec<u8>,
         pipeline: Option<usize>,
         deadline: Instant,
-    ) -> Result<Answer> {
+    ) -> Result<(Answer, Arc<Node>)> {
         let mut course = Course::begin(&self.inner.vitals);
         let result = self.attempts(call, packed, pipeline, deadline, &mut course).await;
         course.end(&self.inner.vitals, call, pipeline.is_some(), &result);
-        result
+        let answer = result?;
+        match course.node {
+            Some(node) => Ok((answer, node)),
+            None => Err(Error::new(
+                ErrorKind::Connection,
+                "PROTOCOL",
+                Outcome::Ambiguous,
+                "an answer from nowhere",
+            )),
+        }
     }
 
     async fn attempts(
