@@ -13,19 +13,6 @@ use crate::retry::SystemJitter;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// Who gave an answer.
-pub(super) struct Giver(Option<Arc<Node>>);
-
-impl Giver {
-    /// The error that the answer is, with its place.
-    pub(super) fn named(&self, error: Error) -> Error {
-        match &self.0 {
-            Some(node) => error.on(&node.name),
-            None => error,
-        }
-    }
-}
-
 impl Client {
     /// Runs one call to its end, and counts it: the answer, which may be an error of the server's, and who gave it.
     pub(super) async fn run(
@@ -34,11 +21,20 @@ impl Client {
         packed: impl Fn() -> Vec<u8>,
         pipeline: Option<usize>,
         deadline: Instant,
-    ) -> Result<(Answer, Giver)> {
+    ) -> Result<(Answer, Arc<Node>)> {
         let mut course = Course::begin(&self.inner.vitals);
         let result = self.attempts(call, packed, pipeline, deadline, &mut course).await;
         course.end(&self.inner.vitals, call, pipeline.is_some(), &result);
-        result.map(|answer| (answer, Giver(course.node)))
+        let answer = result?;
+        match course.node {
+            Some(node) => Ok((answer, node)),
+            None => Err(Error::new(
+                ErrorKind::Connection,
+                "PROTOCOL",
+                Outcome::Ambiguous,
+                "an answer from nowhere",
+            )),
+        }
     }
 
     async fn attempts(
@@ -95,7 +91,9 @@ impl Client {
                 }
                 Step::WhenReady => {}
                 Step::AfterPause => {
-                    let may = pauses < self.inner.attempts_max && node.guard.retries.try_retry();
+                    // What was refused before it was executed may be tried as long as there is time.
+                    let more = error.outcome() == Outcome::Rejected || pauses < self.inner.attempts_max;
+                    let may = more && node.guard.retries.try_retry();
                     if !may || !self.pause(pauses, deadline).await {
                         return Err(error);
                     }
@@ -176,6 +174,7 @@ fn note(node: &Arc<Node>, error: &Error) {
         Some(Fault::ReadOnly) => node.is_read_only(),
         Some(Fault::Loading) => node.is_loading(),
         Some(Fault::MasterDown) => node.is_cut_off(),
+        Some(Fault::ClusterDown) => node.cluster_is_down(),
         _ => {}
     }
     if error.kind() == ErrorKind::Connection && error.outcome() == Outcome::Ambiguous {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use steadfast_redis::cmd;
 use steadfast_redis::health::{Capability, Probe};
 use steadfast_testkit::lab::sim::{Action, Condition, Dial, End, Fault, Role, Sim, errors};
-use steadfast_testkit::redis::Server;
+use steadfast_testkit::redis::{Reply, Server};
 use steadfast_testkit::wait_for;
 
 /// `PING` is answered, and only the probe, or a call, shows what is wrong.
@@ -29,7 +29,7 @@ async fn conditions_are_named_and_pass() -> anyhow::Result<()> {
         becomes(&client, Capability::Writes, "down", cause).await;
         assert!(!client.is_available());
         let status = client.health().status();
-        assert!(!status.is_healthy && status.error.is_some_and(|error| error.contains("writes are down")));
+        assert!(!status.is_healthy && status.error.is_some_and(|error| error.contains("are down")));
         sim.clear_condition(condition);
         becomes(&client, Capability::Writes, "up", "").await;
         becomes(&client, Capability::Scripts, "up", "").await;
@@ -112,7 +112,8 @@ async fn the_probe_touches_nothing_but_its_own_key_which_is_gone_after_a_second(
     });
     assert!(probed.await);
     let keys = server.expect(&["KEYS", "*"]).await?;
-    assert!(["[]", "[Bulk(\"probe\")]"].len() == 2, "{keys:?}");
+    let allowed = [Reply::Array(Vec::new()), Reply::Array(vec![Reply::bulk("probe")])];
+    assert!(allowed.contains(&keys), "{keys:?}");
     drop(client);
     let gone = wait_for(SOON, || async { server.info("keyspace", "db0").await.is_err() }).await;
     assert!(gone, "a key stayed");

@@ -33,6 +33,8 @@ async fn a_real_server_is_described_in_words() -> anyhow::Result<()> {
         text.contains("maxmemory-policy is allkeys-lru") && text.contains("set maxmemory-policy noeviction"),
         "{text}"
     );
+    crate::support::becomes(&client, Capability::Writes, "down", "noreplicas").await;
+    server.expect(&["CONFIG", "SET", "min-replicas-to-write", "0"]).await?;
     // What deletes data is no healthy place for writes, though they are taken.
     crate::support::becomes(&client, Capability::Writes, "degraded", "eviction_policy").await;
     Ok(())
