@@ -3,6 +3,7 @@
 mod answers;
 mod cluster;
 mod cluster_real;
+mod names;
 mod readonly;
 mod refusals;
 mod sentinels;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Scenario> {
         cluster::ALL,
         cluster_real::ALL,
         shards::ALL,
+        names::ALL,
     ];
     let mut all = parts.concat();
     all.sort_by_key(Scenario::order);

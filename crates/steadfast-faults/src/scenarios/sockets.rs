@@ -7,7 +7,9 @@ use anyhow::ensure;
 use futures::FutureExt;
 use std::time::Duration;
 use steadfast_redis::{Outcome as Sent, cmd};
+use steadfast_testkit::lab::proxy::{Proxy, Shape};
 use steadfast_testkit::lab::sim::{Action, Dial, End, Fault, Sim};
+use steadfast_testkit::redis::Server;
 use steadfast_testkit::wait_for;
 
 /// How soon traffic must go on over a new connection.
@@ -20,6 +22,13 @@ pub(super) const ALL: &[Scenario] = &[
         fault: "half-open under traffic: the peer acknowledges and never answers, new sockets work",
         expected: "a good answer again within 1.2 s, one connection replaced",
         play: |_| half_open().boxed(),
+    },
+    Scenario {
+        id: "F1b",
+        on: On::Real,
+        fault: "the same with a real server, behind a proxy that swallows what passes on standing connections",
+        expected: "a good answer again within 1.2 s, one connection replaced",
+        play: |_| half_open_real().boxed(),
     },
     Scenario {
         id: "F4",
@@ -39,10 +48,28 @@ pub(super) const ALL: &[Scenario] = &[
 
 async fn half_open() -> Outcome {
     let sim = Sim::start().await?;
-    let client = client(&sim.url(), 500)?;
+    let stall = || {
+        sim.all_connections(End::Stall);
+    };
+    dead(&sim.url(), stall).await
+}
+
+async fn half_open_real() -> Outcome {
+    let server = Server::start().await?;
+    let proxy = Proxy::start(server.addr()).await?;
+    let swallow = || {
+        proxy.shape_existing(Shape::black_hole());
+    };
+    dead(&proxy.url(), swallow).await
+}
+
+/// Traffic to `url`, whose connections are `killed` without a word.
+async fn dead(url: &str, killed: impl Fn()) -> Outcome {
+    let client = client(url, 500)?;
     let load = Load::start(&client, 8, ms(500), set);
     load.warm().await?;
-    sim.all_connections(End::Stall);
+    killed();
+    load.mark();
     let back = load.first_good(seconds(15)).await;
     let dead = total(&client, |node| node.connections_dead);
     let gap = load.stop().await.gap();

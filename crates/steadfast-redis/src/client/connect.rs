@@ -3,7 +3,7 @@
 use super::{CallOptions, Client, Parts, SubscribeSettings};
 use crate::breaker::{BreakerConfig, SlowCalls};
 use crate::config::{Checked, Config, LoginWith, Protocol, ReadPreference, SentinelLogin, Topology};
-use crate::dial::{DialSettings, SystemResolver, TcpSettings, TlsSettings};
+use crate::dial::{DialSettings, TcpSettings, TlsSettings};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::limiter::{Class, LimiterConfig, Shares};
 use crate::node::{GuardConfig, NodeSettings};
@@ -165,6 +165,7 @@ fn node_settings(config: &Checked) -> NodeSettings {
         lanes_min: config.pool.lanes_min as usize,
         lanes_max: config.pool.lanes_max as usize,
         idle: ms(config.pool.idle_timeout_ms),
+        resolve_every: ms(config.tcp.resolve_interval_ms),
         lifetime: ms(config.pool.lifetime_ms),
         lifetime_jitter: f64::from(config.pool.lifetime_jitter_percent) / 100.0,
         exclusives_max: config.pool.connections_max.saturating_sub(config.pool.lanes_max).max(1) as usize,
@@ -195,7 +196,7 @@ fn dial_settings(config: &Checked) -> DialSettings {
             last: Arc::default(),
         }),
         login: config.login_with(),
-        resolver: Arc::new(SystemResolver),
+        resolver: config.resolver().cloned().unwrap_or_default().shared(),
         client_name: config.connection.client_name.as_str().into(),
         protocol_3: config.connection.protocol == Protocol::Resp3,
         database: config.connection.database,

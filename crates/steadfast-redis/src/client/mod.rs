@@ -18,7 +18,7 @@ pub use pipeline::Pipeline;
 pub use script::{Script, ScriptCall};
 
 use crate::command::{Access, Facts, Operation, Replay, keys, spec};
-use crate::config::{Checked, ReadPreference};
+use crate::config::{Checked, Fallback, ReadPreference};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::limiter::Class;
@@ -29,7 +29,7 @@ use crate::route::{Need, Router, SharedMaking};
 use crate::slot::slot;
 use crate::vitals::Vitals;
 use redis::{Cmd, FromRedisValue, Value};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use subscribe::Links;
 pub(crate) use subscribe::SubscribeSettings;
@@ -186,7 +186,7 @@ impl Client {
         }
         let call = self.call(cmd, &facts);
         match self.run(&call, || cmd.get_packed_command(), None, deadline).await {
-            Ok(answer) => value_in(answer, &facts),
+            Ok((answer, node)) => value_in(answer, &facts).map_err(|error| error.on(&node.name)),
             Err(error) => Err(error),
         }
         .map_err(|error| error.of(facts.name))
@@ -259,6 +259,25 @@ impl Client {
             (node.name.to_string(), value)
         };
         Ok(futures::future::join_all(self.inner.router.primaries().into_iter().map(ask)).await)
+    }
+
+    /// The primaries that are known by `deadline`: one of each shard.
+    pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Node>>> {
+        let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
+        self.inner.router.route(any, None, deadline).await?;
+        Ok(self.inner.router.primaries())
+    }
+
+    /// Sends `cmd` to one node, once.
+    pub(crate) async fn on_node(&self, node: &Node, cmd: &Cmd, deadline: Instant) -> Result<Value> {
+        let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
+        let facts = Facts::of(cmd);
+        answer.and_then(|answer| value_in(answer, &facts)).map_err(|error| error.of(facts.name))
+    }
+
+    /// How the fallback is configured now.
+    pub(crate) fn fallback(&self) -> Fallback {
+        self.inner.config.lock().unwrap_or_else(PoisonError::into_inner).fallback.clone()
     }
 
     /// The node that `cmd` belongs to, for a connection of its own.

@@ -182,16 +182,16 @@ impl Client {
         let call = self.call_of(pipeline)?;
         let count = pipeline.len() + if pipeline.is_atomic { 2 } else { 0 };
         let packed = || if pipeline.is_atomic { pipeline.packed_atomic() } else { pipeline.packed() };
-        let answer =
+        let (answer, node) =
             self.run(&call, packed, Some(count), deadline).await.map_err(|error| error.of("pipeline"))?;
         if pipeline.is_atomic {
-            let values = pipeline.read_atomic(answer).map_err(|error| error.of("EXEC"))?;
+            let values = pipeline.read_atomic(answer).map_err(|error| error.of("EXEC").on(&node.name))?;
             return Ok(values.unwrap_or_default().into_iter().map(Ok).collect());
         }
         let Answer::Many(replies) = answer else { return Err(odd()) };
         let read = |(reply, cmd): (Reply, &Cmd)| {
             let facts = Facts::of(cmd);
-            super::value_of(reply, &facts).map_err(|error| error.of(facts.name))
+            super::value_of(reply, &facts).map_err(|error| error.of(facts.name).on(&node.name))
         };
         Ok(replies.into_iter().zip(pipeline.commands()).map(read).collect())
     }

@@ -15,18 +15,27 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 impl Client {
-    /// Runs one call to its end, and counts it.
+    /// Runs one call to its end, and counts it: the answer, which may be an error of the server's, and who gave it.
     pub(super) async fn run(
         &self,
         call: &Call,
         packed: impl Fn() -> Vec<u8>,
         pipeline: Option<usize>,
         deadline: Instant,
-    ) -> Result<Answer> {
+    ) -> Result<(Answer, Arc<Node>)> {
         let mut course = Course::begin(&self.inner.vitals);
         let result = self.attempts(call, packed, pipeline, deadline, &mut course).await;
         course.end(&self.inner.vitals, call, pipeline.is_some(), &result);
-        result
+        let answer = result?;
+        match course.node {
+            Some(node) => Ok((answer, node)),
+            None => Err(Error::new(
+                ErrorKind::Connection,
+                "PROTOCOL",
+                Outcome::Ambiguous,
+                "an answer from nowhere",
+            )),
+        }
     }
 
     async fn attempts(
@@ -83,7 +92,8 @@ impl Client {
                 }
                 Step::WhenReady => {}
                 Step::AfterPause => {
-                    if pauses >= self.inner.attempts_max {
+                    // What was refused before it was executed may be tried as long as there is time.
+                    if error.outcome() != Outcome::Rejected && pauses >= self.inner.attempts_max {
                         return Err(error);
                     }
                     if !node.guard.retries.try_retry() {
@@ -170,6 +180,7 @@ fn note(node: &Arc<Node>, error: &Error) {
         Some(Fault::ReadOnly) => node.is_read_only(),
         Some(Fault::Loading) => node.is_loading(),
         Some(Fault::MasterDown) => node.is_cut_off(),
+        Some(Fault::ClusterDown) => node.cluster_is_down(),
         _ => {}
     }
     if let Some(fault) = error.fault() {

@@ -89,7 +89,8 @@ section! {
 section! {
     /// Retries: only of what provably did no harm, only within the caller's deadline.
     Retry at retry {
-        /// How often a command is tried again.
+        /// How often a command is tried again whose answer was lost, where that is safe. One that was refused before it
+        /// was executed is tried again until its deadline, if the budget allows.
         attempts_max: u32 = 3, Count 0 to 20, Live,
             also ["maxRetries", "retry_attempts"], env ["REDIS_MAX_RETRIES"];
         /// The upper bound of the first pause; the pause is drawn evenly from nothing to the bound.

@@ -8,6 +8,7 @@ mod guard;
 mod keeper;
 mod lanes;
 mod lost;
+mod names;
 mod open;
 mod running;
 mod sizing;
@@ -45,6 +46,8 @@ pub(crate) struct NodeSettings {
     pub(crate) lanes_max: usize,
     /// A lane above the minimum that has not been used for this long is closed.
     pub(crate) idle: Duration,
+    /// How often the node's name is resolved while it has connections.
+    pub(crate) resolve_every: Duration,
     /// Each lane is replaced after about this long. Zero: never.
     pub(crate) lifetime: Duration,
     /// By which share lifetimes differ, up or down.
@@ -81,6 +84,8 @@ pub(crate) struct NodeState {
     pub(crate) is_loading: bool,
     /// A replica that lost its primary and may not answer from what it has.
     pub(crate) is_cut_off: bool,
+    /// It says that its cluster serves nothing now.
+    pub(crate) is_cluster_down: bool,
     /// A probe is answered late or not at all.
     pub(crate) is_slow: bool,
     /// It is no primary any more as far as the route is concerned: what needs one is sent back at once.
@@ -94,6 +99,11 @@ pub(crate) struct NodeState {
 }
 
 impl NodeState {
+    /// It answers, and takes no command of ours: it is asked when it will.
+    const fn refuses_all(&self) -> bool {
+        self.is_loading || self.is_cut_off || self.is_cluster_down
+    }
+
     /// Why a command cannot be sent now, if it cannot.
     fn obstacle(&self, needs_primary: bool, is_only_choice: bool) -> Option<&'static str> {
         if needs_primary && self.is_demoted {
@@ -333,6 +343,11 @@ impl Node {
         state.lanes > 0 && !state.is_loading && !state.is_cut_off
     }
 
+    /// True if it is up and answers in time.
+    pub(crate) fn is_well(&self) -> bool {
+        self.is_up() && !self.state.borrow().is_slow
+    }
+
     /// True if it has a connection, whatever it answers.
     pub(crate) fn is_connected(&self) -> bool {
         self.state.borrow().lanes > 0
@@ -341,6 +356,12 @@ impl Node {
     /// The server said that it reads its data from disk.
     pub(crate) fn is_loading(&self) {
         self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_loading, true));
+        self.wake.notify_one();
+    }
+
+    /// The server said that its cluster serves nothing.
+    pub(crate) fn cluster_is_down(&self) {
+        self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_cluster_down, true));
         self.wake.notify_one();
     }
 

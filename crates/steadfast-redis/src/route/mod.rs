@@ -159,8 +159,10 @@ impl Router {
 
     /// What a node's refusal says of the route.
     pub(crate) fn note(&self, error: &Error) {
-        if let (Self::Cluster(cluster), Some(Fault::ClusterDown | Fault::ReadOnly)) = (self, error.fault()) {
-            cluster.is_stale();
+        if let (Self::Cluster(cluster), Some(Fault::ClusterDown | Fault::SlotUnserved | Fault::ReadOnly)) =
+            (self, error.fault())
+        {
+            cluster.look();
         }
     }
 

@@ -1,6 +1,7 @@
 //! The client against real servers.
 
 mod blocking;
+mod cache;
 mod calls;
 mod commands;
 mod health;

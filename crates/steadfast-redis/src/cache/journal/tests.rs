@@ -155,6 +155,7 @@ enum Step {
     Reopen,
     Room(u16),
     FailSync,
+    FailNames,
     Die(u8, bool),
 }
 
@@ -166,6 +167,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Reopen),
         1 => (0..200_u16).prop_map(Step::Room),
         1 => Just(Step::FailSync),
+        1 => Just(Step::FailNames),
         2 => (0..8_u8, any::<bool>()).prop_map(|(steps, power)| Step::Die(steps, power)),
     ]
 }
@@ -233,6 +235,7 @@ fn run(seed: u64, steps: &[Step]) -> Result<(), TestCaseError> {
             }
             Step::Room(bytes) => disk.set_room(Some((*bytes).into())),
             Step::FailSync => disk.fail_sync(),
+            Step::FailNames => disk.fail_names(),
             Step::Die(steps, power) => {
                 disk.die_after((*steps).into());
                 stop = if *power { Stop::Power } else { Stop::Kill };

@@ -255,6 +255,31 @@ fn the_scripts_refuse_bad_arguments_before_they_write() {
     assert_eq!(real.command("DBSIZE", &[]), Value::Int(0));
 }
 
+/// A server without memory, or one that is a replica today, is no reason to give anything up.
+#[test]
+fn what_the_server_cannot_do_today_is_an_error_and_no_answer() {
+    let mut real = RedisServer::start();
+    let mut rng = fastrand::Rng::with_seed(7);
+    // One that removes what is not there writes nothing, and may succeed.
+    let writes = |op: &Op| !matches!(op, Op::Fields { once: false, .. });
+    let ops: Vec<Op> = (0..60).map(|_| random_op(&mut rng)).filter(writes).collect();
+    let states: [&[&[u8]]; 2] =
+        [&[b"CONFIG", b"SET", b"maxmemory", b"1"], &[b"REPLICAOF", b"127.0.0.1", b"1"]];
+    for state in states {
+        real.command("FLUSHALL", &[]);
+        real.command(std::str::from_utf8(state[0]).unwrap(), &state[1..]);
+        for op in &ops {
+            let error = real.eval(op.script(), &op.keys(), &op.args()).unwrap_err().to_string();
+            assert!(
+                error.contains("OOM") || error.contains("READONLY") || error.contains("read only"),
+                "{op:?}: {error}"
+            );
+        }
+        assert_eq!(real.command("DBSIZE", &[]), Value::Int(0));
+        real.command("CONFIG", &[b"SET", b"maxmemory", b"0"]);
+    }
+}
+
 /// Tokens of nodes that are long gone do not stay for ever.
 #[test]
 fn tokens_are_forgotten_in_time() {
