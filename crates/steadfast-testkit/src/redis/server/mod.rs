@@ -16,9 +16,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::Child;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// How long a server may take to come up.
 const START_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long the end of a connection may take to be heard of.
+const ENDS_WITHIN: Duration = Duration::from_millis(250);
 /// The user that the lab itself logs in as. Tests are free to change all others.
 pub(super) const LAB_USER: &str = "steadfast-lab";
 /// Its password; it guards nothing.
@@ -97,8 +101,12 @@ impl Server {
             None => (self.login().await?, false),
         };
         let mut reply = connection.command(args).await;
-        if reply.is_err() && kept && !connection.is_open() {
-            // A test may have had it killed since the last call; what was sent on it was not read then.
+        // A test may have had it killed since the last call; what was sent on it was not read then. Its end is
+        // waited for: a write is refused before the runtime hears that the socket is closed.
+        if kept
+            && reply.is_err()
+            && timeout(ENDS_WITHIN, connection.ended()).await.is_ok_and(|end| end.is_ok())
+        {
             connection = self.login().await?;
             reply = connection.command(args).await;
         }
