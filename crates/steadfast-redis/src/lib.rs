@@ -21,6 +21,8 @@
 //! | [`exclusive`] | calls on a connection of their own: blocking ones, and transactions with optimistic locking |
 //! | [`pubsub`] | messages, and the gaps between them |
 //! | [`rate_limiter`] | a limit that all processes share, and that holds while Redis is away |
+//! | [`health`] | what the servers can do now, why not, and what is wrong with their settings |
+//! | [`metrics`] | what was counted: calls, failures, times, by operation and node |
 //! | [`cache`] | reads and writes that go on while Redis is away, and how they come back |
 //! | [`breaker`] | a circuit breaker for any dependency |
 //! | [`limiter`] | an adaptive limit of calls in flight, with priorities, for any dependency |
