@@ -24,6 +24,7 @@
 //! | [`health`] | what the servers can do now, why not, and what is wrong with their settings |
 //! | [`metrics`] | what was counted: calls, failures, times, by operation and node |
 //! | [`cache`] | reads and writes that go on while Redis is away, and how they come back |
+//! | [`health`], [`metrics`], [`report`] | what the servers can do now, what calls took, what should be done |
 //! | [`breaker`] | a circuit breaker for any dependency |
 //! | [`limiter`] | an adaptive limit of calls in flight, with priorities, for any dependency |
 //! | [`retry`] | backoff, jitter, the budget of retries and the budget of dials |
@@ -51,6 +52,7 @@ mod node;
 mod notify;
 pub mod pubsub;
 pub mod rate_limiter;
+pub mod report;
 mod resp;
 pub mod retry;
 pub mod role;

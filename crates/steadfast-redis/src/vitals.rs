@@ -1,9 +1,10 @@
 //! What is watched of a client and its nodes: figures and health.
 
 use crate::config::{Checked, Eviction, Health as HealthConfig};
-use crate::health::{Board, Fitness, Health, NodeHealth, Thresholds};
+use crate::health::{Board, Fitness, Health, NodeHealth, ServerFinding, Thresholds};
 use crate::metrics::{NodeMeter, Registry};
-use std::sync::{Arc, PoisonError, RwLock};
+use crate::report::History;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use steadfast_clock::SharedClock;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ pub(crate) struct Vitals {
     config: RwLock<Checked>,
     pub(crate) metrics: Registry,
     pub(crate) health: Board,
+    pub(crate) history: Mutex<History>,
 }
 
 /// What is watched of one node.
@@ -25,13 +27,32 @@ pub(crate) struct NodeVitals {
     pub(crate) fitness: Fitness,
     /// A sentinel does not: it is no part of the client's health.
     pub(crate) serves_data: bool,
+    /// What was last said of its settings.
+    findings: Mutex<Vec<ServerFinding>>,
+}
+
+impl NodeVitals {
+    /// What was last said of its settings.
+    pub(crate) fn findings(&self) -> Vec<ServerFinding> {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps what is said of its settings now; what was not said before.
+    pub(crate) fn found(&self, findings: Vec<ServerFinding>) -> Vec<ServerFinding> {
+        let mut last = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = findings.iter().filter(|finding| !last.contains(finding)).cloned().collect();
+        *last = findings;
+        new
+    }
 }
 
 impl Vitals {
     pub(crate) fn new(config: &Checked, clock: SharedClock) -> Arc<Self> {
         let slow = Duration::from_millis(config.metrics.reporting_threshold_ms);
+        let metrics = Registry::new(config.metrics.enabled, slow, Arc::clone(&clock));
         Arc::new(Self {
-            metrics: Registry::new(config.metrics.enabled, slow, Arc::clone(&clock)),
+            history: Mutex::new(History::new(metrics.totals())),
+            metrics,
             health: Board::new(config, clock.now_ms()),
             config: RwLock::new(config.clone()),
             clock,
@@ -76,6 +97,7 @@ impl Vitals {
             fitness: Fitness::new(must_be_checked),
             client: Arc::clone(self),
             serves_data,
+            findings: Mutex::default(),
         };
         let meter = if serves_data { self.metrics.meter(name) } else { NodeMeter::apart(name) };
         (vitals, meter)
@@ -88,6 +110,7 @@ pub(crate) async fn collect(vitals: Arc<Vitals>, stop: CancellationToken) {
         let config = vitals.config();
         if config.metrics.enabled {
             vitals.metrics.export();
+            vitals.sample();
         }
         tokio::select! {
             () = stop.cancelled() => {}

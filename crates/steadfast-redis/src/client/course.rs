@@ -1,6 +1,6 @@
 //! What one call went through, for the figures and for health.
 
-use super::Call;
+use super::{Call, Client};
 use crate::command::Operation;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::Fault;
@@ -10,7 +10,6 @@ use crate::node::Node;
 use crate::resp::Reply;
 use crate::vitals::Vitals;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// What one call went through.
@@ -41,6 +40,10 @@ impl Course {
             }
         }
         let Some(since) = self.since else { return };
+        // The script is sent again with its text, and that counts.
+        if refusal.as_ref().is_some_and(|(fault, _)| *fault == Fault::NoScript) {
+            return;
+        }
         let operation = if is_pipeline { Operation::PIPELINE } else { call.operation };
         let ending = match (&refusal, result) {
             (Some((fault, _)), _) => Ending::Failed(fault.kind(), outcome(fault, call)),
@@ -53,7 +56,7 @@ impl Course {
         if ending != Ending::Succeeded {
             self.keep_error(vitals, operation, refusal.as_ref().map(|(_, text)| &**text), result);
         }
-        let elapsed: Duration = since.elapsed();
+        let elapsed = Some(since.elapsed());
         let retries = self.attempts.saturating_sub(1 + self.redirects);
         let called = Called { operation, ending, elapsed, retries, redirects: self.redirects };
         vitals.metrics.called(self.node.as_ref().map(|node| &*node.counters), &called);
@@ -68,6 +71,30 @@ impl Course {
             }
         };
         vitals.metrics.keep_error(error, operation.name());
+    }
+}
+
+impl Client {
+    /// Counts a call on a connection of its own. Without `since` it is not timed: how long a blocking call takes is what it
+    /// was asked to wait.
+    pub(crate) fn count(
+        &self,
+        node: &Arc<Node>,
+        operation: Operation,
+        since: Option<Instant>,
+        error: Option<&Error>,
+    ) {
+        let metrics = &self.inner.vitals.metrics;
+        if metrics.begin().is_none() {
+            return;
+        }
+        if let Some(error) = error {
+            metrics.keep_error(|| error.clone(), operation.name());
+        }
+        let ending = error.map_or(Ending::Succeeded, |error| Ending::Failed(error.kind(), error.outcome()));
+        let elapsed = since.map(|since| since.elapsed());
+        metrics
+            .called(Some(&node.counters), &Called { operation, ending, elapsed, retries: 0, redirects: 0 });
     }
 }
 

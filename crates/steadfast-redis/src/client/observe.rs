@@ -4,6 +4,7 @@ use super::Client;
 use crate::error::Result;
 use crate::health::{self, HealthMonitor, PoolStatus, RedisConnectionInfo, ServerReport};
 use crate::metrics::{PerformanceMetrics, RedisMetrics};
+use crate::report::PerformanceReport;
 use tokio::time::Instant;
 
 impl Client {
@@ -35,6 +36,11 @@ impl Client {
     /// Where the connections lead, and how many there are, for each node that serves data.
     pub fn connections(&self) -> Vec<RedisConnectionInfo> {
         health::connection_info(&self.inner.vitals.metrics, &self.inner.vitals.config())
+    }
+
+    /// How the client does: figures, where they go, what should be done. Costs a millisecond at most.
+    pub fn report(&self) -> PerformanceReport {
+        self.inner.vitals.report()
     }
 
     /// Asks every server that serves data what it is and how it is set, by `deadline`: version, role, persistence, what

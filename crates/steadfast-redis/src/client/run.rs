@@ -11,6 +11,7 @@ use crate::node::Node;
 use crate::resp::Reply;
 use crate::retry::SystemJitter;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 impl Client {
@@ -80,7 +81,7 @@ impl Client {
                 Err(error) => error,
             };
             note(node, &error);
-            node.vitals.health.note_error(call.access, &error, since.elapsed());
+            node.vitals.health.note_silence(call.access, &error, since.elapsed());
             router.note(&error);
             match step(&error, call.replay) {
                 Step::GiveUp => return Err(error),
@@ -92,9 +93,14 @@ impl Client {
                 Step::WhenReady => {}
                 Step::AfterPause => {
                     // What was refused before it was executed may be tried as long as there is time.
-                    let more = error.outcome() == Outcome::Rejected || pauses < self.inner.attempts_max;
-                    let may = more && node.guard.retries.try_retry();
-                    if !may || !self.pause(pauses, deadline).await {
+                    if error.outcome() != Outcome::Rejected && pauses >= self.inner.attempts_max {
+                        return Err(error);
+                    }
+                    if !node.guard.retries.try_retry() {
+                        node.counters.retries_refused.fetch_add(1, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                    if !self.pause(pauses, deadline).await {
                         return Err(error);
                     }
                     pauses += 1;
@@ -176,6 +182,9 @@ fn note(node: &Arc<Node>, error: &Error) {
         Some(Fault::MasterDown) => node.is_cut_off(),
         Some(Fault::ClusterDown) => node.cluster_is_down(),
         _ => {}
+    }
+    if let Some(fault) = error.fault() {
+        node.vitals.health.note_fault(fault, error.why());
     }
     if error.kind() == ErrorKind::Connection && error.outcome() == Outcome::Ambiguous {
         tracing::debug!(node = &*node.name, %error, "what became of a command is not known");

@@ -117,7 +117,10 @@ pub(crate) fn pool(registry: &Registry, config: &Checked) -> PoolStatus {
         pool.active += load.busy;
         pool.idle += load.lanes - load.busy;
         pool.in_flight += load.in_flight;
-        pool.waiting += seen.node.waiting();
+        let own = seen.node.exclusives.load();
+        pool.exclusive_held += own.held;
+        pool.exclusive_idle += own.idle;
+        pool.waiting += seen.node.waiting() + own.waiting;
         pool.utilisation = pool.utilisation.max(seen.node.utilisation());
     }
     pool.is_crowded = pool.utilisation * 100.0 >= f64::from(config.pool.utilisation_warn_percent);

@@ -3,7 +3,7 @@
 use super::checks::Check;
 use super::events::Events;
 use super::probe::{Plan, key_in};
-use super::server::{Facts, ServerFinding, look, review};
+use super::server::{Facts, look, review};
 use super::standing::{Passage, Standing, dial_reason};
 use crate::breaker::{CircuitBreaker, State, StateChange};
 use crate::error::Result;
@@ -30,8 +30,6 @@ struct Keep {
     shown: super::capability::Capabilities,
     was_connected: bool,
     eviction: Option<Arc<str>>,
-    /// What was last said of the server's settings.
-    findings: Vec<ServerFinding>,
     checking: Running<(Check, Option<Role>)>,
     check_at: Instant,
     looking: Running<Result<Facts>>,
@@ -51,7 +49,6 @@ pub(crate) async fn keep(node: Arc<Node>) {
         shown: node.vitals.health.read().capabilities,
         was_connected: false,
         eviction: None,
-        findings: Vec::new(),
         checking: Running::default(),
         check_at: now,
         looking: Running::default(),
@@ -199,10 +196,9 @@ impl Keep {
                     facts.evicts().filter(|_| config.server.eviction != crate::config::Eviction::Accept);
                 let review = review(&facts, &config);
                 self.node.vitals.fitness.judge(review.refusal.map(|error| error.on(&self.node.name)));
-                for finding in review.findings.iter().filter(|finding| !self.findings.contains(finding)) {
+                for finding in self.node.vitals.found(review.findings) {
                     finding.tell(&self.node.name);
                 }
-                self.findings = review.findings;
             }
             Err(error) => {
                 tracing::debug!(node = &*self.node.name, %error, "the server's settings could not be looked at");

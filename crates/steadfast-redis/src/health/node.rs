@@ -52,21 +52,17 @@ impl NodeHealth {
         }
     }
 
-    /// A call, or one attempt of it, failed.
-    pub(crate) fn note_error(&self, access: Access, error: &Error, elapsed: Duration) {
-        match error.fault() {
-            Some(fault) => self.note_fault(fault, error.why()),
-            None if error.outcome() == Outcome::Ambiguous => {
-                let tells = match error.kind() {
-                    ErrorKind::Timeout => elapsed >= TIMEOUT_TELLS_FROM,
-                    kind => kind == ErrorKind::Connection,
-                };
-                if let Some(capability) = told_by(access).filter(|_| tells) {
-                    let reason = Reason::new(Cause::NoAnswer, error.why());
-                    self.take(&Evidence::Failed(capability, reason));
-                }
-            }
-            None => {}
+    /// A call, or one attempt of it, failed: if it was sent and no answer came, that counts.
+    pub(crate) fn note_silence(&self, access: Access, error: &Error, elapsed: Duration) {
+        if error.fault().is_some() || error.outcome() != Outcome::Ambiguous {
+            return;
+        }
+        let tells = match error.kind() {
+            ErrorKind::Timeout => elapsed >= TIMEOUT_TELLS_FROM,
+            kind => kind == ErrorKind::Connection,
+        };
+        if let Some(capability) = told_by(access).filter(|_| tells) {
+            self.take(&Evidence::Failed(capability, Reason::new(Cause::NoAnswer, error.why())));
         }
     }
 

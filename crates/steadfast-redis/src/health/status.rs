@@ -163,8 +163,12 @@ pub struct PoolStatus {
     pub idle: usize,
     /// Commands offered and not answered.
     pub in_flight: usize,
-    /// Calls that wait for the limiter's leave.
+    /// Calls that wait for the limiter's leave, or for a connection of their own.
     pub waiting: usize,
+    /// Connections that blocking calls and transactions hold.
+    pub exclusive_held: usize,
+    /// Such connections that nobody holds.
+    pub exclusive_idle: usize,
     /// Shared connections that there may be to each node.
     pub lanes_max: usize,
     /// Connections of all kinds that there may be to each node.

@@ -26,7 +26,8 @@ pub(crate) enum Ending {
 pub(crate) struct Called {
     pub(crate) operation: Operation,
     pub(crate) ending: Ending,
-    pub(crate) elapsed: Duration,
+    /// `None` if it was not timed.
+    pub(crate) elapsed: Option<Duration>,
     /// Attempts beyond the first, but for redirections.
     pub(crate) retries: u32,
     /// Times that it was sent elsewhere.
@@ -79,8 +80,8 @@ impl Cell {
                 outcome != Outcome::NotSent
             }
         };
-        if was_sent {
-            self.elapsed.record(call.elapsed);
+        if let Some(elapsed) = call.elapsed.filter(|_| was_sent) {
+            self.elapsed.record(elapsed);
         }
         if call.retries > 0 {
             self.retries.fetch_add(u64::from(call.retries), Ordering::Relaxed);
@@ -160,7 +161,7 @@ mod tests {
         ) {
             let cell = Cell::new(Operation::UNKNOWN, "a:1");
             for (ending, us, retries, redirects) in &calls {
-                let elapsed = Duration::from_micros(*us);
+                let elapsed = Some(Duration::from_micros(*us));
                 let (ending, retries, redirects) = (*ending, *retries, *redirects);
                 cell.record(&Called { operation: Operation::UNKNOWN, ending, elapsed, retries, redirects });
             }

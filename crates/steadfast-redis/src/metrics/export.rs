@@ -96,8 +96,8 @@ impl CallExport {
                 errors.increment(1);
             }
         }
-        if was_sent {
-            self.seconds.record(call.elapsed);
+        if let Some(elapsed) = call.elapsed.filter(|_| was_sent) {
+            self.seconds.record(elapsed);
         }
         self.count(&self.retries, "steadfast_redis_retries_total", call.retries);
         self.count(&self.redirects, "steadfast_redis_redirects_total", call.redirects);

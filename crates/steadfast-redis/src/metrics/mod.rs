@@ -15,6 +15,7 @@ mod export;
 mod node;
 mod performance;
 mod registry;
+mod totals;
 mod view;
 
 pub use crate::histogram::Latencies;
@@ -24,5 +25,6 @@ pub use performance::{
     ConnectionPerformance, ErrorPerformance, OperationPerformance, PerformanceMetrics, PoolPerformance,
 };
 pub(crate) use registry::Registry;
+pub(crate) use totals::Totals;
 pub(crate) use view::share;
 pub use view::{BreakerMetrics, ConnectionCounts, ErrorView, NodeMetrics, OperationMetrics, RedisMetrics};

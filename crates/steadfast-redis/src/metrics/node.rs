@@ -30,6 +30,11 @@ pub(crate) struct NodeMeter {
     /// How long calls waited that found no connection ready.
     waits: Histogram,
     waits_timed_out: AtomicU64,
+    /// How long blocking calls and transactions stood in line for a connection of their own.
+    line: Histogram,
+    line_timed_out: AtomicU64,
+    /// Retries that the budget did not grant.
+    pub(crate) retries_refused: AtomicU64,
     connected_at_ms: AtomicI64,
     disconnected_at_ms: AtomicI64,
     node: Mutex<Weak<Node>>,
@@ -77,6 +82,9 @@ impl NodeMeter {
             traffic: Traffic::default(),
             waits: Histogram::default(),
             waits_timed_out: AtomicU64::new(0),
+            line: Histogram::default(),
+            line_timed_out: AtomicU64::new(0),
+            retries_refused: AtomicU64::new(0),
             connected_at_ms: AtomicI64::new(0),
             disconnected_at_ms: AtomicI64::new(0),
             node: Mutex::default(),
@@ -113,6 +121,14 @@ impl NodeMeter {
             self.waits_timed_out.fetch_add(1, Ordering::Relaxed);
         }
         self.export.waited(elapsed, succeeded);
+    }
+
+    /// A blocking call or transaction has stood in line for a connection of its own.
+    pub(crate) fn stood_in_line(&self, elapsed: Duration, succeeded: bool) {
+        self.line.record(elapsed);
+        if !succeeded {
+            self.line_timed_out.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// It can be used from `now_ms` on, or not any more.
@@ -154,8 +170,13 @@ impl NodeMeter {
         (self.waits_timed_out.load(Ordering::Relaxed), self.waits.sum_up())
     }
 
-    /// The histograms of calls and of waits, for sums over nodes.
+    /// The waits, for sums over nodes.
     pub(super) fn wait_histogram(&self) -> &Histogram {
         &self.waits
+    }
+
+    /// The stays in line, for sums over nodes, and those that were for nothing.
+    pub(super) fn line_histogram(&self) -> (&Histogram, u64) {
+        (&self.line, self.line_timed_out.load(Ordering::Relaxed))
     }
 }

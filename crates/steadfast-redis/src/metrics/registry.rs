@@ -64,13 +64,14 @@ impl Registry {
     pub(crate) fn called(&self, meter: Option<&NodeMeter>, call: &Called) {
         let meter = meter.unwrap_or(&self.nowhere);
         meter.called(call);
-        if us(call.elapsed) >= self.slow_us.load(Ordering::Relaxed)
+        if let Some(elapsed) =
+            call.elapsed.filter(|elapsed| us(*elapsed) >= self.slow_us.load(Ordering::Relaxed))
             && let Some(suppressed) = self.slow_lines.pass(self.clock.mono_ms())
         {
             tracing::warn!(
                 node = &*meter.name,
                 operation = call.operation.name(),
-                elapsed_ms = u64::try_from(call.elapsed.as_millis()).unwrap_or(u64::MAX),
+                elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
                 succeeded = call.ending == Ending::Succeeded,
                 suppressed,
                 "slow operation"

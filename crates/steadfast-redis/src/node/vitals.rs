@@ -29,11 +29,17 @@ impl Node {
         snapshot.map_or(0, |limiter| limiter.classes.iter().map(|class| class.waiting as usize).sum())
     }
 
+    /// Connections of all kinds but those for messages.
+    pub(crate) fn connections(&self) -> usize {
+        let own = self.exclusives.load();
+        self.load().lanes + own.held + own.idle
+    }
+
     /// The share of room in use, 0 to 1: of commands in flight or of connections, whichever is more.
     pub(crate) fn utilisation(&self) -> f64 {
         let (load, pool) = (self.load(), self.vitals.client.config().pool.clone());
         let commands = load.in_flight as f64 / (pool.lanes_max as usize * CROWDED) as f64;
-        let connections = load.lanes as f64 / f64::from(pool.connections_max);
+        let connections = self.connections() as f64 / f64::from(pool.connections_max);
         commands.max(connections).min(1.0)
     }
 
@@ -52,7 +58,7 @@ impl Node {
     ///
     /// # Errors
     /// They may not, or it could not be looked at in time.
-    pub(super) async fn fit(&self, deadline: Instant) -> Result<()> {
+    pub(crate) async fn fit(&self, deadline: Instant) -> Result<()> {
         if self.vitals.fitness.is_fit() {
             return Ok(());
         }

@@ -24,7 +24,8 @@ fn quick() -> CacheOptions {
 }
 
 fn url(addr: &str, more: &str) -> String {
-    let base = "breaker.open_max_ms=300&dial.backoff_cap_ms=100&fallback.sync_interval_ms=50";
+    let base =
+        "breaker.open_max_ms=300&dial.backoff_cap_ms=100&dial.budget=1000&fallback.sync_interval_ms=50";
     format!("redis://{addr}?{base}&{more}")
 }
 

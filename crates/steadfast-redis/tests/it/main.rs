@@ -9,6 +9,7 @@ mod health;
 mod metrics;
 mod rate_limits;
 mod readme;
+mod report;
 mod security;
 mod server;
 mod settings;
