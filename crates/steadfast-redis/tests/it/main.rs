@@ -1,4 +1,5 @@
-//! The client against real servers.
+//! The client against simulated and real servers.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
 mod blocking;
 mod cache;
