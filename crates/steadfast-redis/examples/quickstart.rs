@@ -6,6 +6,7 @@
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use steadfast_redis::role::Role;
 use steadfast_redis::{Client, Error, Outcome, Result};
 use tokio::time::{Instant, interval, sleep};
 
@@ -74,7 +75,8 @@ async fn report(redis: &Client, seen: &Mutex<Seen>) {
         seconds.tick().await;
         let now = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
         let Seen { good, not_sent, rejected, ambiguous, slowest, error } = now;
-        let primary = redis.nodes().first().map(|node| node.address.clone()).unwrap_or_default();
+        let primary = redis.nodes().into_iter().find(|node| node.role == Role::Primary);
+        let primary = primary.map_or_else(|| "no primary is known".to_owned(), |node| node.address);
         println!(
             "{second:>4} s  {good:>3} good, {not_sent} not sent, {rejected} rejected, {ambiguous} ambiguous; \
              slowest {} ms; {primary}",

@@ -51,7 +51,7 @@ pub(super) const ALL: &[Scenario] = &[
 ];
 
 /// A client that knows only these.
-fn client(seeds: &[&Sim], settings: &[&str]) -> anyhow::Result<Client> {
+pub(super) fn client(seeds: &[&Sim], settings: &[&str]) -> anyhow::Result<Client> {
     let hosts: Vec<String> = seeds.iter().map(|seed| seed.addr().to_string()).collect();
     client_with(&format!("redis-cluster://{}", hosts.join(",")), settings)
 }

@@ -1,6 +1,8 @@
 //! The scenarios, by what they are about.
 
 mod answers;
+mod bounds;
+mod breakers;
 mod cluster;
 mod cluster_real;
 mod names;
@@ -33,6 +35,8 @@ pub fn all() -> Vec<Scenario> {
         cluster_real::ALL,
         shards::ALL,
         names::ALL,
+        bounds::ALL,
+        breakers::ALL,
     ];
     let mut all = parts.concat();
     all.sort_by_key(Scenario::order);

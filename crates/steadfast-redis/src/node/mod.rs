@@ -151,7 +151,10 @@ pub(crate) struct Node {
     /// Told when the node cannot be used as it was: the route may have to change.
     trouble: Arc<Notify>,
     tasks: TaskTracker,
+    /// Ends this node.
     stop: CancellationToken,
+    /// Ends the client.
+    client_stop: CancellationToken,
 }
 
 impl Node {
@@ -187,6 +190,7 @@ impl Node {
             trouble,
             tasks: tasks.clone(),
             stop: stop.child_token(),
+            client_stop: stop.clone(),
         });
         node.counters.attach(&node);
         tasks.spawn(keeper::run(Arc::clone(&node)));
@@ -381,6 +385,11 @@ impl Node {
         self.is_draining.store(true, Ordering::Relaxed);
         self.lanes.retire_all();
         self.wake.notify_one();
+    }
+
+    /// Whether it is the client that takes nothing more, and not this node alone.
+    fn is_client_closed(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed) || self.client_stop.is_cancelled()
     }
 
     /// Closes everything; the keeper and the lanes end.

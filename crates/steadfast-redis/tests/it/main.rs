@@ -4,6 +4,7 @@ mod blocking;
 mod cache;
 mod calls;
 mod commands;
+mod failover;
 mod health;
 mod metrics;
 mod rate_limits;

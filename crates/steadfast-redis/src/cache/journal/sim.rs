@@ -54,7 +54,7 @@ struct State {
     dead: bool,
     room: Option<usize>,
     sync_fails: bool,
-    names_fail: bool,
+    names_fail: Option<u8>,
     rng: fastrand::Rng,
 }
 
@@ -73,7 +73,7 @@ impl Sim {
             dead: false,
             room: None,
             sync_fails: false,
-            names_fail: false,
+            names_fail: None,
             rng: fastrand::Rng::with_seed(seed),
         })))
     }
@@ -107,9 +107,9 @@ impl Sim {
         self.state().sync_fails = true;
     }
 
-    /// The next change or sync of names fails, and may have been done all the same.
-    pub(crate) fn fail_names(&self) {
-        self.state().names_fail = true;
+    /// After `count` more, a change or sync of names fails, and may have been done all the same.
+    pub(crate) fn fail_names(&self, count: u8) {
+        self.state().names_fail = Some(count);
     }
 
     /// Flips a bit of a file, as an old disk does.
@@ -148,7 +148,7 @@ impl Sim {
         }
         state.names_history = vec![state.names.clone()];
         (state.dead, state.dies_at, state.room) = (false, None, None);
-        (state.sync_fails, state.names_fail) = (false, false);
+        (state.sync_fails, state.names_fail) = (false, None);
     }
 }
 
@@ -180,7 +180,9 @@ impl State {
 
     /// A change or sync of names, that was done.
     fn named(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.names_fail) {
+        let left = self.names_fail.take();
+        self.names_fail = left.and_then(|left| left.checked_sub(1));
+        if left == Some(0) {
             return Err(Error::other("the disk failed"));
         }
         self.alive(())
@@ -273,7 +275,7 @@ impl JournalFolder for Sim {
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.state();
         state.whole_step()?;
-        if !state.names_fail || state.rng.bool() {
+        if state.names_fail != Some(0) || state.rng.bool() {
             state.names_history = vec![state.names.clone()];
         }
         state.named()
