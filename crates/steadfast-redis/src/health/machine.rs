@@ -75,7 +75,10 @@ impl Machine {
             Capability::Blocking => blocking,
             Capability::PubSub => pub_sub,
         };
-        self.standing.state(capability).or_worse(track.state.clone())
+        let (standing, seen) = (self.standing.state(capability), track.state.clone());
+        // Why calls fail says more than that we hold them back because of it.
+        let is_held_back = standing.reason().is_some_and(|reason| reason.cause == Cause::CircuitOpen);
+        if is_held_back { seen.or_worse(standing) } else { standing.or_worse(seen) }
     }
 
     /// How all of them are.
@@ -104,6 +107,7 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    use super::super::standing::Passage;
     use super::*;
     use crate::role::Role;
 
@@ -117,6 +121,14 @@ mod tests {
         let seen = machine.capabilities();
         assert_eq!(seen.writes, CapabilityState::Down(Cause::OutOfMemory.into()));
         assert!(!seen.is_available() && machine.is_troubled());
+        machine.standing.passages[1] = Passage::Shut("5 of 5 calls failed".into());
+        let why = machine.state(Capability::Writes);
+        assert_eq!(
+            why,
+            CapabilityState::Down(Cause::OutOfMemory.into()),
+            "the cause, not what we do about it"
+        );
+        assert_eq!(machine.state(Capability::Blocking), CapabilityState::Down(Cause::CircuitOpen.into()));
         machine.standing.is_loading = true;
         assert_eq!(machine.state(Capability::Reads), CapabilityState::Down(Cause::Loading.into()));
     }

@@ -11,6 +11,8 @@
 
 mod cell;
 mod collect;
+#[cfg(test)]
+mod cost_tests;
 mod export;
 mod node;
 mod performance;

@@ -1,18 +1,23 @@
 //! Health follows what servers do.
 
 use crate::support::{SOON, becomes, client, get, in_ms, set};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use steadfast_redis::cmd;
 use steadfast_redis::health::{Capability, Probe};
 use steadfast_testkit::lab::sim::{Action, Condition, Dial, End, Fault, Role, Sim, errors};
 use steadfast_testkit::redis::{Reply, Server};
 use steadfast_testkit::wait_for;
+use tokio_util::task::TaskTracker;
 
 /// `PING` is answered, and only the probe, or a call, shows what is wrong.
 #[tokio::test]
 async fn conditions_are_named_and_pass() -> anyhow::Result<()> {
     let sim = Sim::start().await?;
+<<<<<<< HEAD
+=======
     // What the server itself says is looked at here: an open breaker would be the nearer cause.
+>>>>>>> main
     let client = client(&sim.url(), |config| config.breaker.enabled = false)?;
     becomes(&client, Capability::Writes, "up", "").await;
     assert!(client.is_available() && client.health().status().is_healthy);
@@ -214,5 +219,44 @@ async fn views_are_told_to_programs() -> anyhow::Result<()> {
     assert_eq!((pool.size, pool.lanes_max, pool.is_crowded), (1, 20, false));
     client.health().set_fallback_active(true);
     assert!(client.health().connection_state().is_fallback_active);
+    Ok(())
+}
+
+/// Whoever looks at health looks at every node's state, while that state changes all the time: nobody may wait for
+/// somebody who waits for him. Broken, this test hangs until its own time is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn looking_at_health_while_everything_changes_locks_nobody_out() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |config| {
+        config.health.interval_ms = 1_000;
+        config.dial.budget = 1_000;
+        config.breaker.enabled = false;
+    })?;
+    client.ping().await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let tasks = TaskTracker::new();
+    for _ in 0..3 {
+        let (client, stop) = (client.clone(), Arc::clone(&stop));
+        tasks.spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = (client.health().now(), client.pool(), client.metrics().total_operations);
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    let changes = async {
+        for round in 0..200 {
+            let role = if round % 2 == 0 { Role::replica_of(sim.addr()) } else { Role::primary() };
+            sim.set_role(role);
+            let _ = client.execute(&set("a"), in_ms(20)).await;
+            sim.all_connections(End::Close);
+            let _ = client.execute(&get("a"), in_ms(200)).await;
+        }
+    };
+    let done = tokio::time::timeout(SOON * 6, changes).await;
+    stop.store(true, Ordering::Relaxed);
+    tasks.close();
+    assert!(done.is_ok(), "somebody was locked out");
+    tokio::time::timeout(SOON, tasks.wait()).await?;
     Ok(())
 }
