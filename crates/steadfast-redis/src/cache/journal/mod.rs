@@ -63,6 +63,12 @@ pub enum JournalError {
         /// The folder.
         folder: String,
     },
+    /// It was written by another version.
+    #[error("{name} was written by another version of this crate; start that one, or name another folder")]
+    OtherVersion {
+        /// The segment.
+        name: String,
+    },
     /// One entry is too large.
     #[error(
         "an entry of {bytes} bytes is too large for the journal, which takes 64 MiB; keep large values elsewhere"

@@ -41,6 +41,15 @@ impl Name {
     }
 }
 
+/// Whether a file is a segment in a format that is not ours: of a later version of this crate.
+pub(crate) fn is_of_another_version(text: &str) -> bool {
+    let version = text.split_once('-').map(|(version, _)| version);
+    let numbered = version.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    numbered
+        && Name::parse(text).is_none()
+        && ROLES.iter().any(|(_, word)| text.ends_with(&format!(".{word}")))
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = ROLES.iter().find(|(role, _)| *role == self.role).map_or("", |(_, word)| *word);
@@ -63,5 +72,7 @@ mod tests {
         {
             assert_eq!(Name::parse(other), None, "{other}");
         }
+        assert!(is_of_another_version("2-000000000000001f-00000abc.log"));
+        assert!(!is_of_another_version("notes-of-mine.log"));
     }
 }

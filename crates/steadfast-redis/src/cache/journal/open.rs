@@ -1,6 +1,6 @@
 //! Opens a journal: finds what counts, reads it, clears away what a crash left.
 
-use super::name::{Name, Role};
+use super::name::{Name, Role, is_of_another_version};
 use super::{Bounds, Damage, Journal, JournalError, JournalFolder, frame};
 use crate::cache::entry::Entry;
 use std::collections::BTreeMap;
@@ -66,6 +66,9 @@ fn io(what: &'static str, name: &str, source: io::Error) -> JournalError {
 /// The newest base and what follows it. The rest is removed.
 fn names_that_count<F: JournalFolder>(folder: &mut F) -> Result<Vec<Name>, JournalError> {
     let listed = folder.list().map_err(|source| io("list", "its folder", source))?;
+    if let Some(name) = listed.iter().find(|name| is_of_another_version(name)) {
+        return Err(JournalError::OtherVersion { name: name.clone() });
+    }
     let names: Vec<Name> = listed.iter().filter_map(|name| Name::parse(name)).collect();
     let bases = names.iter().filter(|name| name.role == Role::Base).map(|name| name.number);
     let first = bases.max().unwrap_or(0);

@@ -124,6 +124,15 @@ fn a_torn_tail_is_cut_once() {
 }
 
 #[test]
+fn what_another_version_wrote_is_not_touched() {
+    let mut disk = Sim::new(1);
+    JournalFolder::create(&mut disk, "2-0000000000000001-00000001.log").unwrap();
+    let opened = Journal::open(disk.clone(), BOUNDS, fastrand::Rng::with_seed(1), &mut |_| {});
+    assert!(matches!(opened, Err(JournalError::OtherVersion { .. })));
+    assert_eq!(disk.list().unwrap().len(), 1);
+}
+
+#[test]
 fn the_real_disk_does_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let open = |entries: &mut Vec<Entry>| {

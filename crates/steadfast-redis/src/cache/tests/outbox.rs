@@ -304,6 +304,12 @@ fn nothing_is_shown_of_keys_and_values() {
 }
 
 #[test]
+fn an_outbox_may_be_handed_to_another_thread() {
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&in_memory(OutboxSettings::default()));
+}
+
+#[test]
 fn the_configuration_says_the_bounds() {
     let config = Config::from_url("redis://h?fallback.journal_sync=interval&fallback.skew_max_ms=5").unwrap();
     let settings = OutboxSettings::from(&config.fallback);
