@@ -6,6 +6,7 @@
 pub mod load;
 mod scenario;
 mod scenarios;
+pub mod survival;
 pub mod table;
 
 pub use scenario::{Length, On, Outcome, Scenario, Seen};

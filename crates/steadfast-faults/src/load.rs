@@ -31,6 +31,7 @@ struct Shared {
 #[derive(Debug, Clone)]
 pub struct Tally {
     since: Instant,
+    until: Option<Instant>,
     last_good: Instant,
     first_good: Option<Duration>,
     gap: Duration,
@@ -49,6 +50,20 @@ impl Load {
     where
         F: Fn(usize) -> Cmd + Send + Sync + 'static,
     {
+        Self::start_paced(client, callers, timeout, PAUSE, command)
+    }
+
+    /// The same with a pause of its own between the calls of a caller.
+    pub fn start_paced<F>(
+        client: &Client,
+        callers: usize,
+        timeout: Duration,
+        pause: Duration,
+        command: F,
+    ) -> Self
+    where
+        F: Fn(usize) -> Cmd + Send + Sync + 'static,
+    {
         let (stop, tally) = (AtomicBool::new(false), Mutex::new(Tally::since(Instant::now())));
         let shared = Arc::new(Shared { stop, tally });
         let (tasks, command) = (TaskTracker::new(), Arc::new(command));
@@ -59,27 +74,29 @@ impl Load {
                     let started = Instant::now();
                     let done = client.execute(&command(caller), started + timeout).await;
                     shared.tally().count(started, &done);
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(pause).await;
                 }
             });
         }
         Self { shared, tasks }
     }
 
-    /// Waits until some calls were answered, and counts from then on.
+    /// Waits until some calls were answered, and counts from then on. What was counted before.
     ///
     /// # Errors
     /// They are not.
-    pub async fn warm(&self) -> anyhow::Result<()> {
+    pub async fn warm(&self) -> anyhow::Result<Tally> {
         let warm = wait_for(WARM_WITHIN, || async { self.tally().good >= 50 }).await;
         anyhow::ensure!(warm, "no traffic came about: {:?}", self.tally().codes);
-        self.mark();
-        Ok(())
+        Ok(self.mark())
     }
 
     /// Counts anew from now on, and returns what was counted before. Calls under way are counted when they end.
     pub fn mark(&self) -> Tally {
-        std::mem::replace(&mut *self.shared.tally(), Tally::since(Instant::now()))
+        let now = Instant::now();
+        let mut tally = std::mem::replace(&mut *self.shared.tally(), Tally::since(now));
+        tally.until = Some(now);
+        tally
     }
 
     /// What was counted so far.
@@ -93,12 +110,14 @@ impl Load {
         self.shared.tally().first_good
     }
 
-    /// Ends it, and returns what was counted since the last mark.
+    /// Ends it when the calls under way have ended, and returns what was counted since the last mark.
     pub async fn stop(self) -> Tally {
         self.shared.stop.store(true, Ordering::Relaxed);
-        let tally = self.tally();
+        let until = Instant::now();
         self.tasks.close();
         self.tasks.wait().await;
+        let mut tally = self.tally();
+        tally.until = Some(until);
         tally
     }
 }
@@ -119,6 +138,7 @@ impl Tally {
     fn since(since: Instant) -> Self {
         Self {
             since,
+            until: None,
             last_good: since,
             first_good: None,
             gap: Duration::ZERO,
@@ -150,7 +170,8 @@ impl Tally {
 
     /// The longest time without a good answer, the one that goes on included.
     pub fn gap(&self) -> Duration {
-        self.gap.max(self.last_good.elapsed())
+        let until = self.until.unwrap_or_else(Instant::now);
+        self.gap.max(until.saturating_duration_since(self.last_good))
     }
 
     /// The longest call.

@@ -31,8 +31,10 @@ pub enum Fault {
     MisConf,
     /// Memory is full, and nothing may be evicted.
     OutOfMemory,
-    /// The cluster does not serve this slot now.
+    /// The cluster serves nothing now: a node that has slots is away.
     ClusterDown,
+    /// The cluster is well as such, and nobody serves this slot.
+    SlotUnserved,
     /// The slot is elsewhere, for good.
     Moved(Redirect),
     /// The slot is moving; this key is there already.
@@ -83,6 +85,7 @@ impl Fault {
             "NOREPLICAS" => Self::NoReplicas,
             "MISCONF" => Self::MisConf,
             "OOM" => Self::OutOfMemory,
+            "CLUSTERDOWN" if rest.starts_with("Hash slot not served") => Self::SlotUnserved,
             "CLUSTERDOWN" => Self::ClusterDown,
             "MOVED" => redirect(rest).map_or(Self::Other, Self::Moved),
             "ASK" => redirect(rest).map_or(Self::Other, Self::Ask),
@@ -137,6 +140,7 @@ impl Fault {
                 | Self::Loading
                 | Self::MasterDown
                 | Self::ClusterDown
+                | Self::SlotUnserved
                 | Self::TryAgain
                 | Self::Moved(_)
                 | Self::Ask(_)
@@ -169,9 +173,8 @@ impl Fault {
             Self::OutOfMemory => {
                 "its memory is full: raise maxmemory or remove data; a queue needs noeviction, so room must be made"
             }
-            Self::ClusterDown => {
-                "the cluster does not serve this slot: check CLUSTER INFO and the failed nodes"
-            }
+            Self::ClusterDown => "the cluster serves nothing now: check CLUSTER INFO and the failed nodes",
+            Self::SlotUnserved => "nobody serves this slot: check CLUSTER SLOTS, and give it to a node",
             Self::MaxClients => {
                 "it has as many clients as it accepts: raise maxclients or close connections (CLIENT LIST)"
             }
@@ -233,6 +236,8 @@ mod tests {
             Fault::classify("ERR unknown command 'HELLO', with args beginning with: "),
             Fault::Unknown
         );
+        assert_eq!(Fault::classify("CLUSTERDOWN The cluster is down"), Fault::ClusterDown);
+        assert_eq!(Fault::classify("CLUSTERDOWN Hash slot not served"), Fault::SlotUnserved);
         assert_eq!(Fault::classify("ERR syntax error"), Fault::Other);
         assert_eq!(Fault::classify(""), Fault::Other);
         assert_eq!(Fault::classify("READONLYISH no"), Fault::Other);

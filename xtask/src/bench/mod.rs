@@ -3,6 +3,7 @@
 mod disk;
 mod machine;
 mod node;
+mod redis;
 mod report;
 
 pub(crate) use node::{BINARY, scratch};
@@ -80,6 +81,24 @@ pub(crate) enum Bench {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Redis clients beside ours on a real server, in one run: rates, latencies, what an outage costs
+    Redis {
+        /// Rounds; shown are medians over them
+        #[arg(long, default_value_t = 15)]
+        rounds: u32,
+        /// Milliseconds of each measure
+        #[arg(long, default_value_t = 300)]
+        millis: u64,
+        /// Also write the figures to this file as JSON
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Five plain faults played on Redis clients beside ours, in one run
+    RedisFaults {
+        /// Also write the figures to this file as JSON
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
 }
 
 /// Measures.
@@ -95,6 +114,8 @@ pub(crate) fn run(bench: Bench) -> anyhow::Result<()> {
             pipeline(&sizes, set, json)
         }
         Bench::Peers { jobs, json } => peers(jobs, json),
+        Bench::Redis { rounds, millis, json } => redis::speed(rounds, millis, json),
+        Bench::RedisFaults { json } => redis::faults(json),
     }
 }
 

@@ -40,12 +40,8 @@ impl Report {
     ) -> anyhow::Result<()> {
         println!("\n{title}:");
         disk::calm(folder)?;
-        let figures = folder.join("figures.ndjson");
         let before = disk::fdatasync(folder)?;
-        let json = format!("--json={}", figures.display());
-        let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
-        args.push(&json);
-        shown(program, &args)?;
+        let figures = figures_of(program, folder, args)?;
         let after = disk::fdatasync(folder)?;
         for (when, probe) in [("before", &before), ("after", &after)] {
             println!(
@@ -53,14 +49,26 @@ impl Report {
                 probe["append"], probe["overwrite"]
             );
         }
-        let text = std::fs::read_to_string(&figures).context("the run left no figures")?;
-        let figures: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         self.sections.push(json!({
             "title": title,
             "fdatasync_before": before,
             "fdatasync_after": after,
             "figures": figures,
         }));
+        Ok(())
+    }
+
+    /// The same with a program that keeps nothing on disk.
+    pub(super) fn section_in_memory(
+        &mut self,
+        program: &str,
+        title: &str,
+        folder: &Path,
+        args: &[String],
+    ) -> anyhow::Result<()> {
+        println!("\n{title}:");
+        let figures = figures_of(program, folder, args)?;
+        self.sections.push(json!({ "title": title, "figures": figures }));
         Ok(())
     }
 
@@ -86,4 +94,15 @@ impl Report {
         std::fs::write(&path, format!("{whole:#}\n"))
             .with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// Runs `program` with `args`, and reads the figures that it leaves.
+fn figures_of(program: &str, folder: &Path, args: &[String]) -> anyhow::Result<Vec<Value>> {
+    let figures = folder.join("figures.ndjson");
+    let json = format!("--json={}", figures.display());
+    let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+    args.push(&json);
+    shown(program, &args)?;
+    let text = std::fs::read_to_string(&figures).context("the run left no figures")?;
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }

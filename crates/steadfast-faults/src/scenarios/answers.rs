@@ -2,20 +2,30 @@
 
 use super::{client, in_ms, incr, seconds};
 use crate::scenario::{On, Outcome, Scenario, Seen};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use futures::FutureExt;
 use steadfast_redis::{Client, Cmd, Outcome as Sent, cmd};
+use steadfast_testkit::lab::proxy::{Proxy, Shape};
 use steadfast_testkit::lab::sim::{Action, Fault, Sim};
-use steadfast_testkit::redis::Reply;
+use steadfast_testkit::redis::{Reply, Server};
 use steadfast_testkit::wait_for;
 
-pub(super) const ALL: &[Scenario] = &[Scenario {
-    id: "F3",
-    on: On::Simulated,
-    fault: "executed, and the connection lost before the reply (INCR, LPUSH, RPUSH, EVALSHA; then GET and SET)",
-    expected: "an ambiguous error and one execution; GET and SET are sent again",
-    play: |_| lost_reply().boxed(),
-}];
+pub(super) const ALL: &[Scenario] = &[
+    Scenario {
+        id: "F3",
+        on: On::Simulated,
+        fault: "executed, and the connection lost before the reply (INCR, LPUSH, RPUSH, EVALSHA; then GET and SET)",
+        expected: "an ambiguous error and one execution; GET and SET are sent again",
+        play: |_| lost_reply().boxed(),
+    },
+    Scenario {
+        id: "F3b",
+        on: On::Real,
+        fault: "the same with a real server, behind a proxy that cuts at the reply (INCR, LPUSH, XADD, EVAL; GET, SET)",
+        expected: "an ambiguous error and one execution; GET and SET are sent again",
+        play: |_| lost_reply_real().boxed(),
+    },
+];
 
 async fn lost_reply() -> Outcome {
     let sim = Sim::start().await?;
@@ -52,15 +62,60 @@ async fn lost_reply() -> Outcome {
     Ok(Seen::new(twice.is_empty() && lost.is_empty(), "told that it is not known", figure))
 }
 
-/// Sends `command`, the first reply to which is lost: what the caller was told, and how often it was executed.
-async fn lose(sim: &Sim, client: &Client, name: &str, command: &Cmd) -> anyhow::Result<(Option<Sent>, u64)> {
-    // A circuit that opened because of the one before must be closed again, or this says nothing.
+async fn lost_reply_real() -> Outcome {
+    let server = Server::start().await?;
+    let proxy = Proxy::start(server.addr()).await?;
+    let client = client(&proxy.url(), 10_000)?;
+    let script = "return redis.call('INCR', KEYS[1])";
+    let commands = [
+        ("incr", incr("count"), 1),
+        ("lpush", cmd("LPUSH").arg("list").arg("a").to_owned(), 1),
+        ("xadd", cmd("XADD").arg("stream").arg("*").arg("a").arg(1).to_owned(), 1),
+        ("eval", cmd("EVAL").arg(script).arg(1).arg("count").to_owned(), 1),
+        ("get", super::get(0), 2),
+        ("set", super::set(0), 2),
+    ];
+    let mut wrong = Vec::new();
+    for (name, command, expected) in commands {
+        recovered(&client).await?;
+        let before = calls(&server, name).await?;
+        proxy.shape_existing(Shape::lose_reply());
+        let told = client.execute(&command, in_ms(10_000)).await.err().map(|error| error.outcome());
+        let executed = calls(&server, name).await? - before;
+        let right = if expected == 1 { told == Some(Sent::Ambiguous) } else { told.is_none() };
+        if !right || executed != expected {
+            wrong.push(format!("{name}: {told:?}, {executed} times"));
+        }
+    }
+    Ok(Seen::new(
+        wrong.is_empty(),
+        "told that it is not known",
+        format!("otherwise than expected: {wrong:?}"),
+    ))
+}
+
+/// How often a real server has executed a command.
+async fn calls(server: &Server, name: &str) -> anyhow::Result<u64> {
+    let Ok(stat) = server.info("commandstats", &format!("cmdstat_{name}")).await else { return Ok(0) };
+    let calls = stat.strip_prefix("calls=").and_then(|rest| rest.split(',').next());
+    Ok(calls.context("a commandstat without calls")?.parse()?)
+}
+
+/// Waits until all circuits are closed: one that opened because of the command before would hold up the next.
+async fn recovered(client: &Client) -> anyhow::Result<()> {
+    let script = cmd("EVAL").arg("return 1").arg(0).to_owned();
     let closed = wait_for(seconds(5), || async {
         client.execute(&super::get(1), in_ms(500)).await.is_ok()
             && client.execute(&super::set(1), in_ms(500)).await.is_ok()
-            && client.execute(&cmd("EVAL").arg("return 1").arg(0).to_owned(), in_ms(500)).await.is_ok()
+            && client.execute(&script, in_ms(500)).await.is_ok()
     });
     ensure!(closed.await, "the client does not recover");
+    Ok(())
+}
+
+/// Sends `command`, the first reply to which is lost: what the caller was told, and how often it was executed.
+async fn lose(sim: &Sim, client: &Client, name: &str, command: &Cmd) -> anyhow::Result<(Option<Sent>, u64)> {
+    recovered(client).await?;
     sim.forget_counts();
     sim.fault(Fault::on(name).nth(1).then(Action::lose_reply()));
     let told = client.execute(command, in_ms(10_000)).await.err().map(|error| error.outcome());

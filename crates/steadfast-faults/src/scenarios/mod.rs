@@ -1,11 +1,18 @@
 //! The scenarios, by what they are about.
 
 mod answers;
+mod bounds;
+mod breakers;
+mod cluster;
+mod cluster_real;
+mod names;
 mod readonly;
 mod refusals;
 mod sentinels;
+mod shards;
 mod slow;
 mod sockets;
+mod writes;
 
 use crate::scenario::Scenario;
 use std::future::Future;
@@ -16,7 +23,21 @@ use tokio::time::Instant;
 
 /// All scenarios, in the order of the table.
 pub fn all() -> Vec<Scenario> {
-    let parts = [sockets::ALL, slow::ALL, answers::ALL, readonly::ALL, sentinels::ALL, refusals::ALL];
+    let parts = [
+        sockets::ALL,
+        slow::ALL,
+        answers::ALL,
+        readonly::ALL,
+        sentinels::ALL,
+        refusals::ALL,
+        writes::ALL,
+        cluster::ALL,
+        cluster_real::ALL,
+        shards::ALL,
+        names::ALL,
+        bounds::ALL,
+        breakers::ALL,
+    ];
     let mut all = parts.concat();
     all.sort_by_key(Scenario::order);
     all

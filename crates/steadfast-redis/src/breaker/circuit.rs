@@ -3,7 +3,6 @@
 use super::config::BreakerConfig;
 use super::core::Core;
 use super::event::{Evidence, Reason, State, StateChange};
-use super::gate::Sign;
 use super::permit::{Permit, Rejected};
 use super::shared::Shared;
 use crate::notify::Subscription;
@@ -54,12 +53,12 @@ impl CircuitBreaker {
 
     /// The state. An open breaker whose time is over is still open: it moves on with the next call.
     pub fn state(&self) -> State {
-        self.shared.sign().state
+        self.shared.sign().state()
     }
 
     /// The epoch: grows with every change of state and every clean slate.
     pub fn epoch(&self) -> u64 {
-        self.shared.sign().epoch
+        self.shared.sign().epoch()
     }
 
     /// How long calls will be rejected, unless a probe passes before. `None`: they are not, or nobody knows.
@@ -147,11 +146,11 @@ impl CircuitBreaker {
 
 impl fmt::Debug for CircuitBreaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sign { state, epoch, .. } = self.shared.sign();
+        let sign = self.shared.sign();
         f.debug_struct("CircuitBreaker")
             .field("name", &self.shared.name())
-            .field("state", &state)
-            .field("epoch", &epoch)
+            .field("state", &sign.state())
+            .field("epoch", &sign.epoch())
             .finish_non_exhaustive()
     }
 }

@@ -80,8 +80,8 @@ impl Core {
         }
     }
 
-    pub(super) const fn sign(&self) -> Sign {
-        Sign { state: self.state, cause: self.cause, epoch: self.epoch }
+    pub(super) fn sign(&self) -> Sign {
+        Sign::new(self.state, self.cause, self.epoch)
     }
 
     #[cfg(test)]

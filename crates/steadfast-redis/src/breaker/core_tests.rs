@@ -32,10 +32,12 @@ fn lease(core: &mut Core, now_ms: u64) -> u64 {
 
 /// Passes all rounds; the breaker must be open and its time over.
 fn recover(core: &mut Core, now_ms: u64) {
-    while core.state() != State::Closed {
+    for _ in 0..31 {
+        assert_ne!(core.state(), State::Closed);
         let lease = lease(core, now_ms);
         core.settle(lease, GOOD, at(now_ms));
     }
+    assert_eq!(core.state(), State::Closed, "rounds of 1, 2, 4, 8 and 16");
 }
 
 #[test]

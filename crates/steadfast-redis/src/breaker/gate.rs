@@ -7,15 +7,11 @@ use crate::retry::sync::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub(super) struct Gate(AtomicU64);
 
-/// What the gate says.
+/// What the gate says. Packed as it is: callers of a closed breaker look at the state and the epoch only.
+///
+/// Epoch in the upper 56 bits, then 5 bits for the cause, 3 for the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sign {
-    pub state: State,
-    /// What opened it last, if anything did.
-    pub cause: Option<Cause>,
-    /// Below 2⁵⁶.
-    pub epoch: u64,
-}
+pub(super) struct Sign(u64);
 
 const STATES: [State; 6] =
     [State::Closed, State::Open, State::HalfOpen, State::ForcedOpen, State::Disabled, State::MetricsOnly];
@@ -32,33 +28,45 @@ const CAUSES: [Option<Cause>; 8] = [
 
 impl Gate {
     pub(super) fn new(sign: Sign) -> Self {
-        Self(AtomicU64::new(sign.packed()))
+        Self(AtomicU64::new(sign.0))
     }
 
     pub(super) fn read(&self) -> Sign {
-        Sign::unpacked(self.0.load(Ordering::Acquire))
+        Sign(self.0.load(Ordering::Acquire))
     }
 
     /// What was written before is seen by everyone who reads this sign.
     pub(super) fn write(&self, sign: Sign) {
-        self.0.store(sign.packed(), Ordering::Release);
+        self.0.store(sign.0, Ordering::Release);
     }
 }
 
 impl Sign {
-    /// Epoch in the upper 56 bits, then 5 bits for the cause, 3 for the state.
-    fn packed(self) -> u64 {
-        let state = STATES.iter().position(|state| *state == self.state).unwrap_or(0);
-        let cause = CAUSES.iter().position(|cause| *cause == self.cause).unwrap_or(0);
-        self.epoch << 8 | (cause as u64) << 3 | state as u64
+    pub(super) fn new(state: State, cause: Option<Cause>, epoch: u64) -> Self {
+        let state = STATES.iter().position(|other| *other == state).unwrap_or(0) as u64;
+        let cause = CAUSES.iter().position(|other| *other == cause).unwrap_or(0) as u64;
+        Self((epoch << 8) | (cause << 3) | state)
     }
 
-    fn unpacked(word: u64) -> Self {
-        Self {
-            state: STATES.get((word & 7) as usize).copied().unwrap_or(State::Closed),
-            cause: CAUSES.get((word >> 3 & 31) as usize).copied().flatten(),
-            epoch: word >> 8,
+    pub(super) const fn state(self) -> State {
+        match self.0 & 7 {
+            1 => State::Open,
+            2 => State::HalfOpen,
+            3 => State::ForcedOpen,
+            4 => State::Disabled,
+            5 => State::MetricsOnly,
+            _ => State::Closed,
         }
+    }
+
+    /// What opened it last, if anything did.
+    pub(super) fn cause(self) -> Option<Cause> {
+        CAUSES.get((self.0 >> 3 & 31) as usize).copied().flatten()
+    }
+
+    /// Below 2⁵⁶.
+    pub(super) const fn epoch(self) -> u64 {
+        self.0 >> 8
     }
 }
 
@@ -71,8 +79,8 @@ mod tests {
         for state in STATES {
             for cause in CAUSES {
                 for epoch in [0, 1, 77, (1 << 56) - 1] {
-                    let sign = Sign { state, cause, epoch };
-                    assert_eq!(Sign::unpacked(sign.packed()), sign);
+                    let sign = Sign::new(state, cause, epoch);
+                    assert_eq!((sign.state(), sign.cause(), sign.epoch()), (state, cause, epoch));
                 }
             }
         }

@@ -131,8 +131,8 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    pub(super) const fn by(sign: Sign, retry_after: Option<Duration>) -> Self {
-        Self { state: sign.state, cause: sign.cause, retry_after }
+    pub(super) fn by(sign: Sign, retry_after: Option<Duration>) -> Self {
+        Self { state: sign.state(), cause: sign.cause(), retry_after }
     }
 }
 

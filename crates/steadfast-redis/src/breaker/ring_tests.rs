@@ -56,7 +56,10 @@ mod plain {
         for (now_ms, buckets, bucket_ms) in
             [(5_000_000, 60, 100), (5_000_050, 3, 10_000), (5_000_060, 60, 100), (5_000_070, 1, 10_000)]
         {
-            ring.record(now_ms, epoch, GOOD);
+            // Every bucket is in use: whatever is recorded after the change meets an older stamp.
+            for ago in (0..60).rev() {
+                ring.record(now_ms - ago * 100, epoch, GOOD);
+            }
             let old = epoch;
             epoch = ring.reshape(Shape { buckets, bucket_ms }, now_ms, epoch);
             assert!(epoch > old);
@@ -120,7 +123,8 @@ mod plain {
     }
 }
 
-/// All orders, by loom. One bucket, so that everyone meets everyone.
+/// All orders, by loom. One bucket, so that everyone meets everyone. Everyone is a thread of their own: what the model's
+/// main thread does is not tried in all orders.
 #[cfg(steadfast_loom)]
 mod loom_checked {
     use super::super::super::event::State;
@@ -136,20 +140,23 @@ mod loom_checked {
     }
 
     fn sign(state: State, epoch: u64) -> Sign {
-        Sign { state, cause: None, epoch }
+        Sign::new(state, None, epoch)
+    }
+
+    /// Runs `act` on the ring beside the others.
+    fn beside<T: 'static>(ring: &Arc<Ring>, act: impl FnOnce(&Ring) -> T + 'static) -> thread::JoinHandle<T> {
+        let ring = ring.clone();
+        thread::spawn(move || act(&ring))
     }
 
     #[test]
     fn loom_no_count_is_lost() {
         loom::model(|| {
             let ring = ring();
-            let other = ring.clone();
-            let there = thread::spawn(move || {
-                other.record(0, 1, BAD);
-                other.record(1, 1, GOOD);
-            });
-            ring.record(2, 1, BAD);
-            there.join().expect("no panic");
+            let one = beside(&ring, |ring| (ring.record(0, 1, BAD), ring.record(1, 1, GOOD)));
+            let two = beside(&ring, |ring| ring.record(2, 1, BAD));
+            one.join().expect("no panic");
+            two.join().expect("no panic");
             assert_eq!(ring.totals(3, 1), Totals { calls: 3, failed: 2, slow: 0 });
         });
     }
@@ -159,74 +166,85 @@ mod loom_checked {
         loom::model(|| {
             let ring = ring();
             ring.record(0, 1, BAD);
-            let other = ring.clone();
-            let late = thread::spawn(move || other.record(999, 1, BAD));
-            let other = ring.clone();
-            let new = thread::spawn(move || other.record(1_000, 1, GOOD));
+            let late = beside(&ring, |ring| ring.record(999, 1, BAD));
+            let new = beside(&ring, |ring| ring.record(1_000, 1, GOOD));
             assert_eq!(new.join().expect("no panic"), Some(1));
             late.join().expect("no panic");
             assert_eq!(ring.totals(1_000, 1), Totals { calls: 1, failed: 0, slow: 0 });
         });
     }
 
-    #[test]
-    fn loom_no_failure_is_seen_without_its_call() {
-        loom::model(|| {
+    /// A reader beside a writer at `at_ms`, when two have failed before.
+    fn reader_beside_a_failure(at_ms: u64) {
+        loom::model(move || {
             let ring = ring();
             ring.record(0, 1, BAD);
-            let other = ring.clone();
-            let old = thread::spawn(move || other.record(1, 1, BAD));
-            let other = ring.clone();
-            let new = thread::spawn(move || other.record(1_000, 1, BAD));
-            let seen = ring.totals(2, 1);
+            ring.record(0, 1, BAD);
+            let writer = beside(&ring, move |ring| ring.record(at_ms, 1, BAD));
+            let reader = beside(&ring, |ring| ring.totals(2, 1));
+            let seen = reader.join().expect("no panic");
+            writer.join().expect("no panic");
             assert!(seen.failed <= seen.calls, "{seen:?}");
-            old.join().expect("no panic");
-            new.join().expect("no panic");
         });
     }
 
-    /// The whole way of a late result: admitted when closed, back after the breaker opened and closed again.
     #[test]
-    fn loom_a_late_result_never_enters_another_epoch() {
-        loom::model(|| {
-            let ring = ring();
-            let gate = Arc::new(Gate::new(sign(State::Closed, 1)));
-            let (other_ring, other_gate) = (ring.clone(), gate.clone());
-            let caller = thread::spawn(move || {
-                let epoch = other_gate.read().epoch;
-                // The check that spares work comes before the moment; only the stamp may be relied upon.
-                if other_gate.read().epoch == epoch {
-                    other_ring.record(1, epoch, BAD);
-                }
-                epoch
-            });
-            gate.write(sign(State::Open, 2));
-            gate.write(sign(State::Closed, 3));
-            ring.record(1, 3, GOOD);
-            let epoch = caller.join().expect("no panic");
-            let failed = u64::from(epoch == 3);
-            assert_eq!(ring.totals(1, 3), Totals { calls: 1 + failed, failed, slow: 0 });
-        });
+    fn loom_no_failure_is_seen_without_its_call() {
+        reader_beside_a_failure(1);
     }
 
-    /// A change of shape under traffic: nobody who was admitted before it counts after it.
     #[test]
-    fn loom_a_change_of_shape_starts_empty() {
-        loom::model(|| {
+    fn loom_a_bucket_half_used_anew_is_not_misread() {
+        reader_beside_a_failure(1_000);
+    }
+
+    /// A caller who was admitted by the gate, beside one who changes what `change` changes and then records under the
+    /// epoch it returns: only what was admitted in that epoch is counted with it.
+    fn late_result(change: fn(&Ring, &Gate) -> u64) {
+        loom::model(move || {
             let ring = ring();
             let gate = Arc::new(Gate::new(sign(State::Closed, 1)));
-            let (other_ring, other_gate) = (ring.clone(), gate.clone());
-            let caller = thread::spawn(move || {
-                let epoch = other_gate.read().epoch;
-                other_ring.record(5_000, epoch, BAD);
+            let callers_gate = gate.clone();
+            // Without the check that spares work: only the stamp may be relied upon.
+            let caller = beside(&ring, move |ring| {
+                let epoch = callers_gate.read().epoch();
+                ring.record(5_000, epoch, BAD);
                 epoch
             });
-            let epoch = ring.reshape(Shape { buckets: 1, bucket_ms: 10_000 }, 5_000, 1);
-            gate.write(sign(State::Closed, epoch));
-            ring.record(5_000, epoch, GOOD);
-            let theirs = caller.join().expect("no panic");
+            let changer = beside(&ring, move |ring| {
+                let epoch = change(ring, &gate);
+                ring.record(5_000, epoch, GOOD);
+                epoch
+            });
+            let (theirs, epoch) = (caller.join().expect("no panic"), changer.join().expect("no panic"));
             let failed = u64::from(theirs == epoch);
             assert_eq!(ring.totals(5_000, epoch), Totals { calls: 1 + failed, failed, slow: 0 });
         });
+    }
+
+    #[test]
+    fn loom_a_late_result_never_enters_another_epoch() {
+        late_result(|_, gate| {
+            gate.write(sign(State::Open, 2));
+            gate.write(sign(State::Closed, 3));
+            3
+        });
+    }
+
+    #[test]
+    fn loom_a_change_of_shape_starts_empty() {
+        for bucket_ms in [100, 10_000] {
+            let change: fn(&Ring, &Gate) -> u64 = match bucket_ms {
+                100 => |ring, gate| reshape(ring, gate, 100),
+                _ => |ring, gate| reshape(ring, gate, 10_000),
+            };
+            late_result(change);
+        }
+    }
+
+    fn reshape(ring: &Ring, gate: &Gate, bucket_ms: u64) -> u64 {
+        let epoch = ring.reshape(Shape { buckets: 1, bucket_ms }, 5_000, 1);
+        gate.write(sign(State::Closed, epoch));
+        epoch
     }
 }

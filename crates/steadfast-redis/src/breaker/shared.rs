@@ -67,9 +67,9 @@ impl Shared {
     /// One caller asks: without a lock if the answer is clear.
     pub(super) fn ask(&self) -> Result<Right, Rejected> {
         let sign = self.sign();
-        match sign.state {
-            State::Closed | State::MetricsOnly => Ok(Right::Counted { epoch: sign.epoch }),
-            State::Disabled => Ok(Right::Unmetered { epoch: sign.epoch }),
+        match sign.state() {
+            State::Closed | State::MetricsOnly => Ok(Right::Counted { epoch: sign.epoch() }),
+            State::Disabled => Ok(Right::Unmetered { epoch: sign.epoch() }),
             State::ForcedOpen => Err(Rejected::by(sign, None)),
             State::Open => {
                 let now_ms = self.clock.mono_ms();
@@ -85,7 +85,7 @@ impl Shared {
             let (admission, change) = core.admit(now_ms);
             ((admission, core.sign()), change)
         });
-        let epoch = sign.epoch;
+        let epoch = sign.epoch();
         match admission {
             Admission::Unmetered => Ok(Right::Unmetered { epoch }),
             Admission::Counted => Ok(Right::Counted { epoch }),
@@ -106,14 +106,14 @@ impl Shared {
         let now_ms = self.clock.mono_ms();
         let mark = Mark { failed, slow: self.live.is_slow(elapsed) };
         let sign = self.sign();
-        if sign.epoch != epoch {
+        if sign.epoch() != epoch {
             return;
         }
         let Some(calls) = self.ring.record(now_ms, epoch, mark) else { return };
         if !failed {
             self.live.learn(elapsed, calls == 1, false);
         }
-        if (mark.failed || mark.slow) && sign.state == State::Closed {
+        if (mark.failed || mark.slow) && sign.state() == State::Closed {
             self.judge(now_ms, epoch);
         }
     }

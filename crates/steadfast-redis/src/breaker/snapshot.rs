@@ -2,7 +2,6 @@
 
 use super::circuit::CircuitBreaker;
 use super::event::{Cause, Reason, State};
-use super::gate::Sign;
 use super::ring::Totals;
 use std::time::Duration;
 
@@ -67,7 +66,7 @@ impl CircuitBreaker {
             let totals = shared.ring.totals(now_ms, core.epoch());
             (core.sign(), core.history(), core.open_until_ms(), core.trial(now_ms), totals)
         });
-        let Sign { state, cause, epoch } = sign;
+        let (state, cause, epoch) = (sign.state(), sign.cause(), sign.epoch());
         let (since_ms, reason, trips, episode) = history;
         let Totals { calls, failed, slow } = totals;
         let share = |part: u64| if calls == 0 { 0.0 } else { part as f64 / calls as f64 };

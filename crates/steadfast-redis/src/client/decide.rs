@@ -28,7 +28,10 @@ pub(super) fn step(error: &Error, replay: Replay) -> Step {
     match (error.outcome(), error.fault()) {
         (_, Some(Fault::Moved(to))) => Step::Elsewhere { to: to.clone(), asking: false },
         (_, Some(Fault::Ask(to))) => Step::Elsewhere { to: to.clone(), asking: true },
-        (Outcome::Rejected, Some(Fault::ReadOnly | Fault::Loading)) => Step::WhenReady,
+        (
+            Outcome::Rejected,
+            Some(Fault::ReadOnly | Fault::Loading | Fault::MasterDown | Fault::ClusterDown),
+        ) => Step::WhenReady,
         (Outcome::Rejected, Some(fault)) if fault.passes() => Step::AfterPause,
         (Outcome::NotSent, _) if is_connection(error) => Step::WhenReady,
         (Outcome::Ambiguous, None) if replay == Replay::Safe && is_connection(error) => Step::AfterPause,
@@ -65,7 +68,8 @@ mod tests {
         assert_eq!(of("READONLY no"), Step::WhenReady);
         assert_eq!(of("LOADING no"), Step::WhenReady);
         assert_eq!(of("TRYAGAIN no"), Step::AfterPause);
-        assert_eq!(of("CLUSTERDOWN no"), Step::AfterPause);
+        assert_eq!(of("CLUSTERDOWN no"), Step::WhenReady);
+        assert_eq!(of("CLUSTERDOWN Hash slot not served"), Step::AfterPause);
         assert_eq!(of("WRONGTYPE no"), Step::GiveUp);
         assert_eq!(of("OOM no"), Step::GiveUp);
         assert_eq!(of("ERR Error running script: oh"), Step::GiveUp);

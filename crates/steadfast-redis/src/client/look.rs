@@ -1,6 +1,8 @@
 //! What the client knows of its nodes, to be looked at.
 
 use super::Client;
+use crate::breaker::Snapshot;
+use crate::command::Access;
 use crate::histogram::Latencies;
 use crate::role::Role;
 use std::sync::atomic::Ordering;
@@ -37,6 +39,12 @@ pub struct NodeView {
     pub latency: Latencies,
     /// How long dials took.
     pub dial_time: Latencies,
+    /// The circuit breaker of commands that read.
+    pub reads: Snapshot,
+    /// The circuit breaker of commands that write.
+    pub writes: Snapshot,
+    /// The circuit breaker of scripts.
+    pub scripts: Snapshot,
 }
 
 impl Client {
@@ -60,6 +68,9 @@ impl Client {
                 probes: counters.probes.load(Ordering::Relaxed),
                 latency: counters.latency.sum_up(),
                 dial_time: counters.dial_time.sum_up(),
+                reads: node.guard.breaker(Access::Read).snapshot(),
+                writes: node.guard.breaker(Access::Write).snapshot(),
+                scripts: node.guard.breaker(Access::Script).snapshot(),
             }
         };
         nodes.iter().map(view).collect()

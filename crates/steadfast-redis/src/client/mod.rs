@@ -2,8 +2,10 @@
 
 mod commands;
 mod connect;
+mod course;
 mod decide;
 mod look;
+mod observe;
 mod pipeline;
 mod reload;
 mod run;
@@ -15,7 +17,7 @@ pub use look::NodeView;
 pub use pipeline::Pipeline;
 pub use script::{Script, ScriptCall};
 
-use crate::command::{Access, Facts, Replay, keys, spec};
+use crate::command::{Access, Facts, Operation, Replay, keys, spec};
 use crate::config::{Checked, Fallback, ReadPreference};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
@@ -25,6 +27,7 @@ use crate::resp::Reply;
 use crate::retry::Backoff;
 use crate::route::{Need, Router, SharedMaking};
 use crate::slot::slot;
+use crate::vitals::Vitals;
 use redis::{Cmd, FromRedisValue, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,6 +36,9 @@ pub(crate) use subscribe::SubscribeSettings;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How often a client that is being closed looks whether everything has been answered.
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
 /// A connection to Redis that looks after itself. Cheap to clone; clones share everything but their [`CallOptions`].
 ///
@@ -66,6 +72,7 @@ pub(crate) struct Inner {
     links: Links,
     making: SharedMaking,
     config: Mutex<Checked>,
+    vitals: Arc<Vitals>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -86,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) subscribe: SubscribeSettings,
     pub(crate) making: SharedMaking,
     pub(crate) config: Checked,
+    pub(crate) vitals: Arc<Vitals>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) options: CallOptions,
@@ -101,6 +109,7 @@ impl Client {
             subscribe,
             making,
             config,
+            vitals,
             tasks,
             stop,
             options,
@@ -115,6 +124,7 @@ impl Client {
             links,
             making,
             config,
+            vitals,
             tasks,
             stop,
         };
@@ -176,7 +186,7 @@ impl Client {
         }
         let call = self.call(cmd, &facts);
         match self.run(&call, || cmd.get_packed_command(), None, deadline).await {
-            Ok(answer) => self.value_of(answer, cmd),
+            Ok((answer, node)) => value_in(answer, &facts).map_err(|error| error.on(&node.name)),
             Err(error) => Err(error),
         }
         .map_err(|error| error.of(facts.name))
@@ -199,8 +209,14 @@ impl Client {
         self.query::<Value>(&redis::cmd("PING")).await.map(drop)
     }
 
-    /// Ends every connection after what is in flight has been answered, at most until `deadline`.
+    /// Takes no more calls, waits until what is in flight has been answered, at most until `deadline`, and ends every
+    /// connection and task.
     pub async fn close(&self, deadline: Instant) {
+        let nodes = self.inner.router.nodes();
+        nodes.iter().for_each(|node| node.drain());
+        while nodes.iter().any(|node| node.load().in_flight > 0) && Instant::now() < deadline {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
         self.inner.tasks.close();
         self.inner.stop.cancel();
         let _ = tokio::time::timeout_at(deadline, self.inner.tasks.wait()).await;
@@ -214,13 +230,13 @@ impl Client {
         };
         let is_cluster = self.inner.router.is_cluster();
         let slot = if is_cluster { keys(spec, cmd).first().map(|key| slot(key)) } else { None };
-        self.call_for(slot, facts.access, replay)
+        self.call_for(slot, facts.access, replay, spec.operation)
     }
 
-    fn call_for(&self, slot: Option<u16>, access: Access, replay: Replay) -> Call {
+    fn call_for(&self, slot: Option<u16>, access: Access, replay: Replay, operation: Operation) -> Call {
         let writes = access != Access::Read;
         let need = Need { slot, writes, read_from: self.options.read_from };
-        Call { need, access, class: self.options.priority, replay }
+        Call { need, access, class: self.options.priority, operation, replay }
     }
 
     /// Sends `cmd` to every primary at the same time (`FLUSHALL`, `SCAN`, `SCRIPT LOAD`, `DBSIZE`): one answer for each, with
@@ -234,11 +250,12 @@ impl Client {
             return Err(misplaced(&facts));
         }
         let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
-        self.inner.router.route(any, deadline).await?;
+        self.inner.router.route(any, None, deadline).await?;
+        let facts = &facts;
         let ask = |node: Arc<Node>| async move {
             let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
             let value =
-                answer.and_then(|answer| self.value_of(answer, cmd)).map_err(|error| error.of(facts.name));
+                answer.and_then(|answer| value_in(answer, facts)).map_err(|error| error.of(facts.name));
             (node.name.to_string(), value)
         };
         Ok(futures::future::join_all(self.inner.router.primaries().into_iter().map(ask)).await)
@@ -247,14 +264,15 @@ impl Client {
     /// The primaries that are known by `deadline`: one of each shard.
     pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Node>>> {
         let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
-        self.inner.router.route(any, deadline).await?;
+        self.inner.router.route(any, None, deadline).await?;
         Ok(self.inner.router.primaries())
     }
 
     /// Sends `cmd` to one node, once.
     pub(crate) async fn on_node(&self, node: &Node, cmd: &Cmd, deadline: Instant) -> Result<Value> {
         let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
-        answer.and_then(|answer| self.value_of(answer, cmd)).map_err(|error| error.of(Facts::of(cmd).name))
+        let facts = Facts::of(cmd);
+        answer.and_then(|answer| value_in(answer, &facts)).map_err(|error| error.of(facts.name))
     }
 
     /// How the fallback is configured now.
@@ -265,22 +283,12 @@ impl Client {
     /// The node that `cmd` belongs to, for a connection of its own.
     pub(crate) async fn route_for(&self, cmd: &Cmd, deadline: Instant) -> Result<Arc<Node>> {
         let call = self.call(cmd, &Facts::of(cmd));
-        self.inner.router.route(call.need, deadline).await
+        self.inner.router.route(call.need, None, deadline).await
     }
 
     /// Runs work that outlives its caller; it ends with the client.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.inner.tasks.spawn(work);
-    }
-
-    pub(crate) fn value_of(&self, answer: Answer, cmd: &Cmd) -> Result<Value> {
-        match answer {
-            Answer::One(reply) => value_of(reply, &Facts::of(cmd)),
-            Answer::Many(_) => {
-                let why = "several replies to one command";
-                Err(Error::new(ErrorKind::Connection, "PROTOCOL", Outcome::Ambiguous, why))
-            }
-        }
     }
 }
 
@@ -290,6 +298,7 @@ pub(crate) struct Call {
     need: Need,
     access: Access,
     class: Class,
+    operation: Operation,
     replay: Replay,
 }
 
@@ -303,6 +312,17 @@ fn misplaced(facts: &Facts) -> Error {
         )
     };
     Error::new(ErrorKind::Validation, "SHARED", Outcome::NotSent, why).advise(advice).of(facts.name)
+}
+
+/// The value of the answer to one command.
+pub(crate) fn value_in(answer: Answer, facts: &Facts) -> Result<Value> {
+    match answer {
+        Answer::One(reply) => value_of(reply, facts),
+        Answer::Many(_) => {
+            let why = "several replies to one command";
+            Err(Error::new(ErrorKind::Connection, "PROTOCOL", Outcome::Ambiguous, why))
+        }
+    }
 }
 
 fn value_of(reply: Reply, facts: &Facts) -> Result<Value> {

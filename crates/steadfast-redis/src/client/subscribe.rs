@@ -146,7 +146,7 @@ impl Where for Primary {
         Box::pin(async move {
             let inner = self.client.upgrade().ok_or_else(closed)?;
             let need = Need { slot: self.slot, writes: false, read_from: ReadPreference::Primary };
-            let node = inner.router.route(need, Instant::now() + FIND_WITHIN).await?;
+            let node = inner.router.route(need, None, Instant::now() + FIND_WITHIN).await?;
             let generation = node.state().borrow().generation;
             let place = (node.address.clone(), node.settings().dial.clone(), node.dial_budget.clone());
             *self.node.lock().unwrap_or_else(PoisonError::into_inner) = Some((node, generation));

@@ -89,7 +89,8 @@ section! {
 section! {
     /// Retries: only of what provably did no harm, only within the caller's deadline.
     Retry at retry {
-        /// How often a command is tried again.
+        /// How often a command is tried again whose answer was lost, where that is safe. One that was refused before it
+        /// was executed is tried again until its deadline, if the budget allows.
         attempts_max: u32 = 3, Count 0 to 20, Live,
             also ["maxRetries", "retry_attempts"], env ["REDIS_MAX_RETRIES"];
         /// The upper bound of the first pause; the pause is drawn evenly from nothing to the bound.
@@ -114,6 +115,12 @@ section! {
             also ["health.checkInterval"], seconds ["health_check_interval"], env ["REDIS_HEALTH_CHECK_INTERVAL"];
         /// How soon it must answer.
         timeout_ms: u64 = 1_000, Ms 10 to 60_000, Live, also ["health.timeout"];
+        /// Whether a key of our own is written to find out if writes are refused: `SET` of `probe_key`, gone after a
+        /// second. Without it only calls show that.
+        probe_writes: bool = true, None, Live;
+        /// The key that is read and written, and the channel that is published to: no other may use it. In a cluster
+        /// a number is added to it.
+        probe_key: String = "steadfast:health".to_owned(), None, Live;
         /// How many failures in a row make it unhealthy.
         failure_threshold: u32 = 3, Count 1 to 100, Live, also ["health.failureThreshold"];
         /// How many successes in a row make it healthy again.

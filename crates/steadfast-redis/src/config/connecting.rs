@@ -69,8 +69,8 @@ section! {
         /// How long a command may take when its caller names no deadline.
         command_timeout_ms: u64 = 2_000, Ms 10 to 600_000, Live,
             also ["command_timeout_ms", "socketTimeout"], seconds ["socket_timeout"], env ["REDIS_SOCKET_TIMEOUT"];
-        /// The largest reply that is read; a larger one ends the connection with an error. The default is the
-        /// largest value a server holds by its own default.
+        /// The largest reply that is kept; of a larger one the caller is told, and the connection goes on. The default is
+        /// the largest value a server holds by its own default.
         reply_bytes_max: u64 = 536_870_912, Bytes 65_536 to 8_589_934_592, Reconnect;
         /// Which node answers commands that only read.
         read_preference: ReadPreference = ReadPreference::Primary, None, Live,

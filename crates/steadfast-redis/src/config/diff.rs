@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Changed {
-    /// The setting, or `hosts`, or `provider`.
+    /// The setting, or `hosts`, `provider` or `resolver`.
     pub path: &'static str,
     /// What it was; a secret as `***`.
     pub old: String,
@@ -92,6 +92,11 @@ pub fn diff(old: &Config, new: &Config) -> Change {
             new: shown(new),
             apply: Apply::Reauthenticate,
         });
+    }
+    if old.resolver != new.resolver {
+        let shown = |config: &Config| config.resolver.as_ref().map_or("system", |_| "set in code").to_owned();
+        let (old, new) = (shown(old), shown(new));
+        change.settings.push(Changed { path: "resolver", old, new, apply: Apply::Live });
     }
     for setting in settings() {
         if (setting.get)(old).write() != (setting.get)(new).write() {

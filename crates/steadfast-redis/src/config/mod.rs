@@ -77,6 +77,7 @@ pub use problem::{Problem, Problems};
 pub use secret::Secret;
 pub use setting::{Apply, Setting, Unit};
 
+use crate::dial::Resolver;
 use overlay::Overlay;
 
 /// Everything that can be set. All fields have defaults that suit one server on this machine.
@@ -122,6 +123,7 @@ pub struct Config {
     /// What is measured.
     pub metrics: Metrics,
     provider: Option<Provider>,
+    resolver: Option<Resolver>,
 }
 
 impl Config {
@@ -141,6 +143,16 @@ impl Config {
     /// Takes credentials from `provider` at every dial, in place of a user and password.
     pub fn set_provider(&mut self, provider: Provider) {
         self.provider = Some(provider);
+    }
+
+    /// Has the names of hosts turned into addresses by `resolver`, in place of the system's.
+    pub fn set_resolver(&mut self, resolver: Resolver) {
+        self.resolver = Some(resolver);
+    }
+
+    /// What turns names into addresses, if it is not the system's resolver.
+    pub fn resolver(&self) -> Option<&Resolver> {
+        self.resolver.as_ref()
     }
 
     /// What provides the credentials, if code does.

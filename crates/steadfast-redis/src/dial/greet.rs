@@ -30,6 +30,8 @@ pub(crate) struct Greeting {
     pub(crate) round_trip: Duration,
     /// It reads its data from disk and refuses nearly everything until that is done.
     pub(crate) is_loading: bool,
+    /// It is a replica that lost its primary and refuses nearly everything until it is back.
+    pub(crate) is_cut_off: bool,
     /// It answers `PING` with an error that says that it is not well.
     pub(crate) is_ill: bool,
 }
@@ -100,7 +102,9 @@ pub(super) async fn greet(
             Reply::Value(Value::Int(id)) if at == 0 => greeting.client_id = Some(*id),
             Reply::Error(text) if at == 1 => {
                 let fault = Fault::classify(text);
-                (greeting.is_loading, greeting.is_ill) = (fault == Fault::Loading, fault.is_ill_health());
+                greeting.is_loading = fault == Fault::Loading;
+                greeting.is_cut_off = fault == Fault::MasterDown;
+                greeting.is_ill = fault.is_ill_health();
             }
             Reply::Value(role) if at == 2 => greeting.role = Role::of(role).unwrap_or(greeting.role),
             // Some services hide the first three; a node without a cluster knows no READONLY.

@@ -12,7 +12,7 @@ mod tls;
 
 pub(crate) use greet::Greeting;
 pub(crate) use login::{changes, credentials};
-pub use resolve::{Resolve, SystemResolver};
+pub use resolve::{Resolve, Resolver, SystemResolver};
 pub(crate) use socket::TcpSettings;
 pub(crate) use stream::Stream;
 pub(crate) use tls::TlsSettings;

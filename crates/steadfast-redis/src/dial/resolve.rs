@@ -16,6 +16,34 @@ pub trait Resolve: fmt::Debug + Send + Sync + 'static {
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>>;
 }
 
+/// A shared [`Resolve`]. Two are equal when they are the same one.
+#[derive(Clone, Debug)]
+pub struct Resolver(Arc<dyn Resolve>);
+
+impl Resolver {
+    /// Shares `resolver`.
+    pub fn new(resolver: impl Resolve) -> Self {
+        Self(Arc::new(resolver))
+    }
+
+    pub(crate) fn shared(&self) -> Arc<dyn Resolve> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Default for Resolver {
+    /// The system's.
+    fn default() -> Self {
+        Self::new(SystemResolver)
+    }
+}
+
+impl PartialEq for Resolver {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// The system's resolver.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemResolver;

@@ -6,7 +6,7 @@
 
 use super::Held;
 use super::orphan::{put_back, server_wait_s};
-use crate::client::Client;
+use crate::client::{Client, value_in};
 use crate::command::{Access, Facts};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::{Answer, Lost};
@@ -96,7 +96,10 @@ impl Client {
                     if self.may_block_again(&node, &error)
                         && Instant::now() < deadline
                         && !cancel.is_cancelled() => {}
-                result => return result,
+                result => {
+                    self.count(&node, Facts::of(cmd).operation, None, result.as_ref().err());
+                    return result;
+                }
             }
         }
     }
@@ -131,7 +134,7 @@ impl Client {
         match answer {
             Ok(answer) => {
                 held.set_dirty(false);
-                self.value_of(answer, cmd)
+                value_in(answer, &Facts::of(cmd))
             }
             Err(lost) => Err(held.node.explain(lost, since.elapsed())),
         }

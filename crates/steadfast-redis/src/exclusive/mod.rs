@@ -17,7 +17,7 @@ use crate::node::Node;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// A connection nobody holds, and since when.
@@ -37,6 +37,8 @@ pub(crate) struct Exclusives {
     size_max: usize,
     waiting: AtomicUsize,
     waiters_max: usize,
+    /// One was given back, or a dial succeeded: who waits for leave to dial looks again.
+    changed: Notify,
 }
 
 /// How many connections are held and waited for.
@@ -56,6 +58,7 @@ impl Exclusives {
             size_max,
             waiting: AtomicUsize::new(0),
             waiters_max,
+            changed: Notify::new(),
         }
     }
 
@@ -112,32 +115,23 @@ impl Held {
     /// # Errors
     /// The line is full, the deadline passed, or the dial failed: nothing was sent.
     pub(crate) async fn of(node: &Arc<Node>, deadline: Instant) -> Result<Self> {
+        node.fit(deadline).await?;
         let pool = &node.exclusives;
         let room = match Arc::clone(&pool.room).try_acquire_owned() {
             Ok(room) => room,
-            Err(_) => wait_in_line(node, deadline).await?,
+            Err(_) => {
+                let since = Instant::now();
+                let room = wait_in_line(node, deadline).await;
+                node.counters.stood_in_line(since.elapsed(), room.is_ok());
+                room?
+            }
         };
-        let generation = node.state().borrow().generation;
-        if let Some(Idle { lane, client_id, generation, .. }) = pool.take(generation) {
-            return Ok(Self {
-                node: Arc::clone(node),
-                lane,
-                client_id,
-                generation,
-                is_dirty: false,
-                _room: room,
-            });
-        }
-        let dialed = tokio::time::timeout_at(deadline, dial_within_budget(node)).await;
-        let Dialed { io, greeting, .. } = dialed.unwrap_or_else(|_| {
+        let got = tokio::time::timeout_at(deadline, take_or_dial(node)).await;
+        let Idle { lane, client_id, generation, .. } = got.unwrap_or_else(|_| {
             let why = "no connection of its own came about in time";
             Err(Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, why).on(&node.name))
         })?;
-        let settings = node.settings();
-        let (lane, driver) = Driver::new(io, settings.queue_bytes_max, settings.dial.reply_bytes_max);
-        node.run_lane(driver);
-        let (node, client_id) = (Arc::clone(node), greeting.client_id);
-        Ok(Self { node, lane, client_id, generation, is_dirty: false, _room: room })
+        Ok(Self { node: Arc::clone(node), lane, client_id, generation, is_dirty: false, _room: room })
     }
 
     /// Sends on it, and waits for the answer until `deadline`; after that the connection is closed.
@@ -175,6 +169,7 @@ impl Drop for Held {
         }
         let (lane, client_id, generation) = (self.lane.clone(), self.client_id, self.generation);
         self.node.exclusives.lock().push(Idle { lane, client_id, generation, since: Instant::now() });
+        self.node.exclusives.changed.notify_waiters();
     }
 }
 
@@ -208,18 +203,30 @@ impl Drop for Counted<'_> {
     }
 }
 
-async fn dial_within_budget(node: &Arc<Node>) -> Result<Dialed> {
+/// One that nobody holds, or a new one as soon as the node may be dialled: dials that are under way count until they
+/// have succeeded, so a burst of callers waits for the first of them and not for the budget's time.
+async fn take_or_dial(node: &Arc<Node>) -> Result<Idle> {
+    let pool = &node.exclusives;
     let permit = loop {
+        // Before the look, so that what changes after it is noticed.
+        let changed = pool.changed.notified();
+        let generation = node.state().borrow().generation;
+        if let Some(idle) = pool.take(generation) {
+            return Ok(idle);
+        }
         match node.dial_budget.try_dial() {
             Ok(permit) => break permit,
-            Err(wait) => tokio::time::sleep(wait.wait).await,
+            Err(wait) => tokio::select! {
+                () = tokio::time::sleep(wait.wait) => {}
+                () = changed => {}
+            },
         }
     };
-    let settings = node.settings();
-    let dialed = dial(&settings.dial, &node.address).await;
-    match &dialed {
-        Ok(_) => permit.succeeded(),
-        Err(_) => permit.failed(),
-    }
-    dialed
+    let (generation, settings) = (node.state().borrow().generation, node.settings());
+    let Dialed { io, greeting, .. } = dial(&settings.dial, &node.address).await?;
+    permit.succeeded();
+    pool.changed.notify_waiters();
+    let (lane, driver) = Driver::new(io, settings.queue_bytes_max, settings.dial.reply_bytes_max);
+    node.run_lane(driver);
+    Ok(Idle { lane, client_id: greeting.client_id, generation, since: Instant::now() })
 }

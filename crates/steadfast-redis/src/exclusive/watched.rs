@@ -1,7 +1,7 @@
 //! Optimistic locking: what was read is still so when it is written.
 
 use super::Held;
-use crate::client::{Client, Pipeline};
+use crate::client::{Client, Pipeline, value_in};
 use crate::command::Facts;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
@@ -42,7 +42,7 @@ impl Client {
             let mut held = Held::of(&node, deadline).await?;
             held.set_dirty(true);
             let answer = held.send(watch.get_packed_command(), None, deadline).await;
-            match answer.and_then(|answer| self.value_of(answer, &watch)) {
+            match answer.and_then(|answer| value_in(answer, &Facts::of(&watch))) {
                 Ok(_) => return Ok(Watched { client: self.clone(), held, deadline }),
                 // Nothing is executed by watching: again, wherever the primary is now.
                 Err(error) if Instant::now() < deadline && self.may_watch_again(&node, &error) => {}
@@ -93,7 +93,7 @@ impl Watched {
             return Err(Error::new(ErrorKind::Validation, "SHARED", Outcome::NotSent, why).of(facts.name));
         }
         let answer = self.held.send(cmd.get_packed_command(), None, self.deadline).await?;
-        let value = self.client.value_of(answer, cmd)?;
+        let value = value_in(answer, &facts)?;
         crate::client::converted(value, facts.name)
     }
 
@@ -109,10 +109,12 @@ impl Watched {
             self.held.set_dirty(!matches!(answer, Answer::One(Reply::Value(_))));
             return crate::client::converted(Value::Array(Vec::new()), "EXEC").map(Exec::Done);
         }
-        let answer =
-            self.held.send(pipeline.packed_atomic(), Some(pipeline.len() + 2), self.deadline).await?;
-        let values =
-            pipeline.read_atomic(answer).map_err(|error| error.on(&self.held.node.name).of("EXEC"))?;
+        let since = Instant::now();
+        let answer = self.held.send(pipeline.packed_atomic(), Some(pipeline.len() + 2), self.deadline).await;
+        let values = answer.and_then(|answer| pipeline.read_atomic(answer));
+        let operation = Facts::of(&redis::cmd("EXEC")).operation;
+        self.client.count(&self.held.node, operation, Some(since), values.as_ref().err());
+        let values = values.map_err(|error| error.on(&self.held.node.name).of("EXEC"))?;
         // Answered, executed or not: nothing is watched any more.
         self.held.set_dirty(false);
         match values {

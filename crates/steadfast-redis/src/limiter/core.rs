@@ -124,14 +124,11 @@ impl<W> Core<W> {
         Some(began_ms.saturating_add(step_ms.saturating_mul(steps + 1)))
     }
 
-    /// A slot at once, if there is one and nobody waits who might have it: in a slow start, room comes by time alone,
-    /// and a newcomer may see it first.
+    /// A slot at once, if there is one that nobody in line might have.
     pub(super) fn enter(&mut self, class: Class, now_ms: u64) -> bool {
         let place = class.place();
         let division = self.division(now_ms);
-        let enters = self.lines[place].is_empty()
-            && division.fits(class, &self.in_flight)
-            && self.next_class(&division).is_none();
+        let enters = division.fits(class, &self.in_flight) && self.next_class(&division).is_none();
         if enters {
             self.in_flight[place] += 1;
             self.admitted[place] += 1;

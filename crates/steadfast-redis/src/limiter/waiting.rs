@@ -32,22 +32,20 @@ impl<'a> Waiting<'a> {
                 // Passed over because the deadline had passed: counted there.
                 Ok(Err(_)) => return Err(self.shared.refusal(self.class, Shed::DeadlinePassed)),
                 Err(_) if until < deadline => Shared::next_turn(self.shared),
-                Err(_) => return self.give_up(),
+                Err(_) => return Err(self.give_up()),
             }
         }
     }
 
-    /// The deadline has passed. A ticket that came in the same moment is taken all the same.
-    fn give_up(mut self) -> Result<Ticket, Overloaded> {
+    /// The deadline has passed. A ticket that comes in this very moment goes to the next.
+    fn give_up(self) -> Overloaded {
         if self.leave() {
             self.shared.core().note_shed(self.class);
-        } else if let Ok(ticket) = self.told.try_recv() {
-            return Ok(ticket);
         }
-        Err(self.shared.refusal(self.class, Shed::DeadlinePassed))
+        self.shared.refusal(self.class, Shed::DeadlinePassed)
     }
 
-    /// Whether it was still in line.
+    /// Whether it was still in line. What the line held is dropped after its lock is free.
     fn leave(&self) -> bool {
         let tell = self.shared.core().leave_line(self.class, self.id);
         tell.is_some()

@@ -6,15 +6,19 @@ use crate::fault::Fault;
 use crate::lane::Answer;
 use crate::resp::Reply;
 use crate::role::Role;
+use redis::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// `PING` and `ROLE`: whether it takes commands, and which. Two replies.
-pub(super) fn question() -> Vec<u8> {
-    let mut packed = redis::cmd("PING").get_packed_command();
-    packed.extend(redis::cmd("ROLE").get_packed_command());
-    packed
+/// `PING` and `ROLE`: whether it takes commands, and which; in a cluster whether that serves any. With the number of
+/// replies.
+pub(super) fn question(in_cluster: bool) -> (Vec<u8>, usize) {
+    let mut questions = vec![redis::cmd("PING"), redis::cmd("ROLE")];
+    if in_cluster {
+        questions.push(redis::cmd("CLUSTER").arg("INFO").to_owned());
+    }
+    (questions.iter().flat_map(redis::Cmd::get_packed_command).collect(), questions.len())
 }
 
 /// What a node said of itself.
@@ -22,14 +26,22 @@ pub(super) struct Said {
     /// None if it did not say: it answers nothing but errors now.
     pub(super) role: Option<Role>,
     pub(super) is_loading: bool,
+    pub(super) is_cut_off: bool,
+    pub(super) is_cluster_down: bool,
     /// It answers, and with an error that says that it is not well: a script that runs too long, no primary.
     pub(super) is_ill: bool,
 }
 
-/// The same out of the answers to `PING` and `ROLE`.
+/// The same out of the answers.
 pub(super) fn read_state(answer: Answer) -> Option<Said> {
     let Answer::Many(replies) = answer else { return None };
-    let [ping, role] = replies.as_slice() else { return None };
+    let [ping, role, rest @ ..] = replies.as_slice() else { return None };
+    let is_down = |reply: &Reply| match reply {
+        Reply::Value(Value::BulkString(text)) => !String::from_utf8_lossy(text).contains("cluster_state:ok"),
+        Reply::Value(Value::VerbatimString { text, .. }) => !text.contains("cluster_state:ok"),
+        _ => false,
+    };
+    let is_cluster_down = rest.first().is_some_and(is_down);
     let fault = match ping {
         Reply::Error(text) => Some(Fault::classify(text)),
         _ => None,
@@ -40,7 +52,8 @@ pub(super) fn read_state(answer: Answer) -> Option<Said> {
         // The command is hidden from us: what it was held for is not known to be so any more.
         _ => (!is_ill).then_some(Role::Unknown),
     };
-    Some(Said { role, is_loading: fault == Some(Fault::Loading), is_ill })
+    let (is_loading, is_cut_off) = (fault == Some(Fault::Loading), fault == Some(Fault::MasterDown));
+    Some(Said { role, is_loading, is_cut_off, is_cluster_down, is_ill })
 }
 
 /// Returns when credentials were replaced; never, if that is not told.

@@ -2,10 +2,11 @@
 
 use super::ask::{Said, authenticate, changed, question, read_state};
 use super::lanes::Entry;
+use super::names::Names;
 use super::running::Running;
 use super::{Node, NodeSettings, NodeState};
 use crate::breaker::Evidence;
-use crate::dial::{Dialed, changes, dial};
+use crate::dial::{Dialed, Greeting, changes, dial};
 use crate::error::Result;
 use crate::lane::Ended;
 use crate::retry::DialPermit;
@@ -29,10 +30,10 @@ const WANTED_FOR: Duration = Duration::from_secs(2);
 /// How long such a question may take.
 const ASK_WITHIN: Duration = Duration::from_millis(300);
 
-struct Keeper {
-    node: Arc<Node>,
+pub(super) struct Keeper {
+    pub(super) node: Arc<Node>,
     watchdog: Watchdog,
-    dialing: Running<(Result<Dialed>, Option<DialPermit>)>,
+    pub(super) dialing: Running<(Result<Dialed>, Option<DialPermit>)>,
     dial_since: Instant,
     /// Not before this, by the dial budget.
     dial_at: Option<Instant>,
@@ -43,6 +44,7 @@ struct Keeper {
     authenticating: Running<()>,
     ask_at: Instant,
     redial_at: Instant,
+    pub(super) names: Names,
 }
 
 /// Keeps `node`'s lanes until it is closed.
@@ -60,6 +62,7 @@ pub(super) async fn run(node: Arc<Node>) {
         authenticating: Running::default(),
         ask_at: now,
         redial_at: now,
+        names: Names::new(now),
     };
     let stop = keeper.node.stop.clone();
     let mut rotated = changes(&keeper.node.settings().dial.login);
@@ -76,6 +79,7 @@ pub(super) async fn run(node: Arc<Node>) {
             () = node.log_in.notified() => keeper.authenticating.start(authenticate(node.clone())),
             () = changed(&mut rotated) => keeper.authenticating.start(authenticate(node.clone())),
             () = keeper.authenticating.done() => {}
+            left = keeper.names.resolving.done() => keeper.names.leave(left),
         }
     }
     keeper.node.lanes.kill_all();
@@ -93,12 +97,13 @@ impl Keeper {
         let state = self.node.state.borrow().clone();
         self.node.exclusives.reap(settings.idle, state.generation);
         self.heal(&state, &settings, now);
-        if self.wants_lane(&entries, &settings) {
+        self.look_up(&entries, &settings, now);
+        if self.wants_lane(&entries, &settings) || (self.names.leaves() && !self.dialing.is_running()) {
             self.start_dial(&settings, now);
         }
         let busy = entries.iter().any(|entry| entry.lane.in_flight() > 0);
         let refuses = state.role == Role::Replica && self.is_write_wanted();
-        let troubled = state.is_loading || refuses || self.node.guard.is_open();
+        let troubled = state.refuses_all() || refuses || self.node.guard.is_open();
         // Set before the last look at what is in flight: whoever sends after it sees it.
         self.node.is_idle.store(!busy, Ordering::Relaxed);
         let pause = if busy || self.node.lanes.load().in_flight > 0 {
@@ -108,12 +113,12 @@ impl Keeper {
         } else {
             IDLE_EVERY
         };
-        let pause = now + pause;
+        let pause = (now + pause).min(self.names.due());
         self.dial_at.map_or(pause, |at| at.min(pause))
     }
 
     fn wants_lane(&self, entries: &[Entry], settings: &NodeSettings) -> bool {
-        if self.dialing.is_running() {
+        if self.dialing.is_running() || self.node.is_draining.load(Ordering::Relaxed) {
             return false;
         }
         let open = entries.len();
@@ -141,12 +146,12 @@ impl Keeper {
         match dialed {
             Ok(dialed) => {
                 permit.into_iter().for_each(DialPermit::succeeded);
-                self.node.counters.dial_time.record(self.dial_since.elapsed());
+                self.node.counters.dialled(self.dial_since.elapsed(), true);
                 self.adopt(dialed);
             }
             Err(error) => {
                 permit.into_iter().for_each(DialPermit::failed);
-                self.node.counters.dials_failed.fetch_add(1, Ordering::Relaxed);
+                self.node.counters.dialled(self.dial_since.elapsed(), false);
                 tracing::warn!(node = &*self.node.name, %error, "dial failed");
                 self.node.failed_dial(error);
             }
@@ -159,8 +164,9 @@ impl Keeper {
         let found = dialed.greeting.role;
         let (before, before_lanes) = (self.node.state.borrow().role, self.node.lanes.load().lanes);
         let turned = before == Role::Replica && found == Role::Primary;
+        let left = self.names.take(&dialed.peer);
         let old = if turned { self.node.lanes.take() } else { Vec::new() };
-        let (is_loading, is_ill) = (dialed.greeting.is_loading, dialed.greeting.is_ill);
+        let Greeting { is_loading, is_cut_off, is_ill, .. } = dialed.greeting;
         let server: Arc<str> =
             format!("{} {}", dialed.greeting.server, dialed.greeting.version).trim().into();
         // After an outage, not after a connection that was replaced at once.
@@ -171,8 +177,8 @@ impl Keeper {
         let lanes = self.node.open_lane(dialed);
         self.node.state.send_modify(|state| {
             (state.lanes, state.role, state.is_loading, state.failed) = (lanes, found, is_loading, None);
-            state.generation += u64::from(turned);
-            state.server = server;
+            state.generation += u64::from(turned || !left.is_empty());
+            (state.server, state.is_cut_off) = (server, is_cut_off);
         });
         if !is_ill {
             self.node.guard.probe_passed();
@@ -180,6 +186,7 @@ impl Keeper {
         for entry in old {
             entry.lane.retire();
         }
+        left.into_iter().for_each(|id| self.node.retire(id));
     }
 
     fn watch(&mut self, entries: &[Entry], now: Instant) {
@@ -201,6 +208,7 @@ impl Keeper {
         if self.node.state.borrow().is_slow != is_slow {
             self.node.state.send_modify(|state| state.is_slow = is_slow);
             if is_slow {
+                self.node.trouble.notify_one();
                 self.node.guard.trip(Evidence::Other("a new connection is not answered either"));
             }
         }
@@ -254,6 +262,9 @@ impl Keeper {
                 if entries.len() == 1 && !self.dialing.is_running() {
                     self.start_dial(settings, now);
                 } else if entries.len() > 1 {
+                    let closed = &self.node.counters.closed;
+                    let count = if is_old { &closed.aged } else { &closed.idle };
+                    count.fetch_add(1, Ordering::Relaxed);
                     self.node.retire(entry.id);
                 }
             }
@@ -267,13 +278,14 @@ impl Keeper {
     /// in case that its address leads elsewhere.
     fn heal(&mut self, state: &NodeState, settings: &NodeSettings, now: Instant) {
         let is_refusing = state.role == Role::Replica && settings.is_only_choice && self.is_write_wanted();
-        if !(state.is_loading || is_refusing || self.node.guard.is_open()) || state.lanes == 0 {
+        if !(state.refuses_all() || is_refusing || self.node.guard.is_open()) || state.lanes == 0 {
             return;
         }
         if !self.asking.is_running() && now >= self.ask_at {
             self.ask_at = now + ASK_EVERY;
             if let Some(lane) = self.node.lanes.least_loaded() {
-                let ticket = lane.offer(question(), Some(2)).ok();
+                let (packed, replies) = question(settings.dial.cluster_reads);
+                let ticket = lane.offer(packed, Some(replies)).ok();
                 self.asking.start(async move { read_state(ticket?.wait(now + ASK_WITHIN).await.ok()?) });
             }
         }
@@ -284,19 +296,22 @@ impl Keeper {
     }
 
     fn answered(&mut self, said: Option<Said>) {
-        let Some(Said { role, is_loading, is_ill }) = said else {
+        let Some(said) = said else {
             self.node.guard.probe_failed();
             return;
         };
-        if is_ill {
+        if said.is_ill {
             self.node.guard.probe_failed();
         } else {
             self.node.guard.probe_passed();
         }
         self.node.state.send_if_modified(|state| {
-            let role = role.unwrap_or(state.role);
-            let changed = (state.role, state.is_loading) != (role, is_loading);
-            (state.role, state.is_loading) = (role, is_loading);
+            let role = said.role.unwrap_or(state.role);
+            let now = (role, said.is_loading, said.is_cut_off, said.is_cluster_down);
+            let known =
+                (&mut state.role, &mut state.is_loading, &mut state.is_cut_off, &mut state.is_cluster_down);
+            let changed = (*known.0, *known.1, *known.2, *known.3) != now;
+            (*known.0, *known.1, *known.2, *known.3) = now;
             changed
         });
     }

@@ -8,21 +8,25 @@ mod guard;
 mod keeper;
 mod lanes;
 mod lost;
+mod names;
 mod open;
 mod running;
 mod sizing;
+mod vitals;
 
 pub(crate) use guard::{Guard, GuardConfig};
 pub(crate) use lanes::NodeLoad;
+pub(crate) use running::Running;
 
 use crate::config::Address;
 use crate::dial::DialSettings;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::exclusive::Exclusives;
-use crate::histogram::Histogram;
 use crate::lane::{Answer, Refused};
+use crate::metrics::NodeMeter;
 use crate::retry::DialBudget;
 use crate::role::Role;
+use crate::vitals::NodeVitals;
 use crate::watchdog::WatchdogTimes;
 use lanes::Lanes;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,6 +46,8 @@ pub(crate) struct NodeSettings {
     pub(crate) lanes_max: usize,
     /// A lane above the minimum that has not been used for this long is closed.
     pub(crate) idle: Duration,
+    /// How often the node's name is resolved while it has connections.
+    pub(crate) resolve_every: Duration,
     /// Each lane is replaced after about this long. Zero: never.
     pub(crate) lifetime: Duration,
     /// By which share lifetimes differ, up or down.
@@ -54,6 +60,8 @@ pub(crate) struct NodeSettings {
     pub(crate) queue_bytes_max: usize,
     /// There is nowhere else to look for a primary: if this node refuses writes, callers wait for it to change.
     pub(crate) is_only_choice: bool,
+    /// It is no sentinel.
+    pub(crate) serves_data: bool,
 }
 
 /// What becomes of connections when settings change.
@@ -74,6 +82,10 @@ pub(crate) struct NodeState {
     pub(crate) lanes: usize,
     pub(crate) role: Role,
     pub(crate) is_loading: bool,
+    /// A replica that lost its primary and may not answer from what it has.
+    pub(crate) is_cut_off: bool,
+    /// It says that its cluster serves nothing now.
+    pub(crate) is_cluster_down: bool,
     /// A probe is answered late or not at all.
     pub(crate) is_slow: bool,
     /// It is no primary any more as far as the route is concerned: what needs one is sent back at once.
@@ -87,6 +99,11 @@ pub(crate) struct NodeState {
 }
 
 impl NodeState {
+    /// It answers, and takes no command of ours: it is asked when it will.
+    const fn refuses_all(&self) -> bool {
+        self.is_loading || self.is_cut_off || self.is_cluster_down
+    }
+
     /// Why a command cannot be sent now, if it cannot.
     fn obstacle(&self, needs_primary: bool, is_only_choice: bool) -> Option<&'static str> {
         if needs_primary && self.is_demoted {
@@ -95,6 +112,8 @@ impl NodeState {
             Some("CONNECTING")
         } else if self.is_loading {
             Some("LOADING")
+        } else if self.is_cut_off {
+            Some("MASTERDOWN")
         } else if needs_primary && is_only_choice && self.role == Role::Replica {
             Some("READONLY")
         } else {
@@ -103,33 +122,26 @@ impl NodeState {
     }
 }
 
-/// Counters of one node since the start.
-#[derive(Debug, Default)]
-pub(crate) struct NodeCounters {
-    pub(crate) dials: AtomicU64,
-    pub(crate) dials_failed: AtomicU64,
-    pub(crate) dial_time: Histogram,
-    pub(crate) latency: Histogram,
-    /// Lanes closed because they were proved dead.
-    pub(crate) dead: AtomicU64,
-    pub(crate) probes: AtomicU64,
-}
-
 /// One server, and the connections to it.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) address: Address,
     pub(crate) name: Arc<str>,
     settings: RwLock<Arc<NodeSettings>>,
+    /// As in the settings; it does not change.
+    is_only_choice: bool,
     lanes: Lanes,
     state: watch::Sender<NodeState>,
-    pub(crate) counters: NodeCounters,
+    pub(crate) counters: Arc<NodeMeter>,
+    pub(crate) vitals: NodeVitals,
     /// Wakes the keeper.
     wake: Notify,
     /// Asks it to tell connections the credentials.
     log_in: Notify,
     /// The keeper sleeps long: whoever sends wakes it, so that it watches.
     is_idle: AtomicBool,
+    /// The client is being closed.
+    is_draining: AtomicBool,
     started: Instant,
     /// When a write last wanted a primary and this was none, in ms since `started`, plus one.
     write_wanted: AtomicU64,
@@ -139,7 +151,10 @@ pub(crate) struct Node {
     /// Told when the node cannot be used as it was: the route may have to change.
     trouble: Arc<Notify>,
     tasks: TaskTracker,
+    /// Ends this node.
     stop: CancellationToken,
+    /// Ends the client.
+    client_stop: CancellationToken,
 }
 
 impl Node {
@@ -149,6 +164,7 @@ impl Node {
         address: Address,
         settings: NodeSettings,
         (dial_budget, guard): (DialBudget, Guard),
+        (vitals, counters): (NodeVitals, Arc<NodeMeter>),
         trouble: Arc<Notify>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
@@ -158,21 +174,29 @@ impl Node {
             address,
             lanes: Lanes::default(),
             state: watch::Sender::default(),
-            counters: NodeCounters::default(),
+            counters,
+            vitals,
             wake: Notify::new(),
             log_in: Notify::new(),
             is_idle: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
             started: Instant::now(),
             write_wanted: AtomicU64::new(0),
             dial_budget,
             guard,
             exclusives: Exclusives::new(settings.exclusives_max, settings.waiters_max),
+            is_only_choice: settings.is_only_choice,
             settings: RwLock::new(Arc::new(settings)),
             trouble,
             tasks: tasks.clone(),
             stop: stop.child_token(),
+            client_stop: stop.clone(),
         });
+        node.counters.attach(&node);
         tasks.spawn(keeper::run(Arc::clone(&node)));
+        if node.vitals.serves_data {
+            tasks.spawn(crate::health::keep(Arc::clone(&node)));
+        }
         node
     }
 
@@ -212,7 +236,11 @@ impl Node {
     ) -> Result<Answer> {
         loop {
             self.ready(needs_primary, deadline).await?;
-            let Some(lane) = self.lanes.least_loaded() else { continue };
+            let Some(lane) = self.lanes.least_loaded() else {
+                // The last one went this moment; whoever took it is about to say so.
+                tokio::task::yield_now().await;
+                continue;
+            };
             match lane.offer(packed, pipeline) {
                 Ok(ticket) => {
                     self.watch_over();
@@ -238,10 +266,25 @@ impl Node {
 
     /// Returns when a command could be sent.
     pub(crate) async fn ready(&self, needs_primary: bool, deadline: Instant) -> Result<()> {
-        let is_only_choice = self.settings().is_only_choice;
+        if self.is_draining.load(Ordering::Relaxed) {
+            return Err(self.closed());
+        }
+        let is_only_choice = self.is_only_choice;
         if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
             return Ok(());
         }
+        let since = Instant::now();
+        let waited = self.wait_until_ready(needs_primary, is_only_choice, deadline).await;
+        self.counters.waited(since.elapsed(), waited.is_ok());
+        waited
+    }
+
+    async fn wait_until_ready(
+        &self,
+        needs_primary: bool,
+        is_only_choice: bool,
+        deadline: Instant,
+    ) -> Result<()> {
         let mut state = self.state.subscribe();
         loop {
             let Some(obstacle) = state.borrow_and_update().obstacle(needs_primary, is_only_choice) else {
@@ -268,7 +311,7 @@ impl Node {
     /// The server refused a write because it is a replica.
     pub(crate) fn is_read_only(&self) {
         self.write_wanted.store(self.now_ms() + 1, Ordering::Relaxed);
-        let is_demoted = !self.settings().is_only_choice;
+        let is_demoted = !self.is_only_choice;
         self.state.send_if_modified(|state| {
             let changed = state.role != Role::Replica || state.is_demoted != is_demoted;
             (state.role, state.is_demoted) = (Role::Replica, is_demoted);
@@ -301,7 +344,17 @@ impl Node {
     /// True if commands can be sent to it now.
     pub(crate) fn is_up(&self) -> bool {
         let state = self.state.borrow();
-        state.lanes > 0 && !state.is_loading
+        state.lanes > 0 && !state.is_loading && !state.is_cut_off
+    }
+
+    /// True if it is up and answers in time.
+    pub(crate) fn is_well(&self) -> bool {
+        self.is_up() && !self.state.borrow().is_slow
+    }
+
+    /// True if it has a connection, whatever it answers.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.state.borrow().lanes > 0
     }
 
     /// The server said that it reads its data from disk.
@@ -310,9 +363,33 @@ impl Node {
         self.wake.notify_one();
     }
 
+    /// The server said that its cluster serves nothing.
+    pub(crate) fn cluster_is_down(&self) {
+        self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_cluster_down, true));
+        self.wake.notify_one();
+    }
+
+    /// The server said that it lost its primary and may not answer.
+    pub(crate) fn is_cut_off(&self) {
+        self.state.send_if_modified(|state| !std::mem::replace(&mut state.is_cut_off, true));
+        self.wake.notify_one();
+    }
+
     /// How busy it is.
     pub(crate) fn load(&self) -> NodeLoad {
         self.lanes.load()
+    }
+
+    /// Takes nothing more; what is in flight is still answered.
+    pub(crate) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+        self.lanes.retire_all();
+        self.wake.notify_one();
+    }
+
+    /// Whether it is the client that takes nothing more, and not this node alone.
+    fn is_client_closed(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed) || self.client_stop.is_cancelled()
     }
 
     /// Closes everything; the keeper and the lanes end.
@@ -334,7 +411,7 @@ impl Node {
     fn full(&self) -> Error {
         let why = format!("more than {} bytes wait to be sent", self.settings().queue_bytes_max);
         Error::new(ErrorKind::PoolExhausted, "OVERLOADED", Outcome::NotSent, why)
-            .advise("send less at a time, or raise pool.queue_bytes_max")
+            .advise("send less at a time, or wait until something is answered")
             .on(&self.name)
     }
 }

@@ -70,6 +70,9 @@ struct Terms {
     dials_max: usize,
     span_ms: u64,
     stable_ms: u64,
+    /// How far apart dials are taken to be later on when one now is allowed: between what the count asks for and the
+    /// cap. What it is less than the cap is always left to chance.
+    apart_ms: u64,
 }
 
 /// A node's dials. Times are of one monotonic clock; `drawn` is a draw from `[0, 1]`.
@@ -188,25 +191,27 @@ impl Pace {
         self.charged.push_back(started_ms);
     }
 
-    /// Draws the next dial's moment: full jitter, but never so soon that the span's dials would run out.
+    /// Draws the next dial's moment: full jitter, but never so soon that the span's dials would run out. Where that cuts
+    /// the range, it reaches to the cap: the clients of a server that is gone must not meet where it was cut.
     fn put_off(&mut self, now_ms: u64, drawn: f64) {
         let Terms { base_ms, cap_ms, .. } = self.terms;
         let low_ms = now_ms.max(self.feasible_ms());
         let ceiling_ms = doubled(base_ms, self.failures.saturating_sub(1), cap_ms);
-        self.next_ms = between_ms(drawn, low_ms, now_ms + ceiling_ms);
+        let high_ms = now_ms + if low_ms > now_ms { cap_ms } else { ceiling_ms };
+        self.next_ms = between_ms(drawn, low_ms, high_ms);
     }
 
-    /// The first moment from which dials one cap apart never exceed `dials_max` in a span.
+    /// The first moment from which dials `apart` from each other never exceed `dials_max` in a span.
     ///
-    /// Dialling at `t`, `t + cap`, `t + 2·cap`, ... the dial number `j` (from 0) finds `j` of these and the charged
-    /// ones of its span before it: at most `dials_max - 1 - j` of the latter may be younger than `t + j·cap - span`.
+    /// Dialling at `t`, `t + apart`, `t + 2·apart`, ... the dial number `j` (from 0) finds `j` of these and the charged
+    /// ones of its span before it: at most `dials_max - 1 - j` of the latter may be younger than `t + j·apart - span`.
     /// So the `(dials_max - j)`-th youngest must be at least that old. As this held for the latest dial too, the
-    /// moment is at most one cap after it.
+    /// moment is at most `apart` after it: with the cap in its place nothing would be left to draw from.
     fn feasible_ms(&self) -> u64 {
-        let Terms { cap_ms, dials_max, span_ms, .. } = self.terms;
+        let Terms { apart_ms, dials_max, span_ms, .. } = self.terms;
         let youngest_first = self.charged.iter().rev();
         youngest_first.enumerate().fold(0, |soonest_ms, (place, started_ms)| {
-            let later_ms = (dials_max - 1 - place) as u64 * cap_ms;
+            let later_ms = (dials_max - 1 - place) as u64 * apart_ms;
             soonest_ms.max((started_ms + span_ms).saturating_sub(later_ms))
         })
     }
@@ -215,13 +220,16 @@ impl Pace {
 impl Terms {
     fn of(config: &DialConfig) -> Self {
         let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        // A millisecond more, so that a dial at each end of a span are not both within it.
+        let (cap_ms, span_ms) = (ms(config.cap), ms(config.span) + 1);
+        let even_ms = span_ms.div_ceil(u64::from(config.dials_max.max(1)));
         Self {
             base_ms: ms(config.base),
-            cap_ms: ms(config.cap),
+            cap_ms,
             dials_max: config.dials_max as usize,
-            // A millisecond more, so that a dial at each end of a span are not both within it.
-            span_ms: ms(config.span) + 1,
+            span_ms,
             stable_ms: ms(config.stable),
+            apart_ms: (even_ms + cap_ms.max(even_ms)) / 2,
         }
     }
 }

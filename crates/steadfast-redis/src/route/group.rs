@@ -1,5 +1,6 @@
 //! A primary and its replicas, and who is which: found by sentinels, or by asking the servers themselves.
 
+use super::choose::choose;
 use super::roles::Roles;
 use super::sentinels::Sentinels;
 use super::{Need, NodeMaker};
@@ -83,11 +84,20 @@ impl Group {
         group
     }
 
-    /// The node for a command, once there is one.
-    pub(super) async fn route(&self, need: Need, deadline: Instant) -> Result<Arc<Node>> {
+    /// The node for a command, once there is one; another than `shut`, if another will do.
+    pub(super) async fn route(
+        &self,
+        need: Need,
+        shut: Option<&Arc<Node>>,
+        deadline: Instant,
+    ) -> Result<Arc<Node>> {
         let mut known = self.known.subscribe();
         loop {
-            if let Some(node) = pick(&known.borrow_and_update(), need) {
+            let picked = {
+                let known = known.borrow_and_update();
+                choose(known.primary.as_ref(), &known.replicas, need, shut)
+            };
+            if let Some(node) = picked {
                 return Ok(node);
             }
             self.search.notify_one();
@@ -197,25 +207,6 @@ impl Group {
             keep
         });
     }
-}
-
-fn pick(known: &Known, need: Need) -> Option<Arc<Node>> {
-    let primary = known.primary.as_ref().filter(|node| !node.is_demoted());
-    let replica = || {
-        let up = known.replicas.iter().filter(|node| node.is_up());
-        up.min_by_key(|node| node.load().in_flight)
-    };
-    let chosen = match need.read_from {
-        _ if need.writes => primary,
-        ReadPreference::Primary => primary,
-        ReadPreference::PreferReplica => replica().or(primary),
-        ReadPreference::Replica => replica(),
-        ReadPreference::Nearest => {
-            let all = known.replicas.iter().chain(primary).filter(|node| node.is_up());
-            all.min_by_key(|node| node.counters.latency.quantile_us(0.5)).or(primary)
-        }
-    };
-    chosen.cloned()
 }
 
 /// What the server itself says it is.

@@ -1,7 +1,8 @@
 //! Which node a command goes to.
 
+mod choose;
 mod cluster;
-mod fields;
+pub(crate) mod fields;
 mod group;
 mod roles;
 mod sentinels;
@@ -15,6 +16,7 @@ use crate::fault::{Fault, Redirect};
 use crate::node::{Guard, GuardConfig, Node, NodeSettings};
 use crate::retry::{DialBudget, DialConfig, SystemJitter};
 use crate::time::TokioClock;
+use crate::vitals::Vitals;
 use cluster::ClusterSettings;
 use group::Finder;
 use roles::Roles;
@@ -67,6 +69,7 @@ impl SharedMaking {
 #[derive(Debug, Clone)]
 pub(crate) struct NodeMaker {
     pub(crate) making: SharedMaking,
+    pub(crate) vitals: Arc<Vitals>,
     /// Told when a node cannot be used as it was.
     pub(crate) trouble: Arc<Notify>,
     pub(crate) tasks: TaskTracker,
@@ -82,7 +85,8 @@ impl NodeMaker {
             Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string()).because(error)
         })?;
         let trouble = Arc::clone(&self.trouble);
-        Ok(Node::start(address, making.settings, guards, trouble, &self.tasks, &self.stop))
+        let vitals = self.vitals.of_node(&address.shown(), making.settings.serves_data);
+        Ok(Node::start(address, making.settings, guards, vitals, trouble, &self.tasks, &self.stop))
     }
 }
 
@@ -123,12 +127,17 @@ impl Router {
         }
     }
 
-    /// The node for a command, if that is known by `deadline`.
-    pub(crate) async fn route(&self, need: Need, deadline: Instant) -> Result<Arc<Node>> {
+    /// The node for a command, if that is known by `deadline`; another than `shut`, if another will do.
+    pub(crate) async fn route(
+        &self,
+        need: Need,
+        shut: Option<&Arc<Node>>,
+        deadline: Instant,
+    ) -> Result<Arc<Node>> {
         match self {
             Self::Single(node) => Ok(Arc::clone(node)),
-            Self::Group(group) => group.route(need, deadline).await,
-            Self::Cluster(cluster) => cluster.route(need, deadline).await,
+            Self::Group(group) => group.route(need, shut, deadline).await,
+            Self::Cluster(cluster) => cluster.route(need, shut, deadline).await,
         }
     }
 
@@ -150,8 +159,10 @@ impl Router {
 
     /// What a node's refusal says of the route.
     pub(crate) fn note(&self, error: &Error) {
-        if let (Self::Cluster(cluster), Some(Fault::ClusterDown | Fault::ReadOnly)) = (self, error.fault()) {
-            cluster.is_stale();
+        if let (Self::Cluster(cluster), Some(Fault::ClusterDown | Fault::SlotUnserved | Fault::ReadOnly)) =
+            (self, error.fault())
+        {
+            cluster.look();
         }
     }
 

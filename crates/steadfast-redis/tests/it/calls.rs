@@ -117,7 +117,16 @@ async fn nothing_lasts_beyond_its_deadline() {
 async fn closing_answers_what_waits_and_ends_everything() {
     let (server, client) = pair().await;
     client.ping().await.unwrap();
-    client.close(soon()).await;
+    // Busy for a while: what is in flight is waited for.
+    let slow = cmd("EVAL").arg("local n = 0 for i = 1, 3e7 do n = n + i end return 1").arg(0).to_owned();
+    let answer = client.execute(&slow, soon());
+    let closing = async {
+        let sent = || async { client.nodes()[0].in_flight > 0 };
+        assert!(steadfast_testkit::wait_for(Duration::from_secs(5), sent).await);
+        client.close(soon()).await;
+    };
+    let (answer, ()) = tokio::join!(answer, closing);
+    answer.unwrap();
     let error = client.ping().await.unwrap_err();
     assert!(error.to_string().contains("closed"), "{error}");
     let gone = steadfast_testkit::wait_for(Duration::from_secs(5), || async {

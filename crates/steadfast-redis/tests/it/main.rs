@@ -3,9 +3,18 @@
 mod blocking;
 mod cache;
 mod calls;
+mod commands;
+mod failover;
+mod health;
+mod metrics;
 mod rate_limits;
+mod readme;
+mod report;
 mod security;
+mod server;
+mod settings;
 mod subscriptions;
+mod support;
 mod transactions;
 
 use std::time::Duration;

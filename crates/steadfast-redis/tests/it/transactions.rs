@@ -3,8 +3,10 @@
 use crate::{pair, soon};
 use futures::FutureExt;
 use futures::future::join_all;
+use std::time::Duration;
 use steadfast_redis::exclusive::Exec;
 use steadfast_redis::{Client, Pipeline, Result, cmd};
+use tokio::time::Instant;
 
 async fn add_one(client: &Client) -> Result<(String,)> {
     client
@@ -26,6 +28,16 @@ async fn of_many_who_change_the_same_none_is_lost() {
     let done = join_all((0..40).map(|_| add_one(&client))).await;
     assert!(done.iter().all(std::result::Result::is_ok), "{done:?}");
     assert_eq!(client.query::<i64>(cmd("GET").arg("n")).await.unwrap(), 40);
+}
+
+/// The budget of dials is for servers that do not answer: one that does makes nobody wait for it.
+#[tokio::test]
+async fn a_burst_of_them_finds_connections_at_once() {
+    let (_server, client) = pair().await;
+    let within = Instant::now() + Duration::from_secs(5);
+    let held = join_all((0..30).map(|_| client.watch(&["k"], within))).await;
+    assert!(held.iter().all(std::result::Result::is_ok), "{held:?}");
+    assert_eq!(client.nodes()[0].dials_failed, 0);
 }
 
 #[tokio::test]

@@ -34,6 +34,9 @@ const SENTINELS: usize = 3;
 
 /// A primary with replicas and three sentinels: they hold it for down after 500 ms without an answer and take two
 /// seconds at most for each try to replace it.
+///
+/// They work at a quicker pace than usual, which a sentinel that is restarted no longer does: it takes up to ten seconds
+/// then to notice what changed while it was away.
 #[derive(Debug)]
 pub struct Sentinels {
     /// The servers; which of them is the primary changes.

@@ -74,7 +74,20 @@ async fn what_was_frozen_arrives_later() -> anyhow::Result<()> {
     assert!(client.receive().await.is_err());
     assert_eq!(sim.received("INCR"), 0);
     proxy.shape_all(Shape::pass());
-    assert_eq!(client.with_deadline(SOON).receive().await?, Reply::Integer(1));
+    let mut client = client.with_deadline(SOON);
+    assert_eq!(client.receive().await?, Reply::Integer(1));
+    // What is on its way already is held too.
+    let delay = Duration::from_millis(500);
+    proxy.shape_all(Shape::pass().delayed(delay, Duration::ZERO));
+    let before = proxy.counters().to_server_bytes;
+    client.send(&["INCR", "a"]).await?;
+    let passed = async |within| proxy.wait_until(within, |seen| seen.to_server_bytes > before).await;
+    assert!(!passed(delay / 10).await);
+    proxy.shape_all(Shape::freeze());
+    assert!(!passed(delay * 2).await);
+    // Nothing more is taken than fits into buffers.
+    let mut client = client.with_deadline(SILENCE);
+    assert!(client.send_raw(&vec![b'x'; 64 << 20]).await.is_err());
     Ok(())
 }
 
@@ -189,12 +202,15 @@ async fn another_target_is_for_new_connections() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_last_words_of_a_server_arrive_though_the_client_goes_on_talking() -> anyhow::Result<()> {
-    let (_sim, proxy, mut client) = setup().await?;
-    proxy.shape_existing(Shape::pass().delayed(Duration::ZERO, Duration::from_millis(100)));
+    let (sim, proxy, mut client) = setup().await?;
+    proxy.shape_existing(Shape::pass().delayed(Duration::ZERO, Duration::from_millis(300)));
     client.send(&["QUIT"]).await?;
-    for _ in 0..20 {
+    assert!(sim.wait_until(SOON, |sim| sim.connections() == 0).await);
+    // The first is answered with a reset, the next finds that out.
+    for _ in 0..5 {
+        let before = proxy.counters().to_server_bytes;
         client.send(&["PING"]).await?;
-        tokio::task::yield_now().await;
+        proxy.wait_until(Duration::from_millis(20), |seen| seen.to_server_bytes > before).await;
     }
     assert_eq!(client.receive().await?, Reply::ok());
     Ok(())

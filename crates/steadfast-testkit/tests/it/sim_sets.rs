@@ -94,6 +94,7 @@ async fn a_slot_moves_between_simulated_nodes() -> anyhow::Result<()> {
     assert!(replies[2].is_error("MOVED"), "{replies:?}");
     sim.finish_moving(slot, to);
     assert_eq!(target.command(&["GET", "{t}1"]).await?, Reply::bulk("a"));
+    assert_eq!(target.command(&["GET", "{t}missing"]).await?, Reply::Null);
     let moved = Reply::error(format!("MOVED {slot} {}", sim.nodes[to].addr()));
     assert_eq!(source.command(&["GET", "{t}1"]).await?, moved);
     Ok(())

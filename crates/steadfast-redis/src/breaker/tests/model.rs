@@ -300,7 +300,7 @@ fn take(step: Step, ill: (u8, u8), rig: &Rig, model: &mut Model, held: &mut Vec<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn does_what_the_model_does(

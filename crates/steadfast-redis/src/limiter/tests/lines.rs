@@ -82,6 +82,27 @@ async fn whoever_gives_up_takes_no_slot_along() {
     assert_eq!(load(&limiter), (0, 0));
 }
 
+/// A waiter may be gone between its turn and being told: its slot goes on, however many are gone.
+#[tokio::test(start_paused = true)]
+async fn a_slot_given_to_one_who_has_gone_goes_to_the_next() {
+    let (limiter, _clock) = fixed(1);
+    let held = limiter.try_acquire(Class::Normal).expect("free");
+    for _ in 0..1_000 {
+        let line = |core: &mut super::super::core::Core<_>| {
+            core.stand_in_line(Class::Normal, in_ms(1_000), Instant::now(), tokio::sync::oneshot::channel)
+        };
+        let (_, gone) = line(&mut limiter.shared.core()).expect("room in line");
+        drop(gone);
+    }
+    let mut last = pin!(limiter.acquire(Class::Normal, in_ms(1_000)));
+    assert!(poll_immediate(&mut last).await.is_none());
+    drop(held);
+    let ticket = poll_immediate(last).await.expect("its turn").expect("let in");
+    assert_eq!(load(&limiter), (1, 0));
+    drop(ticket);
+    assert_eq!(load(&limiter), (0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn higher_classes_are_served_before_lower_ones() {
     let (limiter, _clock) = fixed(5);

@@ -3,15 +3,17 @@
 mod seeds;
 mod view;
 
+use super::choose::choose;
 use super::{Need, NodeMaker};
-use crate::config::{Address, ReadPreference};
+use crate::config::Address;
 use crate::error::{Error, ErrorKind, Outcome, Result};
-use crate::fault::Redirect;
+use crate::fault::{Fault, Redirect};
 use crate::lane::Answer;
 use crate::node::Node;
 use crate::resp::Reply;
 use crate::slot::SLOTS;
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +26,8 @@ use view::Shard;
 const ASKED: usize = 5;
 /// How long one may take.
 const ANSWER_WITHIN: Duration = Duration::from_millis(300);
+/// How long the others have after the first has answered.
+const OTHERS_WITHIN: Duration = Duration::from_millis(30);
 /// How often the map is read while a node that has slots cannot be used: a failover may be under way.
 const TROUBLE_EVERY: Duration = Duration::from_millis(150);
 
@@ -69,12 +73,21 @@ impl Cluster {
         cluster
     }
 
-    /// The node for a command, once it is known.
-    pub(super) async fn route(&self, need: Need, deadline: Instant) -> Result<Arc<Node>> {
+    /// The node for a command, once it is known; another than `shut`, if another will do.
+    pub(super) async fn route(
+        &self,
+        need: Need,
+        shut: Option<&Arc<Node>>,
+        deadline: Instant,
+    ) -> Result<Arc<Node>> {
         let mut map = self.map.subscribe();
         loop {
-            if let Some(node) = map.borrow_and_update().pick(need) {
-                return Ok(node);
+            let picked = map.borrow_and_update().pick(need, shut);
+            if let Some(node) = picked {
+                if need.slot.is_none() || serves(&node, &mut map, deadline).await? {
+                    return Ok(node);
+                }
+                continue;
             }
             self.trouble.notify_one();
             if self.maker.stop.is_cancelled() {
@@ -122,9 +135,9 @@ impl Cluster {
         self.map.borrow().shards.iter().map(|(primary, _)| Arc::clone(primary)).collect()
     }
 
-    /// The map is wrong somewhere.
-    pub(super) fn is_stale(&self) {
-        self.stale.notify_one();
+    /// A node says that it, or all, cannot do what the map promises: the map is read soon.
+    pub(super) fn look(&self) {
+        self.trouble.notify_one();
     }
 
     async fn keep(self: Arc<Self>) {
@@ -135,18 +148,16 @@ impl Cluster {
             if read {
                 extra.clear();
             }
-            let works = read && self.primaries().iter().all(|node| node.is_up());
-            let pause = if works { self.settings.refresh_every } else { TROUBLE_EVERY };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(pause) => {}
-                () = self.trouble.notified() => tokio::time::sleep(TROUBLE_EVERY / 3).await,
-                // Whatever the number of redirections: one reading, and the next not before this.
-                () = self.stale.notified() => {
-                    if !self.read(&[]).await {
-                        continue;
-                    }
-                    tokio::time::sleep(self.settings.refresh_min).await;
+            let read_at = Instant::now();
+            let works = read && self.primaries().iter().all(|node| node.is_well());
+            let mut due = read_at + if works { self.settings.refresh_every } else { TROUBLE_EVERY };
+            while Instant::now() < due && !stop.is_cancelled() {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep_until(due) => {}
+                    () = self.trouble.notified() => due = due.min(read_at + TROUBLE_EVERY),
+                    // Whatever the number of redirections: each is followed, and the map read once.
+                    () = self.stale.notified() => due = due.min(read_at + self.settings.refresh_min),
                 }
             }
         }
@@ -155,16 +166,14 @@ impl Cluster {
     /// Asks some nodes and takes what they say together. False if none answered.
     async fn read(&self, extra: &[Address]) -> bool {
         let known = self.nodes();
-        let mut asked: Vec<Arc<Node>> = known.iter().filter(|node| node.is_up()).cloned().collect();
+        let mut asked: Vec<Arc<Node>> = known.iter().filter(|node| node.is_well()).cloned().collect();
         fastrand::shuffle(&mut asked);
         asked.truncate(ASKED);
         if asked.is_empty() {
             let places = self.settings.seeds.iter().chain(extra);
             asked = places.filter_map(|address| self.node(address).ok()).chain(known).collect();
         }
-        let views = join_all(asked.iter().map(ask)).await;
-        let views: Vec<_> = views.into_iter().flatten().collect();
-        let shards = view::merge(&views);
+        let shards = view::merge(&views(&asked).await);
         if shards.is_empty() {
             return false;
         }
@@ -179,6 +188,9 @@ impl Cluster {
             let Ok(primary) = self.node(&shard.primary) else { continue };
             let replicas = shard.replicas.iter().filter_map(|address| self.node(address).ok()).collect();
             map.shards.push((primary, replicas));
+            if let (Some((slot, _)), Some((primary, _))) = (shard.slots.first(), map.shards.last()) {
+                primary.vitals.health.serves(*slot);
+            }
             for (first, last) in &shard.slots {
                 map.slots[usize::from(*first)..=usize::from(*last)].fill(Some(place));
             }
@@ -189,6 +201,8 @@ impl Cluster {
         }
         let members: Vec<&Address> =
             shards.iter().flat_map(|shard| shard.replicas.iter().chain([&shard.primary])).collect();
+        // First, so that nobody is sent to a node that is closed.
+        self.map.send_replace(Arc::new(map));
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         nodes.retain(|address, node| {
             let keep = members.contains(&address) || node.load().in_flight > 0;
@@ -197,8 +211,6 @@ impl Cluster {
             }
             keep
         });
-        drop(nodes);
-        self.map.send_replace(Arc::new(map));
     }
 
     fn node(&self, address: &Address) -> Result<Arc<Node>> {
@@ -213,7 +225,7 @@ impl Cluster {
 }
 
 impl Map {
-    fn pick(&self, need: Need) -> Option<Arc<Node>> {
+    fn pick(&self, need: Need, shut: Option<&Arc<Node>>) -> Option<Arc<Node>> {
         let place = match need.slot {
             Some(slot) => usize::from((*self.slots.get(usize::from(slot))?)?),
             // Any will do: another one each time, of those that work.
@@ -223,19 +235,7 @@ impl Map {
             }
         };
         let (primary, replicas) = self.shards.get(place)?;
-        let primary = Some(primary).filter(|node| !node.is_demoted());
-        let up = || replicas.iter().filter(|node| node.is_up());
-        let chosen = match need.read_from {
-            _ if need.writes => primary,
-            ReadPreference::Primary => primary,
-            ReadPreference::Replica => up().min_by_key(|node| node.load().in_flight),
-            ReadPreference::PreferReplica => up().min_by_key(|node| node.load().in_flight).or(primary),
-            ReadPreference::Nearest => {
-                let all = up().chain(primary.filter(|node| node.is_up()));
-                all.min_by_key(|node| node.counters.latency.quantile_us(0.5)).or(primary)
-            }
-        };
-        chosen.cloned()
+        choose(Some(primary), replicas, need, shut)
     }
 
     fn assign(&mut self, slot: u16, node: &Arc<Node>) {
@@ -247,6 +247,42 @@ impl Map {
         self.slots.resize(usize::from(SLOTS), None);
         self.slots[usize::from(slot)] = u16::try_from(place).ok();
     }
+}
+
+/// True if the cluster serves anything, as `node` says; false if the map changed before it did.
+async fn serves(node: &Arc<Node>, map: &mut watch::Receiver<Arc<Map>>, deadline: Instant) -> Result<bool> {
+    let mut state = node.state();
+    loop {
+        if !state.borrow_and_update().is_cluster_down {
+            return Ok(true);
+        }
+        tokio::select! {
+            changed = state.changed() => if changed.is_err() { return Ok(false) },
+            changed = map.changed() => return if changed.is_ok() { Ok(false) } else { Ok(true) },
+            () = tokio::time::sleep_until(deadline) => {
+                let why = "the cluster serves nothing now, and did not in time";
+                return Err(Error::new(ErrorKind::Server, "CLUSTERDOWN", Outcome::NotSent, why)
+                    .advise(Fault::ClusterDown.advice())
+                    .on(&node.name));
+            }
+        }
+    }
+}
+
+/// What these say who answer, and soon after the first.
+async fn views(asked: &[Arc<Node>]) -> Vec<Vec<view::Seen>> {
+    let mut answers: FuturesUnordered<_> = asked.iter().map(ask).collect();
+    let mut until = Instant::now() + ANSWER_WITHIN;
+    let mut views = Vec::new();
+    while let Ok(Some(answer)) = tokio::time::timeout_at(until, answers.next()).await {
+        if let Some(view) = answer {
+            if views.is_empty() {
+                until = until.min(Instant::now() + OTHERS_WITHIN);
+            }
+            views.push(view);
+        }
+    }
+    views
 }
 
 async fn ask(node: &Arc<Node>) -> Option<Vec<view::Seen>> {

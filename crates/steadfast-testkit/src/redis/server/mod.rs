@@ -92,12 +92,16 @@ impl Server {
     pub async fn command(&self, args: &[&str]) -> anyhow::Result<Reply> {
         let mut admin = self.admin.lock().await;
         // Taken out: after an error the next call starts with a connection of its own.
-        let kept = admin.take().and_then(|mut kept| kept.is_open().then_some(kept));
-        let mut connection = match kept {
-            Some(kept) => kept,
-            None => self.login().await?,
+        let (mut connection, kept) = match admin.take() {
+            Some(kept) => (kept, true),
+            None => (self.login().await?, false),
         };
-        let reply = connection.command(args).await;
+        let mut reply = connection.command(args).await;
+        if reply.is_err() && kept && !connection.is_open() {
+            // A test may have had it killed since the last call; what was sent on it was not read then.
+            connection = self.login().await?;
+            reply = connection.command(args).await;
+        }
         let reply = reply.with_context(|| format!("{} on port {}", args.join(" "), self.port))?;
         *admin = Some(connection);
         Ok(reply)

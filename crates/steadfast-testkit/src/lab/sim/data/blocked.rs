@@ -156,9 +156,9 @@ mod tests {
         let mut store = Store::default();
         let now = Instant::now();
         drop(waits(&mut store, "BLPOP q 0"));
+        let mut third = waits(&mut store, "BRPOP r 0");
         let mut first = waits(&mut store, "BLMOVE q r LEFT LEFT 0");
         let mut second = waits(&mut store, "BLPOP q 0");
-        let mut third = waits(&mut store, "BRPOP r 0");
         let mut cx = Cx { store: &mut store, db: 0, now, protocol: Protocol::Resp2, unix_us: 0 };
         push(&mut cx, &words("RPUSH q a b")).expect("a list");
         store.serve_waiters(now, 0);
