@@ -211,8 +211,10 @@ impl Cache {
             tracing::warn!(%error, "the cache is closed with writes that Redis does not have");
         }
         inner.stop.cancel();
-        let fallback = inner.fallback();
-        let keep = fallback.persist_on_shutdown && fallback.journal_folder.is_some();
+        let keep = {
+            let fallback = inner.fallback();
+            fallback.persist_on_shutdown && fallback.journal_folder.is_some()
+        };
         let closing = tokio::time::timeout_at(deadline, inner.store.close(keep)).await;
         let late = || {
             Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, "the journal was not closed in time")
