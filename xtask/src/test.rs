@@ -27,7 +27,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     shown("cargo", &["test", "--workspace", "--locked", "--doc", "--quiet"])
 }
 
-fn install_missing() -> anyhow::Result<()> {
+pub(crate) fn install_missing() -> anyhow::Result<()> {
     let missing: Vec<&str> =
         NEEDED.iter().filter(|(program, _)| !present(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {

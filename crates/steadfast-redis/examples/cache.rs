@@ -1,8 +1,8 @@
 //! A cache that goes on through an outage. Stop Redis while it runs (`docker stop`, `kill -STOP`), and start it again.
 //!
-//! `REDIS_URL=redis://127.0.0.1:6379 cargo run -p steadfast-redis --example cache`
+//! `REDIS_URL=redis://127.0.0.1:6379 cargo run -p steadfast-redis --features cache --example cache`
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use std::io::Write;
 use std::time::Duration;
 use steadfast_redis::cache::{Cache, CacheOptions};
 use steadfast_redis::{Client, Result};
@@ -19,16 +19,11 @@ async fn main() -> Result<()> {
         let found = cache.get("second").await?;
         let source = found.map(|found| found.source);
         let mode = if cache.is_fallback_mode() { "without Redis" } else { "with Redis" };
-        // The output is all that this does; if nobody reads it, nothing is lost.
-        let _ = writeln!(
-            std::io::stdout(),
-            "{second}: {mode}: {written:?}, read from {source:?}, rounds {:?}",
-            counted.sum
-        );
+        println!("{second}: {mode}: {written:?}, read from {source:?}, rounds {:?}", counted.sum);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let report = cache.report().await?;
-    let _ = writeln!(std::io::stdout(), "outages {}, sent back: {:?}", report.fallbacks, report.sync);
+    println!("outages {}, sent back: {:?}", report.fallbacks, report.sync);
     cache.close(Instant::now() + Duration::from_secs(5)).await?;
     Ok(())
 }

@@ -18,7 +18,7 @@ pub use pipeline::Pipeline;
 pub use script::{Script, ScriptCall};
 
 use crate::command::{Access, Facts, Operation, Replay, keys, spec};
-use crate::config::{Checked, Fallback, ReadPreference};
+use crate::config::{Checked, ReadPreference};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::limiter::Class;
@@ -29,7 +29,7 @@ use crate::route::{Need, Router, SharedMaking};
 use crate::slot::slot;
 use crate::vitals::Vitals;
 use redis::{Cmd, FromRedisValue, Value};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use subscribe::Links;
 pub(crate) use subscribe::SubscribeSettings;
@@ -262,6 +262,7 @@ impl Client {
     }
 
     /// The primaries that are known by `deadline`: one of each shard.
+    #[cfg(feature = "cache")]
     pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Node>>> {
         let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
         self.inner.router.route(any, None, deadline).await?;
@@ -269,6 +270,7 @@ impl Client {
     }
 
     /// Sends `cmd` to one node, once.
+    #[cfg(feature = "cache")]
     pub(crate) async fn on_node(&self, node: &Node, cmd: &Cmd, deadline: Instant) -> Result<Value> {
         let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
         let facts = Facts::of(cmd);
@@ -276,8 +278,9 @@ impl Client {
     }
 
     /// How the fallback is configured now.
-    pub(crate) fn fallback(&self) -> Fallback {
-        self.inner.config.lock().unwrap_or_else(PoisonError::into_inner).fallback.clone()
+    #[cfg(feature = "cache")]
+    pub(crate) fn fallback(&self) -> crate::config::Fallback {
+        self.inner.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fallback.clone()
     }
 
     /// The node that `cmd` belongs to, for a connection of its own.

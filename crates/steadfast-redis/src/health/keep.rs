@@ -57,7 +57,10 @@ pub(crate) async fn keep(node: Arc<Node>) {
         node,
     };
     while !stop.is_cancelled() {
-        keep.follow(&state.borrow_and_update().clone());
+        // In a statement of its own: what is borrowed is locked until the statement's end, and what follows looks at all
+        // nodes, this one too. A second look while a writer waits for the first to end would be the end of both.
+        let now = state.borrow_and_update().clone();
+        keep.follow(&now);
         let next = keep.ask();
         let health = Arc::clone(&keep.node);
         tokio::select! {

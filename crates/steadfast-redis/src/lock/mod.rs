@@ -8,10 +8,8 @@
 //! replicas that lag, a failover may lose a lock that was given; the fence then still tells the holders apart, as long
 //! as the servers' clocks agree to within the outage.
 
-use crate::cache::{floor_key, prefixed};
 use crate::client::{Client, Script, converted};
 use crate::error::{Error, ErrorKind, Outcome, Result};
-use bytes::Bytes;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -39,7 +37,7 @@ pub struct Locks {
 /// [`Lease::release`] it. Its `Debug` does not show the token.
 pub struct Lease {
     client: Client,
-    key: Bytes,
+    key: String,
     token: String,
     fence: u64,
     until: Instant,
@@ -55,7 +53,7 @@ impl std::fmt::Debug for Lease {
 }
 
 impl Locks {
-    /// Locks whose keys begin with `prefix`.
+    /// Locks whose keys begin with `prefix`, which has no braces: those choose a cluster's slot.
     pub fn new(client: &Client, prefix: impl Into<String>) -> Self {
         Self { client: client.clone(), prefix: prefix.into() }
     }
@@ -68,11 +66,10 @@ impl Locks {
     ///
     /// Cancel safety: dropped, the lock may be taken, and then ends by itself.
     pub async fn try_acquire(&self, name: &str, ttl: Duration, deadline: Instant) -> Result<Option<Lease>> {
-        let key = prefixed(&self.prefix, name.as_bytes());
-        let fence_key = floor_key(&key).unwrap_or_default();
+        let (key, fence_key) = keys(&self.prefix, name);
         let token = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let since = Instant::now();
-        let call = ACQUIRE.call().key(&key[..]).key(&fence_key[..]).arg(&token).arg(ms(ttl));
+        let call = ACQUIRE.call().key(&key).key(&fence_key).arg(&token).arg(ms(ttl));
         let lease = |fence| Lease {
             client: self.client.clone(),
             key: key.clone(),
@@ -143,7 +140,7 @@ impl Lease {
     /// if Redis is away: it is held until [`Lease::until`] as before.
     pub async fn extend(&mut self, ttl: Duration, deadline: Instant) -> Result<()> {
         let since = Instant::now();
-        let call = EXTEND.call().key(&self.key[..]).arg(&self.token).arg(ms(ttl));
+        let call = EXTEND.call().key(&self.key).arg(&self.token).arg(ms(ttl));
         let answer = self.client.run_script(&call, deadline).await.map_err(no_lock)?;
         if converted::<i64>(answer, "EVALSHA").map_err(no_lock)? == 0 {
             self.until = since;
@@ -160,10 +157,19 @@ impl Lease {
     /// # Errors
     /// Of kind [`ErrorKind::Fallback`] if Redis is away: it ends by itself then.
     pub async fn release(self, deadline: Instant) -> Result<bool> {
-        let call = RELEASE.call().key(&self.key[..]).arg(&self.token);
+        let call = RELEASE.call().key(&self.key).arg(&self.token);
         let answer = self.client.run_script(&call, deadline).await.map_err(no_lock)?;
         converted::<i64>(answer, "EVALSHA").map(|released| released == 1).map_err(no_lock)
     }
+}
+
+/// The keys of a lock and of its fence, in one slot of a cluster.
+fn keys(prefix: &str, name: &str) -> (String, String) {
+    // Empty braces would choose no slot.
+    let guard = if name.is_empty() || name.starts_with(['}', '_']) { "_" } else { "" };
+    let key = format!("{prefix}{{{guard}{name}}}");
+    let fence = format!("{key}:fence");
+    (key, fence)
 }
 
 fn no_lock(cause: Error) -> Error {
@@ -185,6 +191,17 @@ fn ms(ttl: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_and_its_fence_share_a_slot_and_no_other_name_has_them() {
+        let names = ["", "a", "}", "_", "_}", "a}b", "{", "{}", ":fence", "a}:fence", "_a"];
+        let mut all = std::collections::HashSet::new();
+        for name in names {
+            let (key, fence) = keys("lock:", name);
+            assert_eq!(crate::slot::slot(key.as_bytes()), crate::slot::slot(fence.as_bytes()), "{name}");
+            assert!(all.insert(key) && all.insert(fence), "{name}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_lock_counts_as_ended_before_it_is() {

@@ -24,7 +24,8 @@ fn quick() -> CacheOptions {
 }
 
 fn url(addr: &str, more: &str) -> String {
-    let base = "breaker.open_max_ms=300&fallback.sync_interval_ms=50";
+    let base =
+        "breaker.open_max_ms=300&dial.backoff_cap_ms=100&dial.budget=1000&fallback.sync_interval_ms=50";
     format!("redis://{addr}?{base}&{more}")
 }
 
@@ -365,14 +366,14 @@ async fn values_are_loaded_ahead_and_a_loader_that_fails_or_is_slow_is_covered()
     let ended = wait_for(LONG, || async { text(&cache, "old").await.is_none() });
     assert!(ended.await);
     let since = Instant::now();
-    let stale = cache.get_or_load("old", ttl, || std::future::pending::<Result<_, String>>()).await.unwrap();
+    let stale = cache.get_or_load("old", ttl, std::future::pending::<Result<_, String>>).await.unwrap();
     assert!(stale.unwrap().stale && since.elapsed() < Duration::from_millis(150), "{:?}", since.elapsed());
     let fresh = wait_for(LONG, || async {
         let failing = || async { Err::<Option<Bytes>, _>("no luck") };
         cache.get_or_load("old", ttl, failing).await.unwrap().unwrap().stale
     });
     assert!(fresh.await);
-    let hung = cache.get_or_load("hung", ttl, || std::future::pending::<Result<_, String>>()).await;
+    let hung = cache.get_or_load("hung", ttl, std::future::pending::<Result<_, String>>).await;
     assert!(matches!(hung, Err(LoadError::TimedOut { ms: 200 })), "{hung:?}");
 }
 

@@ -1,6 +1,8 @@
-//! The client against real servers.
+//! The client against simulated and real servers.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
 mod blocking;
+#[cfg(feature = "cache")]
 mod cache;
 mod calls;
 mod commands;

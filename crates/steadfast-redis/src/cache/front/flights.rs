@@ -86,7 +86,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     }
 }
 
-impl<T: Clone> Flight<T> {
+impl<T: Clone + Send + Sync> Flight<T> {
     /// What it brings; none: it ended without an answer.
     ///
     /// Cancel safe.

@@ -37,7 +37,7 @@ use std::time::Duration;
 use store::Store;
 use tidings::Teller;
 use time::Time;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -125,7 +125,9 @@ impl Cache {
         let store = Store::start(outbox, time.clone(), maintain, &tasks);
         let kept = options.near_ttl.saturating_add(options.stale_max).max(Duration::from_secs(1));
         let near = Arc::new(Near::new(options.near_bytes_max, kept));
-        let teller = start_tidings(client, &options, &near, &tasks, &stop);
+        let (teller, hears) = start_tidings(client, &options, &near, &tasks, &stop);
+        // What is kept before it hears of others' writes would be stale the moment it does. Without Redis it starts all the same.
+        let _ = tokio::time::timeout(HEARS_WITHIN, hears).await;
         let mode = || Mode::new(options.failures_to_enter, options.probes_to_leave);
         let inner = Arc::new(Inner {
             client: client.clone(),
@@ -314,20 +316,24 @@ fn tell_recovered(recovered: &Recovered) {
     }
 }
 
+/// How long a cache that is opened waits until it hears what others write.
+const HEARS_WITHIN: Duration = Duration::from_millis(500);
+
 fn start_tidings(
     client: &Client,
     options: &CacheOptions,
     near: &Arc<Near>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> Teller {
+) -> (Teller, oneshot::Receiver<()>) {
+    let (told, hears) = oneshot::channel();
     if !options.tell_others {
-        return Teller::silent();
+        return (Teller::silent(), hears);
     }
     let node = NodeId::random(&mut fastrand::Rng::new());
     let channel = format!("{}tidings", options.prefix);
     let (teller, sending) = tidings::teller(client.clone(), channel.clone(), node, stop.clone());
     tasks.spawn(sending);
-    tasks.spawn(tidings::listen(client.clone(), channel, node, Arc::clone(near), stop.clone()));
-    teller
+    tasks.spawn(tidings::listen(client.clone(), channel, node, Arc::clone(near), told, stop.clone()));
+    (teller, hears)
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -109,15 +109,18 @@ pub(super) async fn listen(
     channel: String,
     node: NodeId,
     near: Arc<Near>,
+    hears: oneshot::Sender<()>,
     stop: CancellationToken,
 ) {
-    let mut told = false;
+    let (mut told, mut hears) = (false, Some(hears));
     while !stop.is_cancelled() {
         // From here on nothing is missed that is not told.
         match client.subscribe(&[&channel], Instant::now() + WITHIN).await {
             Ok(heard) => {
                 near.age_all();
                 told = false;
+                // Nobody waits for it any more, if it took too long.
+                let _ = hears.take().map(|hears| hears.send(()));
                 let ended = tokio::select! {
                     () = stop.cancelled() => true,
                     () = hear(heard, node, &near) => false,

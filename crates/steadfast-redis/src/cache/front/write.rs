@@ -5,7 +5,7 @@ use super::read::ms;
 use super::trouble::{self, conflict, disabled, refused};
 use super::{Cache, Inner, Written, server};
 use crate::cache::{Answer, Change, Key, Op, Version};
-use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::error::{Error, Outcome, Result};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
