@@ -22,6 +22,7 @@
 //! | [`pubsub`] | messages, and the gaps between them |
 //! | [`rate_limiter`] | a limit that all processes share, and that holds while Redis is away |
 //! | `cache` | not finished, behind a feature that is off: reads and writes that go on while Redis is away, and how they come back |
+//! | [`lock`] | locks with fences; none without Redis |
 //! | [`health`], [`metrics`], [`report`] | what the servers can do now, what calls took, what should be done |
 //! | [`breaker`] | a circuit breaker for any dependency |
 //! | [`limiter`] | an adaptive limit of calls in flight, with priorities, for any dependency |
@@ -46,6 +47,7 @@ pub mod health;
 mod histogram;
 mod lane;
 pub mod limiter;
+pub mod lock;
 pub mod metrics;
 mod node;
 mod notify;

@@ -8,6 +8,7 @@ mod calls;
 mod commands;
 mod failover;
 mod health;
+mod locks;
 mod metrics;
 mod rate_limits;
 mod readme;

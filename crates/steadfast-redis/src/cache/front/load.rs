@@ -45,7 +45,8 @@ impl Cache {
         let seen = inner.near.get(&key, now_ms);
         let fresh = seen.as_ref().filter(|seen| seen.is_fresh && seen.entry.what != What::Deleted);
         if let Some(fresh) = fresh {
-            if now_ms >= fresh.entry.refresh_ms && !inner.reads_are_away() {
+            let is_due = fresh.entry.value().is_some() && now_ms >= fresh.entry.refresh_ms;
+            if is_due && !inner.reads_are_away() {
                 // If there are too many, another reader will see to it.
                 let _ = inner.join_load(&key, ttl, true, loader);
             }

@@ -282,6 +282,7 @@ impl Inner {
             Trouble::NoWrites => self.writes.failed(true, now_ms),
             // Both are told, whichever comes first.
             Trouble::Away => self.writes.failed(true, now_ms) | self.reads.failed(true, now_ms),
+            Trouble::Unsent => self.writes.failed(false, now_ms) | self.reads.failed(false, now_ms),
             Trouble::Slow if is_write => self.writes.failed(false, now_ms),
             Trouble::Slow => self.reads.failed(false, now_ms),
             Trouble::Busy => false,

@@ -11,6 +11,8 @@ pub(super) enum Trouble {
     Away,
     /// It takes no writes, and may answer reads.
     NoWrites,
+    /// Perhaps: nothing could be sent to it in time.
+    Unsent,
     /// Perhaps: it was slow.
     Slow,
     /// No: there was no room for the call.
@@ -30,6 +32,7 @@ pub(super) fn trouble(error: &Error) -> Option<Trouble> {
         (_, Some(fault)) if fault.passes() => Some(Trouble::Slow),
         (_, Some(_)) => None,
         (ErrorKind::Connection | ErrorKind::CircuitOpen | ErrorKind::Auth, None) => Some(Trouble::Away),
+        (ErrorKind::Timeout, None) if error.outcome() == Outcome::NotSent => Some(Trouble::Unsent),
         (ErrorKind::Timeout, None) => Some(Trouble::Slow),
         (ErrorKind::PoolExhausted, None) => Some(Trouble::Busy),
         (ErrorKind::Fallback | ErrorKind::Validation | ErrorKind::Server, None) => None,

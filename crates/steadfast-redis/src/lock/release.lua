@@ -1,0 +1,10 @@
+-- Gives a lock up that is still held under this token.
+--
+-- KEYS[1] the lock
+-- ARGV[1] the token
+-- Returns 1; 0 if it is not held, or by somebody else.
+
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+return redis.call('DEL', KEYS[1])
