@@ -5,7 +5,9 @@ mod bounds;
 mod breakers;
 mod cluster;
 mod cluster_real;
+mod logins;
 mod names;
+mod pubsub;
 mod readonly;
 mod refusals;
 mod sentinels;
@@ -37,6 +39,8 @@ pub fn all() -> Vec<Scenario> {
         names::ALL,
         bounds::ALL,
         breakers::ALL,
+        pubsub::ALL,
+        logins::ALL,
     ];
     let mut all = parts.concat();
     all.sort_by_key(Scenario::order);
