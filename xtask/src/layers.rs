@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("steadfast-monitor", &["steadfast-clock", "steadfast-core", "steadfast-queue"]),
     ("steadfast-fake-twilio", &["steadfast-clock", "steadfast-gateway"]),
     ("steadfast-testkit", &[]),
-    ("steadfast-faults", &["steadfast-redis", "steadfast-testkit"]),
+    ("steadfast-faults", &["steadfast-clock", "steadfast-redis", "steadfast-testkit"]),
     (
         "steadfast-fuzz",
         &[

@@ -41,7 +41,7 @@ fn judge(answer: &io::Result<u16>) -> Verdict {
 async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let numbers = BreakerConfig { minimum_calls: 5, ..BreakerConfig::default() };
+    let numbers = BreakerConfig { minimum_calls: 5, half_open_full: 4, ..BreakerConfig::default() };
     let breaker = CircuitBreaker::new("rates", numbers, SystemClock::shared(), SystemJitter::shared())?;
     let _told = breaker.on_state_change(|change| {
         println!("    {change}");
@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn ask(breaker: &CircuitBreaker, address: SocketAddr) {
-    for call in 1..=60 {
+    for call in 1..=25 {
         match breaker.execute(|| rates(address), judge).await {
             Ok(status) => println!("call {call:>2} was answered {status}"),
             Err(ExecuteError::Rejected(rejected)) => println!("call {call:>2} was not made: {rejected}"),
@@ -64,13 +64,13 @@ async fn ask(breaker: &CircuitBreaker, address: SocketAddr) {
     }
 }
 
-/// Well for ten requests, ill for the next ten, then well again.
+/// Well for five requests, ill for the next five, then well again.
 async fn serve(listener: TcpListener) {
     for request in 1_u32.. {
         let Ok((mut stream, _)) = listener.accept().await else { return };
         let mut asked = [0; 512];
         let _ = stream.read(&mut asked).await;
-        let status = if (11..=20).contains(&request) { "503 Service Unavailable" } else { "200 OK" };
+        let status = if (6..=10).contains(&request) { "503 Service Unavailable" } else { "200 OK" };
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         let _ = stream.write_all(answer.as_bytes()).await;
     }

@@ -44,4 +44,6 @@ async fn tell(redis: &Client) {
             Err(error) => println!("not told: {error}"),
         }
     }
+    // The last one is on its way.
+    seconds.tick().await;
 }

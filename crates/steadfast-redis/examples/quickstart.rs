@@ -4,10 +4,10 @@
 //! again. Ends on Ctrl-C or after `--seconds`.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use steadfast_redis::{Client, Outcome, Result};
+use steadfast_redis::role::Role;
+use steadfast_redis::{Client, Error, Outcome, Result};
 use tokio::time::{Instant, interval, sleep};
 
 /// What became of the calls of one second.
@@ -18,7 +18,7 @@ struct Seen {
     rejected: u64,
     ambiguous: u64,
     slowest: Duration,
-    error: Option<String>,
+    error: Option<Error>,
 }
 
 impl Seen {
@@ -30,12 +30,12 @@ impl Seen {
             Outcome::Rejected => self.rejected += 1,
             Outcome::Ambiguous => self.ambiguous += 1,
         }
-        self.error = Some(error.to_string());
+        self.error = Some(error);
     }
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::var("REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:6379".to_owned());
     // Returns at once, also if there is no Redis yet. No call may take longer than this.
     let redis = Client::open(&url)?.within(Duration::from_millis(500));
@@ -69,27 +69,28 @@ fn note<T>(seen: &Mutex<Seen>, done: Result<T>, since: Instant) {
 
 /// A line for each second; what went wrong beneath it, when it is another thing than before.
 async fn report(redis: &Client, seen: &Mutex<Seen>) {
-    let (mut seconds, mut last) = (interval(Duration::from_secs(1)), None);
+    let (mut seconds, mut last) = (interval(Duration::from_secs(1)), None::<String>);
     seconds.tick().await;
     for second in 1.. {
         seconds.tick().await;
         let now = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
         let Seen { good, not_sent, rejected, ambiguous, slowest, error } = now;
-        let primary = redis.nodes().first().map(|node| node.address.clone()).unwrap_or_default();
+        let primary = redis.nodes().into_iter().find(|node| node.role == Role::Primary);
+        let primary = primary.map_or_else(|| "no primary is known".to_owned(), |node| node.address);
         println!(
             "{second:>4} s  {good:>3} good, {not_sent} not sent, {rejected} rejected, {ambiguous} ambiguous; \
              slowest {} ms; {primary}",
             slowest.as_millis()
         );
-        if error.is_some() && error != last {
-            println!("        {}", error.as_deref().unwrap_or_default());
+        if let Some(error) = error.as_ref().filter(|error| Some(error.code()) != last.as_deref()) {
+            println!("        {error}");
         }
-        last = error;
+        last = error.map(|error| error.code().to_owned());
     }
 }
 
 /// `--seconds 60`; without it, a year.
-fn runs_for() -> Result<Duration, Box<dyn Error>> {
+fn runs_for() -> Result<Duration, Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => Ok(Duration::from_secs(365 * 86_400)),

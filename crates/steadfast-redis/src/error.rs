@@ -236,6 +236,7 @@ impl fmt::Debug for Error {
             .field("command", &self.0.command)
             .field("node", &self.0.node)
             .field("why", &self.0.why)
+            .field("advice", &self.0.advice)
             .finish_non_exhaustive()
     }
 }

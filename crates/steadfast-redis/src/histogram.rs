@@ -55,6 +55,41 @@ impl Default for Histogram {
     }
 }
 
+/// What a histogram has counted up to a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Counts(Box<[u64]>);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self(std::iter::repeat_n(0, BUCKETS).collect())
+    }
+}
+
+impl Counts {
+    /// How many.
+    pub(crate) fn all(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// What was counted after `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self(self.0.iter().zip(&earlier.0).map(|(now, then)| now.saturating_sub(*then)).collect())
+    }
+
+    /// The duration that `share` (0 to 1) of all were no longer than; zero if there is none.
+    pub(crate) fn quantile_us(&self, share: f64) -> u64 {
+        let wanted = (share * self.all() as f64).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (at, count) in self.0.iter().enumerate() {
+            seen += count;
+            if seen >= wanted {
+                return upper_us(at);
+            }
+        }
+        0
+    }
+}
+
 fn bucket(us: u64) -> usize {
     let us = us.min((1 << DOUBLINGS) - 1);
     if us < STEPS as u64 {
@@ -92,19 +127,28 @@ impl Histogram {
         }
     }
 
-    /// The duration that `share` (0 to 1) of all were no longer than; zero if there is none.
-    pub(crate) fn quantile_us(&self, share: f64) -> u64 {
-        let counts: Vec<u64> = self.buckets.iter().map(|count| count.load(Ordering::Relaxed)).collect();
-        let all: u64 = counts.iter().sum();
-        let wanted = (share * all as f64).ceil().max(1.0) as u64;
-        let mut seen = 0;
-        for (at, count) in counts.iter().enumerate() {
-            seen += count;
-            if seen >= wanted {
-                return upper_us(at).min(self.max_us.load(Ordering::Relaxed));
+    /// Counts all that `other` has counted.
+    pub(crate) fn add(&self, other: &Self) {
+        for (mine, theirs) in self.buckets.iter().zip(&other.buckets) {
+            let theirs = theirs.load(Ordering::Relaxed);
+            if theirs > 0 {
+                mine.fetch_add(theirs, Ordering::Relaxed);
             }
         }
-        0
+        self.count.fetch_add(other.count.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.sum_us.fetch_add(other.sum_us.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.min_us.fetch_min(other.min_us.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.max_us.fetch_max(other.max_us.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// The duration that `share` (0 to 1) of all were no longer than; zero if there is none.
+    pub(crate) fn quantile_us(&self, share: f64) -> u64 {
+        self.counts().quantile_us(share).min(self.max_us.load(Ordering::Relaxed))
+    }
+
+    /// What it has counted, to be compared with a later time.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts(self.buckets.iter().map(|count| count.load(Ordering::Relaxed)).collect())
     }
 
     /// What it shows now.
@@ -147,6 +191,36 @@ mod tests {
             prop_assert!(shown >= exact && shown <= exact + exact / 16, "{} {}", exact, shown);
             let sums = histogram.sum_up();
             prop_assert_eq!((sums.min_us, sums.max_us), (all[0], all[all.len() - 1]));
+        }
+
+        #[test]
+        fn two_added_are_one_that_counted_both(
+            first in proptest::collection::vec(0u64..10_000_000, 0..100),
+            second in proptest::collection::vec(0u64..10_000_000, 0..100),
+        ) {
+            let (both, one, other) = (Histogram::default(), Histogram::default(), Histogram::default());
+            first.iter().for_each(|us| one.record(Duration::from_micros(*us)));
+            second.iter().for_each(|us| other.record(Duration::from_micros(*us)));
+            first.iter().chain(&second).for_each(|us| both.record(Duration::from_micros(*us)));
+            one.add(&other);
+            prop_assert_eq!(one.sum_up(), both.sum_up());
+        }
+
+        #[test]
+        fn what_came_since_is_what_a_new_one_would_have_counted(
+            before in proptest::collection::vec(0u64..10_000_000, 0..100),
+            after in proptest::collection::vec(0u64..10_000_000, 0..100),
+        ) {
+            let (one, fresh) = (Histogram::default(), Histogram::default());
+            before.iter().for_each(|us| one.record(Duration::from_micros(*us)));
+            let then = one.counts();
+            for us in &after {
+                one.record(Duration::from_micros(*us));
+                fresh.record(Duration::from_micros(*us));
+            }
+            let since = one.counts().since(&then);
+            prop_assert_eq!(since.all(), after.len() as u64);
+            prop_assert_eq!(since, fresh.counts());
         }
 
         #[test]

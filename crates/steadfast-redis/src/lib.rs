@@ -22,6 +22,7 @@
 //! | [`pubsub`] | messages, and the gaps between them |
 //! | [`rate_limiter`] | a limit that all processes share, and that holds while Redis is away |
 //! | [`cache`] | reads and writes that go on while Redis is away, and how they come back |
+//! | [`health`], [`metrics`], [`report`] | what the servers can do now, what calls took, what should be done |
 //! | [`breaker`] | a circuit breaker for any dependency |
 //! | [`limiter`] | an adaptive limit of calls in flight, with priorities, for any dependency |
 //! | [`retry`] | backoff, jitter, the budget of retries and the budget of dials |
@@ -40,19 +41,24 @@ pub mod dial;
 pub mod error;
 pub mod exclusive;
 pub mod fault;
+pub mod health;
 mod histogram;
 mod lane;
 pub mod limiter;
+pub mod metrics;
 mod node;
 mod notify;
 pub mod pubsub;
 pub mod rate_limiter;
+pub mod report;
 mod resp;
 pub mod retry;
 pub mod role;
 mod route;
 pub mod slot;
+mod throttle;
 mod time;
+mod vitals;
 mod watchdog;
 
 pub use client::{Client, Pipeline, Script};

@@ -136,7 +136,7 @@ impl Watched {
 async fn read(out: ChildStdout, seen: Arc<Mutex<Vec<(Instant, Line)>>>, told: impl Fn(&str) + Send + Sync) {
     let mut lines = BufReader::new(out).lines();
     while let Ok(Some(text)) = lines.next_line().await {
-        told(&text);
+        told(&format!("    {text}"));
         if let Some(line) = Line::parse(&text) {
             seen.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), line));
         }

@@ -183,7 +183,7 @@ impl Cause {
         match self {
             Self::FailureRate => "too many calls failed",
             Self::SlowRate => "too many calls were slow",
-            Self::Evidence => "it was proved gone",
+            Self::Evidence => "it was found not to answer",
             Self::TrialFailed => "trial calls failed",
             Self::TrialSlow => "trial calls were slow",
             Self::ProbeFailed => "the probe failed",

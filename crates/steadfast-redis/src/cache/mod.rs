@@ -33,6 +33,7 @@
 //! second) loses what was answered for.
 
 mod entry;
+mod front;
 mod journal;
 mod keys;
 mod ledger;
@@ -43,6 +44,10 @@ mod tests;
 mod version;
 
 pub use entry::{Expiry, Key, Kind};
+pub use front::{
+    Cache, CacheOptions, CacheReport, Cleared, Closed, Counted, CounterValue, Dedup, Found, LoadError, Seen,
+    Source, Written,
+};
 pub use journal::{Damage, DiskFile, DiskFolder, JournalError, JournalFile, JournalFolder};
 pub use keys::{floor_key, prefixed};
 pub use outbox::{

@@ -9,6 +9,8 @@ use crate::limiter::{Class, LimiterConfig, Shares};
 use crate::node::{GuardConfig, NodeSettings};
 use crate::retry::{Backoff, DialConfig, RetryBudgetConfig};
 use crate::route::{Making, NodeMaker, Router, SharedMaking};
+use crate::time::TokioClock;
+use crate::vitals::{Vitals, collect};
 use crate::watchdog::WatchdogTimes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,13 +43,16 @@ impl Client {
     /// A setting that only its user can check (a retry's times).
     pub fn connect(config: &Checked) -> Result<Self> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let vitals = Vitals::new(config, TokioClock::shared());
         let maker = NodeMaker {
             making: SharedMaking::new(making(config)),
+            vitals: Arc::clone(&vitals),
             trouble: Arc::default(),
             tasks: tasks.clone(),
             stop: stop.clone(),
         };
         let router = Router::start(config, &maker)?;
+        tasks.spawn(collect(Arc::clone(&vitals), stop.clone()));
         let retry = &config.retry;
         let pause = Backoff::new(ms(retry.backoff_base_ms), ms(retry.backoff_cap_ms)).map_err(|error| {
             Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string()).because(error)
@@ -66,6 +71,7 @@ impl Client {
             subscribe,
             making: maker.making,
             config: config.clone(),
+            vitals,
             tasks,
             stop,
             options,
@@ -166,6 +172,7 @@ fn node_settings(config: &Checked) -> NodeSettings {
         waiters_max: config.pool.waiters_max as usize,
         queue_bytes_max: QUEUE_BYTES_MAX,
         is_only_choice: matches!(config.topology(), Topology::Standalone { .. }),
+        serves_data: true,
     }
 }
 
@@ -209,5 +216,6 @@ pub(crate) fn sentinel_settings(settings: &NodeSettings, login: &SentinelLogin) 
     };
     settings.dial.database = 0;
     (settings.lanes_min, settings.lanes_max) = (1, 1);
+    settings.serves_data = false;
     settings
 }

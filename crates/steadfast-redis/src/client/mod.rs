@@ -2,8 +2,10 @@
 
 mod commands;
 mod connect;
+mod course;
 mod decide;
 mod look;
+mod observe;
 mod pipeline;
 mod reload;
 mod run;
@@ -15,8 +17,8 @@ pub use look::NodeView;
 pub use pipeline::Pipeline;
 pub use script::{Script, ScriptCall};
 
-use crate::command::{Access, Facts, Replay, keys, spec};
-use crate::config::{Checked, ReadPreference};
+use crate::command::{Access, Facts, Operation, Replay, keys, spec};
+use crate::config::{Checked, Fallback, ReadPreference};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::limiter::Class;
@@ -25,8 +27,9 @@ use crate::resp::Reply;
 use crate::retry::Backoff;
 use crate::route::{Need, Router, SharedMaking};
 use crate::slot::slot;
+use crate::vitals::Vitals;
 use redis::{Cmd, FromRedisValue, Value};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use subscribe::Links;
 pub(crate) use subscribe::SubscribeSettings;
@@ -69,6 +72,7 @@ pub(crate) struct Inner {
     links: Links,
     making: SharedMaking,
     config: Mutex<Checked>,
+    vitals: Arc<Vitals>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -89,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) subscribe: SubscribeSettings,
     pub(crate) making: SharedMaking,
     pub(crate) config: Checked,
+    pub(crate) vitals: Arc<Vitals>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) options: CallOptions,
@@ -104,6 +109,7 @@ impl Client {
             subscribe,
             making,
             config,
+            vitals,
             tasks,
             stop,
             options,
@@ -118,6 +124,7 @@ impl Client {
             links,
             making,
             config,
+            vitals,
             tasks,
             stop,
         };
@@ -179,7 +186,7 @@ impl Client {
         }
         let call = self.call(cmd, &facts);
         match self.run(&call, || cmd.get_packed_command(), None, deadline).await {
-            Ok(answer) => value_in(answer, &facts),
+            Ok((answer, node)) => value_in(answer, &facts).map_err(|error| error.on(&node.name)),
             Err(error) => Err(error),
         }
         .map_err(|error| error.of(facts.name))
@@ -223,13 +230,13 @@ impl Client {
         };
         let is_cluster = self.inner.router.is_cluster();
         let slot = if is_cluster { keys(spec, cmd).first().map(|key| slot(key)) } else { None };
-        self.call_for(slot, facts.access, replay)
+        self.call_for(slot, facts.access, replay, spec.operation)
     }
 
-    fn call_for(&self, slot: Option<u16>, access: Access, replay: Replay) -> Call {
+    fn call_for(&self, slot: Option<u16>, access: Access, replay: Replay, operation: Operation) -> Call {
         let writes = access != Access::Read;
         let need = Need { slot, writes, read_from: self.options.read_from };
-        Call { need, access, class: self.options.priority, replay }
+        Call { need, access, class: self.options.priority, operation, replay }
     }
 
     /// Sends `cmd` to every primary at the same time (`FLUSHALL`, `SCAN`, `SCRIPT LOAD`, `DBSIZE`): one answer for each, with
@@ -254,6 +261,25 @@ impl Client {
         Ok(futures::future::join_all(self.inner.router.primaries().into_iter().map(ask)).await)
     }
 
+    /// The primaries that are known by `deadline`: one of each shard.
+    pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Node>>> {
+        let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
+        self.inner.router.route(any, None, deadline).await?;
+        Ok(self.inner.router.primaries())
+    }
+
+    /// Sends `cmd` to one node, once.
+    pub(crate) async fn on_node(&self, node: &Node, cmd: &Cmd, deadline: Instant) -> Result<Value> {
+        let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
+        let facts = Facts::of(cmd);
+        answer.and_then(|answer| value_in(answer, &facts)).map_err(|error| error.of(facts.name))
+    }
+
+    /// How the fallback is configured now.
+    pub(crate) fn fallback(&self) -> Fallback {
+        self.inner.config.lock().unwrap_or_else(PoisonError::into_inner).fallback.clone()
+    }
+
     /// The node that `cmd` belongs to, for a connection of its own.
     pub(crate) async fn route_for(&self, cmd: &Cmd, deadline: Instant) -> Result<Arc<Node>> {
         let call = self.call(cmd, &Facts::of(cmd));
@@ -272,6 +298,7 @@ pub(crate) struct Call {
     need: Need,
     access: Access,
     class: Class,
+    operation: Operation,
     replay: Replay,
 }
 

@@ -1,7 +1,7 @@
 //! Several commands in one round trip.
 
 use super::{Call, Client, converted};
-use crate::command::{Access, Facts, Replay, keys, spec};
+use crate::command::{Access, Facts, Operation, Replay, keys, spec};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::lane::Answer;
 use crate::resp::Reply;
@@ -182,16 +182,16 @@ impl Client {
         let call = self.call_of(pipeline)?;
         let count = pipeline.len() + if pipeline.is_atomic { 2 } else { 0 };
         let packed = || if pipeline.is_atomic { pipeline.packed_atomic() } else { pipeline.packed() };
-        let answer =
+        let (answer, node) =
             self.run(&call, packed, Some(count), deadline).await.map_err(|error| error.of("pipeline"))?;
         if pipeline.is_atomic {
-            let values = pipeline.read_atomic(answer).map_err(|error| error.of("EXEC"))?;
+            let values = pipeline.read_atomic(answer).map_err(|error| error.of("EXEC").on(&node.name))?;
             return Ok(values.unwrap_or_default().into_iter().map(Ok).collect());
         }
         let Answer::Many(replies) = answer else { return Err(odd()) };
         let read = |(reply, cmd): (Reply, &Cmd)| {
             let facts = Facts::of(cmd);
-            super::value_of(reply, &facts).map_err(|error| error.of(facts.name))
+            super::value_of(reply, &facts).map_err(|error| error.of(facts.name).on(&node.name))
         };
         Ok(replies.into_iter().zip(pipeline.commands()).map(read).collect())
     }
@@ -212,7 +212,7 @@ impl Client {
             Replay::AnswerDiffers if self.options.answer_is_ignored => Replay::Safe,
             replay => replay,
         };
-        Ok(self.call_for(slot, access, replay))
+        Ok(self.call_for(slot, access, replay, Operation::PIPELINE))
     }
 }
 

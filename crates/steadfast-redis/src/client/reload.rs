@@ -43,6 +43,7 @@ impl Client {
             };
             node.reconfigure(making.settings.clone(), renewal);
         }
+        self.inner.vitals.reconfigure(config);
         *current = config.clone();
         Ok((change, call_options(config)))
     }

@@ -1,5 +1,6 @@
 //! A call: attempts until one succeeds, may not be repeated, or the deadline has come.
 
+use super::course::Course;
 use super::decide::{Step, step};
 use super::{Call, Client};
 use crate::command::Replay;
@@ -10,39 +11,64 @@ use crate::node::Node;
 use crate::resp::Reply;
 use crate::retry::SystemJitter;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 impl Client {
-    /// Runs one call to its end.
+    /// Runs one call to its end, and counts it: the answer, which may be an error of the server's, and who gave it.
     pub(super) async fn run(
         &self,
         call: &Call,
         packed: impl Fn() -> Vec<u8>,
         pipeline: Option<usize>,
         deadline: Instant,
+    ) -> Result<(Answer, Arc<Node>)> {
+        let mut course = Course::begin(&self.inner.vitals);
+        let result = self.attempts(call, packed, pipeline, deadline, &mut course).await;
+        course.end(&self.inner.vitals, call, pipeline.is_some(), &result);
+        let answer = result?;
+        match course.node {
+            Some(node) => Ok((answer, node)),
+            None => Err(Error::new(
+                ErrorKind::Connection,
+                "PROTOCOL",
+                Outcome::Ambiguous,
+                "an answer from nowhere",
+            )),
+        }
+    }
+
+    async fn attempts(
+        &self,
+        call: &Call,
+        packed: impl Fn() -> Vec<u8>,
+        pipeline: Option<usize>,
+        deadline: Instant,
+        course: &mut Course,
     ) -> Result<Answer> {
         let router = &self.inner.router;
         let needs_primary = router.needs_primary(call.need);
-        let (mut attempts, mut pauses, mut redirects, mut redirected) = (0_u32, 0, 0, None);
+        let (mut pauses, mut redirected) = (0, None);
         let mut shut: Option<Arc<Node>> = None;
         loop {
             let (node, asking) = match redirected.take() {
                 Some(redirected) => redirected,
                 None => (router.route(call.need, shut.as_ref(), deadline).await?, false),
             };
+            let node = &*course.node.insert(node);
             node.guard.retries.record_call();
-            let leave = match node.leave(call.access, call.class, attempts > 0, deadline).await {
+            let leave = match node.leave(call.access, call.class, course.attempts > 0, deadline).await {
                 // Another may answer what this one is not asked for now.
                 Err(error) if error.kind() == ErrorKind::CircuitOpen && shut.is_none() && !needs_primary => {
-                    shut = Some(Arc::clone(&node));
+                    shut = Some(Arc::clone(node));
                     continue;
                 }
                 leave => leave?,
             };
-            attempts += 1;
+            course.attempts += 1;
             let since = Instant::now();
             let sent = if asking {
-                ask(&node, packed(), deadline).await
+                ask(node, packed(), deadline).await
             } else {
                 node.send(packed(), pipeline, needs_primary, deadline).await
             };
@@ -54,21 +80,27 @@ impl Client {
                 },
                 Err(error) => error,
             };
-            note(&node, &error);
+            note(node, &error);
+            node.vitals.health.note_silence(call.access, &error, since.elapsed());
             router.note(&error);
             match step(&error, call.replay) {
                 Step::GiveUp => return Err(error),
-                Step::Elsewhere { .. } if redirects >= self.inner.redirects_max => return Err(error),
+                Step::Elsewhere { .. } if course.redirects >= self.inner.redirects_max => return Err(error),
                 Step::Elsewhere { to, asking } => {
-                    redirects += 1;
-                    redirected = Some((router.redirected(&node, &to, !asking)?, asking));
+                    course.redirects += 1;
+                    redirected = Some((router.redirected(node, &to, !asking)?, asking));
                 }
                 Step::WhenReady => {}
                 Step::AfterPause => {
                     // What was refused before it was executed may be tried as long as there is time.
-                    let more = error.outcome() == Outcome::Rejected || pauses < self.inner.attempts_max;
-                    let may = more && node.guard.retries.try_retry();
-                    if !may || !self.pause(pauses, deadline).await {
+                    if error.outcome() != Outcome::Rejected && pauses >= self.inner.attempts_max {
+                        return Err(error);
+                    }
+                    if !node.guard.retries.try_retry() {
+                        node.counters.retries_refused.fetch_add(1, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                    if !self.pause(pauses, deadline).await {
                         return Err(error);
                     }
                     pauses += 1;
@@ -150,6 +182,9 @@ fn note(node: &Arc<Node>, error: &Error) {
         Some(Fault::MasterDown) => node.is_cut_off(),
         Some(Fault::ClusterDown) => node.cluster_is_down(),
         _ => {}
+    }
+    if let Some(fault) = error.fault() {
+        node.vitals.health.note_fault(fault, error.why());
     }
     if error.kind() == ErrorKind::Connection && error.outcome() == Outcome::Ambiguous {
         tracing::debug!(node = &*node.name, %error, "what became of a command is not known");

@@ -25,6 +25,8 @@ pub struct Facts {
     pub replay: Replay,
     /// True if the server may keep it waiting (`BLPOP`, `XREAD BLOCK`).
     pub blocks: bool,
+    /// What it is counted under.
+    pub(crate) operation: Operation,
     /// True if it changes the state of its connection (`MULTI`, `SUBSCRIBE`, `SELECT`): such a command does not
     /// belong on a connection that others use.
     pub changes_connection: bool,
@@ -38,6 +40,7 @@ impl Facts {
             name: spec.name,
             access: spec.access,
             replay: replay::of(spec, cmd),
+            operation: spec.operation,
             blocks: spec.blocks && replay::waits(spec, cmd),
             changes_connection: spec.changes_connection,
         }

@@ -115,6 +115,12 @@ section! {
             also ["health.checkInterval"], seconds ["health_check_interval"], env ["REDIS_HEALTH_CHECK_INTERVAL"];
         /// How soon it must answer.
         timeout_ms: u64 = 1_000, Ms 10 to 60_000, Live, also ["health.timeout"];
+        /// Whether a key of our own is written to find out if writes are refused: `SET` of `probe_key`, gone after a
+        /// second. Without it only calls show that.
+        probe_writes: bool = true, None, Live;
+        /// The key that is read and written, and the channel that is published to: no other may use it. In a cluster
+        /// a number is added to it.
+        probe_key: String = "steadfast:health".to_owned(), None, Live;
         /// How many failures in a row make it unhealthy.
         failure_threshold: u32 = 3, Count 1 to 100, Live, also ["health.failureThreshold"];
         /// How many successes in a row make it healthy again.

@@ -311,6 +311,11 @@ impl Check<'_> {
     }
 
     fn names(&mut self) {
+        let key = &self.config.health.probe_key;
+        if key.is_empty() || key.len() > 256 {
+            let problem = Problem::new("health.probe_key", "not a usable key", "choose another name");
+            self.problems.push(problem.value(format!("{key:?}")).allowed("1 to 256 bytes"));
+        }
         let name = &self.config.connection.client_name;
         if name.len() > 64 || !name.bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
             let problem =

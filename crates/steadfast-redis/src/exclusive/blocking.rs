@@ -96,7 +96,10 @@ impl Client {
                     if self.may_block_again(&node, &error)
                         && Instant::now() < deadline
                         && !cancel.is_cancelled() => {}
-                result => return result,
+                result => {
+                    self.count(&node, Facts::of(cmd).operation, None, result.as_ref().err());
+                    return result;
+                }
             }
         }
     }

@@ -115,10 +115,16 @@ impl Held {
     /// # Errors
     /// The line is full, the deadline passed, or the dial failed: nothing was sent.
     pub(crate) async fn of(node: &Arc<Node>, deadline: Instant) -> Result<Self> {
+        node.fit(deadline).await?;
         let pool = &node.exclusives;
         let room = match Arc::clone(&pool.room).try_acquire_owned() {
             Ok(room) => room,
-            Err(_) => wait_in_line(node, deadline).await?,
+            Err(_) => {
+                let since = Instant::now();
+                let room = wait_in_line(node, deadline).await;
+                node.counters.stood_in_line(since.elapsed(), room.is_ok());
+                room?
+            }
         };
         let got = tokio::time::timeout_at(deadline, take_or_dial(node)).await;
         let Idle { lane, client_id, generation, .. } = got.unwrap_or_else(|_| {

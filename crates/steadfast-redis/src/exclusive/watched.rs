@@ -109,10 +109,12 @@ impl Watched {
             self.held.set_dirty(!matches!(answer, Answer::One(Reply::Value(_))));
             return crate::client::converted(Value::Array(Vec::new()), "EXEC").map(Exec::Done);
         }
-        let answer =
-            self.held.send(pipeline.packed_atomic(), Some(pipeline.len() + 2), self.deadline).await?;
-        let values =
-            pipeline.read_atomic(answer).map_err(|error| error.on(&self.held.node.name).of("EXEC"))?;
+        let since = Instant::now();
+        let answer = self.held.send(pipeline.packed_atomic(), Some(pipeline.len() + 2), self.deadline).await;
+        let values = answer.and_then(|answer| pipeline.read_atomic(answer));
+        let operation = Facts::of(&redis::cmd("EXEC")).operation;
+        self.client.count(&self.held.node, operation, Some(since), values.as_ref().err());
+        let values = values.map_err(|error| error.on(&self.held.node.name).of("EXEC"))?;
         // Answered, executed or not: nothing is watched any more.
         self.held.set_dirty(false);
         match values {

@@ -95,7 +95,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.io), cx, &mut self.input);
             match ready!(read) {
                 Ok(0) => return Poll::Ready(Ended::Eof),
-                Ok(_) => {
+                Ok(count) => {
+                    self.shared.count_read(count);
                     if let Err(error) = self.hand_out() {
                         return Poll::Ready(Ended::Protocol(error));
                     }
@@ -154,6 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Ok(count) => {
                     self.output.advance(count);
                     self.written += count as u64;
+                    self.shared.count_written(count);
                     self.flushed = false;
                 }
                 Err(error) => return Poll::Ready(Ended::Io(Arc::new(error))),

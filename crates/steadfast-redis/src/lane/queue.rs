@@ -52,6 +52,8 @@ pub(super) struct Shared {
     /// nothing is in flight.
     silent_since: AtomicU64,
     answered: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
 }
 
 /// How busy a lane is.
@@ -86,6 +88,8 @@ impl Lane {
             in_flight: AtomicUsize::new(0),
             silent_since: AtomicU64::new(0),
             answered: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
         }))
     }
 
@@ -138,6 +142,11 @@ impl Lane {
     /// Offered and not answered.
     pub(crate) fn in_flight(&self) -> usize {
         self.0.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Bytes read and written so far.
+    pub(crate) fn traffic(&self) -> (u64, u64) {
+        (self.0.bytes_in.load(Ordering::Relaxed), self.0.bytes_out.load(Ordering::Relaxed))
     }
 
     /// Answers so far.
@@ -225,6 +234,14 @@ impl Shared {
     pub(super) fn count_answer(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_read(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_written(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(super) fn nothing_in_flight(&self) {

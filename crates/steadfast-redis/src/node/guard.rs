@@ -83,6 +83,11 @@ impl Guard {
         }
     }
 
+    /// All of them, with the word for each.
+    pub(crate) const fn by_kind(&self) -> [(&'static str, &CircuitBreaker); 3] {
+        [("read", &self.read), ("write", &self.write), ("script", &self.script)]
+    }
+
     const fn all(&self) -> [&CircuitBreaker; 3] {
         [&self.read, &self.write, &self.script]
     }
@@ -131,6 +136,7 @@ impl Node {
         patient: bool,
         deadline: Instant,
     ) -> Result<Leave<'_>> {
+        self.fit(deadline).await?;
         // Open at the start is told at once, however many wait for a place.
         if !patient && self.guard.breaker(access).state() == State::Open {
             drop(self.admitted(access, false, deadline).await?);

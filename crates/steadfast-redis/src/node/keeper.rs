@@ -146,12 +146,12 @@ impl Keeper {
         match dialed {
             Ok(dialed) => {
                 permit.into_iter().for_each(DialPermit::succeeded);
-                self.node.counters.dial_time.record(self.dial_since.elapsed());
+                self.node.counters.dialled(self.dial_since.elapsed(), true);
                 self.adopt(dialed);
             }
             Err(error) => {
                 permit.into_iter().for_each(DialPermit::failed);
-                self.node.counters.dials_failed.fetch_add(1, Ordering::Relaxed);
+                self.node.counters.dialled(self.dial_since.elapsed(), false);
                 tracing::warn!(node = &*self.node.name, %error, "dial failed");
                 self.node.failed_dial(error);
             }
@@ -262,6 +262,9 @@ impl Keeper {
                 if entries.len() == 1 && !self.dialing.is_running() {
                     self.start_dial(settings, now);
                 } else if entries.len() > 1 {
+                    let closed = &self.node.counters.closed;
+                    let count = if is_old { &closed.aged } else { &closed.idle };
+                    count.fetch_add(1, Ordering::Relaxed);
                     self.node.retire(entry.id);
                 }
             }

@@ -109,6 +109,14 @@ impl Lanes {
         list.iter().for_each(|entry| entry.lane.retire());
     }
 
+    /// Bytes read and written on those in the list.
+    pub(super) fn traffic(&self) -> (u64, u64) {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.iter()
+            .map(|entry| entry.lane.traffic())
+            .fold((0, 0), |(all_in, all_out), (bytes_in, bytes_out)| (all_in + bytes_in, all_out + bytes_out))
+    }
+
     pub(super) fn kill_all(&self) {
         for entry in self.take() {
             entry.lane.kill(Ended::Closed);

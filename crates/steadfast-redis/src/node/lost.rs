@@ -16,7 +16,10 @@ impl Node {
             Lost::Sent(ended) => (ended, Outcome::Ambiguous),
         };
         let (code, why): (_, String) = match &ended {
-            Ended::Closed | Ended::Dropped => ("CLOSED", "the client was closed".to_owned()),
+            Ended::Closed | Ended::Dropped if self.is_client_closed() => {
+                ("CLOSED", "the client was closed".to_owned())
+            }
+            Ended::Closed | Ended::Dropped => ("CLOSED", "the connection was given up".to_owned()),
             Ended::Eof => ("CLOSED", "the server closed the connection".to_owned()),
             Ended::Io(error) => ("CLOSED", format!("the connection broke: {error}")),
             Ended::Protocol(error) => ("PROTOCOL", format!("what came was no reply: {error}")),
@@ -74,12 +77,25 @@ impl Node {
         error.on(&self.name)
     }
 
+    /// Its settings must be looked at before anything is sent, and were not in time.
+    pub(super) fn unchecked(&self) -> Error {
+        let why = "whether it deletes data when its memory is full could not be looked at in time";
+        Error::new(ErrorKind::Timeout, "UNCHECKED", Outcome::NotSent, why)
+            .advise("`server.eviction` is `refuse`, so that is looked at first: give the call more time")
+            .on(&self.name)
+    }
+
     pub(super) fn demoted(&self) -> Error {
         Error::new(ErrorKind::Connection, "STALE", Outcome::NotSent, "another node is the primary now")
             .on(&self.name)
     }
 
+    /// Nothing is sent here any more: the client was closed, or this node is none of its nodes now.
     pub(super) fn closed(&self) -> Error {
+        if !self.is_client_closed() {
+            let why = "it is none of the servers in use any more";
+            return Error::new(ErrorKind::Connection, "STALE", Outcome::NotSent, why).on(&self.name);
+        }
         Error::new(ErrorKind::Connection, "CLOSED", Outcome::NotSent, "the client was closed").on(&self.name)
     }
 }

@@ -12,18 +12,21 @@ mod names;
 mod open;
 mod running;
 mod sizing;
+mod vitals;
 
 pub(crate) use guard::{Guard, GuardConfig};
 pub(crate) use lanes::NodeLoad;
+pub(crate) use running::Running;
 
 use crate::config::Address;
 use crate::dial::DialSettings;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::exclusive::Exclusives;
-use crate::histogram::Histogram;
 use crate::lane::{Answer, Refused};
+use crate::metrics::NodeMeter;
 use crate::retry::DialBudget;
 use crate::role::Role;
+use crate::vitals::NodeVitals;
 use crate::watchdog::WatchdogTimes;
 use lanes::Lanes;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -57,6 +60,8 @@ pub(crate) struct NodeSettings {
     pub(crate) queue_bytes_max: usize,
     /// There is nowhere else to look for a primary: if this node refuses writes, callers wait for it to change.
     pub(crate) is_only_choice: bool,
+    /// It is no sentinel.
+    pub(crate) serves_data: bool,
 }
 
 /// What becomes of connections when settings change.
@@ -117,18 +122,6 @@ impl NodeState {
     }
 }
 
-/// Counters of one node since the start.
-#[derive(Debug, Default)]
-pub(crate) struct NodeCounters {
-    pub(crate) dials: AtomicU64,
-    pub(crate) dials_failed: AtomicU64,
-    pub(crate) dial_time: Histogram,
-    pub(crate) latency: Histogram,
-    /// Lanes closed because they were proved dead.
-    pub(crate) dead: AtomicU64,
-    pub(crate) probes: AtomicU64,
-}
-
 /// One server, and the connections to it.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -139,7 +132,8 @@ pub(crate) struct Node {
     is_only_choice: bool,
     lanes: Lanes,
     state: watch::Sender<NodeState>,
-    pub(crate) counters: NodeCounters,
+    pub(crate) counters: Arc<NodeMeter>,
+    pub(crate) vitals: NodeVitals,
     /// Wakes the keeper.
     wake: Notify,
     /// Asks it to tell connections the credentials.
@@ -157,7 +151,10 @@ pub(crate) struct Node {
     /// Told when the node cannot be used as it was: the route may have to change.
     trouble: Arc<Notify>,
     tasks: TaskTracker,
+    /// Ends this node.
     stop: CancellationToken,
+    /// Ends the client.
+    client_stop: CancellationToken,
 }
 
 impl Node {
@@ -167,6 +164,7 @@ impl Node {
         address: Address,
         settings: NodeSettings,
         (dial_budget, guard): (DialBudget, Guard),
+        (vitals, counters): (NodeVitals, Arc<NodeMeter>),
         trouble: Arc<Notify>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
@@ -176,7 +174,8 @@ impl Node {
             address,
             lanes: Lanes::default(),
             state: watch::Sender::default(),
-            counters: NodeCounters::default(),
+            counters,
+            vitals,
             wake: Notify::new(),
             log_in: Notify::new(),
             is_idle: AtomicBool::new(false),
@@ -191,8 +190,13 @@ impl Node {
             trouble,
             tasks: tasks.clone(),
             stop: stop.child_token(),
+            client_stop: stop.clone(),
         });
+        node.counters.attach(&node);
         tasks.spawn(keeper::run(Arc::clone(&node)));
+        if node.vitals.serves_data {
+            tasks.spawn(crate::health::keep(Arc::clone(&node)));
+        }
         node
     }
 
@@ -269,6 +273,18 @@ impl Node {
         if self.state.borrow().obstacle(needs_primary, is_only_choice).is_none() {
             return Ok(());
         }
+        let since = Instant::now();
+        let waited = self.wait_until_ready(needs_primary, is_only_choice, deadline).await;
+        self.counters.waited(since.elapsed(), waited.is_ok());
+        waited
+    }
+
+    async fn wait_until_ready(
+        &self,
+        needs_primary: bool,
+        is_only_choice: bool,
+        deadline: Instant,
+    ) -> Result<()> {
         let mut state = self.state.subscribe();
         loop {
             let Some(obstacle) = state.borrow_and_update().obstacle(needs_primary, is_only_choice) else {
@@ -369,6 +385,11 @@ impl Node {
         self.is_draining.store(true, Ordering::Relaxed);
         self.lanes.retire_all();
         self.wake.notify_one();
+    }
+
+    /// Whether it is the client that takes nothing more, and not this node alone.
+    fn is_client_closed(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed) || self.client_stop.is_cancelled()
     }
 
     /// Closes everything; the keeper and the lanes end.

@@ -7,6 +7,7 @@ use crate::dial::{Dialed, Stream};
 use crate::error::Error;
 use crate::lane::{Driver, Ended};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -18,12 +19,15 @@ impl Node {
         let (id, now) = (self.lanes.next_id(), Instant::now());
         let share = 1.0 + settings.lifetime_jitter * (2.0 * fastrand::f64() - 1.0);
         let until = (!settings.lifetime.is_zero()).then(|| now + settings.lifetime.mul_f64(share));
+        self.counters.opened.fetch_add(1, Ordering::Relaxed);
+        let ending = lane.clone();
         let entry = Entry { id, lane, peer: dialed.peer, until, answered: 0, used: now };
         let count = self.lanes.add(entry);
         let node = Arc::clone(self);
         self.tasks.spawn(async move {
             let ended = driver.await;
             node.lane_ended(id, &ended, now.elapsed());
+            node.counters.traffic.add(ending.traffic());
         });
         count
     }
@@ -41,6 +45,7 @@ impl Node {
         let (_, removed) = self.lanes.remove(id);
         // One that was taken out of the list before was closed on purpose.
         if let Some(entry) = removed {
+            self.counters.closed.lost.fetch_add(1, Ordering::Relaxed);
             tracing::info!(node = &*self.name, peer = &*entry.peer, ?ended, "connection ended");
             self.dial_budget.connection_lost(lived);
         }

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use std::future::Future;
 
 /// At most one piece of work of a kind.
-pub(super) struct Running<T>(Option<BoxFuture<'static, T>>);
+pub(crate) struct Running<T>(Option<BoxFuture<'static, T>>);
 
 impl<T> Default for Running<T> {
     fn default() -> Self {
@@ -14,17 +14,17 @@ impl<T> Default for Running<T> {
 }
 
 impl<T> Running<T> {
-    pub(super) const fn is_running(&self) -> bool {
+    pub(crate) const fn is_running(&self) -> bool {
         self.0.is_some()
     }
 
     /// Starts it; one that runs is dropped.
-    pub(super) fn start(&mut self, work: impl Future<Output = T> + Send + 'static) {
+    pub(crate) fn start(&mut self, work: impl Future<Output = T> + Send + 'static) {
         self.0 = Some(work.boxed());
     }
 
     /// Its result; never, while nothing runs. Cancel safe: it goes on at the next call.
-    pub(super) async fn done(&mut self) -> T {
+    pub(crate) async fn done(&mut self) -> T {
         let Some(work) = &mut self.0 else { return std::future::pending().await };
         let done = work.await;
         self.0 = None;

@@ -4,7 +4,7 @@ use super::lanes::Entry;
 
 /// Commands in flight on each lane from which one more helps: beyond it, replies wait for each other rather than for
 /// the server.
-const CROWDED: usize = 256;
+pub(super) const CROWDED: usize = 256;
 
 /// True if every lane is crowded.
 pub(super) fn wants_more(entries: &[Entry]) -> bool {

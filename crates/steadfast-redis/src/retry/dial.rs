@@ -90,7 +90,7 @@ impl DialBudget {
 
     /// Where the dials stand.
     pub fn view(&self) -> DialView {
-        let (now_ms, _) = self.0.now();
+        let now_ms = self.0.clock.mono_ms();
         let pace = self.0.pace();
         DialView { recent: pace.charged(now_ms), failures: pace.failures(), next_ms: pace.next_ms() }
     }
@@ -137,7 +137,7 @@ impl DialPermit {
     /// The connection is usable: connected, encrypted, greeted and authenticated, not merely accepted.
     pub fn succeeded(mut self) {
         self.reported = true;
-        let (now_ms, _) = self.budget.0.now();
+        let now_ms = self.budget.0.clock.mono_ms();
         self.budget.0.pace().succeeded(self.started_ms, now_ms);
     }
 

@@ -4,7 +4,7 @@ use crate::resp::Reply;
 use redis::Value;
 use std::collections::HashMap;
 
-pub(super) fn text(value: &Value) -> Option<String> {
+pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
         Value::SimpleString(text) => Some(text.clone()),
@@ -15,7 +15,7 @@ pub(super) fn text(value: &Value) -> Option<String> {
 }
 
 /// Names and values: a map in protocol 3, a flat list in protocol 2.
-pub(super) fn fields(value: &Value) -> HashMap<String, String> {
+pub(crate) fn fields(value: &Value) -> HashMap<String, String> {
     let pairs: Vec<(&Value, &Value)> = match value {
         Value::Map(pairs) => pairs.iter().map(|(name, value)| (name, value)).collect(),
         Value::Array(items) => items.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect(),
@@ -25,7 +25,7 @@ pub(super) fn fields(value: &Value) -> HashMap<String, String> {
 }
 
 /// A list of such.
-pub(super) fn list(reply: &Reply) -> Vec<HashMap<String, String>> {
+pub(crate) fn list(reply: &Reply) -> Vec<HashMap<String, String>> {
     match reply {
         Reply::Value(Value::Array(items)) => items.iter().map(fields).collect(),
         _ => Vec::new(),

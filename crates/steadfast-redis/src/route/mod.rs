@@ -2,7 +2,7 @@
 
 mod choose;
 mod cluster;
-mod fields;
+pub(crate) mod fields;
 mod group;
 mod roles;
 mod sentinels;
@@ -16,6 +16,7 @@ use crate::fault::{Fault, Redirect};
 use crate::node::{Guard, GuardConfig, Node, NodeSettings};
 use crate::retry::{DialBudget, DialConfig, SystemJitter};
 use crate::time::TokioClock;
+use crate::vitals::Vitals;
 use cluster::ClusterSettings;
 use group::Finder;
 use roles::Roles;
@@ -68,6 +69,7 @@ impl SharedMaking {
 #[derive(Debug, Clone)]
 pub(crate) struct NodeMaker {
     pub(crate) making: SharedMaking,
+    pub(crate) vitals: Arc<Vitals>,
     /// Told when a node cannot be used as it was.
     pub(crate) trouble: Arc<Notify>,
     pub(crate) tasks: TaskTracker,
@@ -83,7 +85,8 @@ impl NodeMaker {
             Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string()).because(error)
         })?;
         let trouble = Arc::clone(&self.trouble);
-        Ok(Node::start(address, making.settings, guards, trouble, &self.tasks, &self.stop))
+        let vitals = self.vitals.of_node(&address.shown(), making.settings.serves_data);
+        Ok(Node::start(address, making.settings, guards, vitals, trouble, &self.tasks, &self.stop))
     }
 }
 

@@ -1,13 +1,21 @@
-//! The client against real servers.
+//! The client against simulated and real servers.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
 mod blocking;
+mod cache;
 mod calls;
 mod commands;
+mod failover;
+mod health;
+mod metrics;
 mod rate_limits;
 mod readme;
+mod report;
 mod security;
+mod server;
 mod settings;
 mod subscriptions;
+mod support;
 mod transactions;
 
 use std::time::Duration;

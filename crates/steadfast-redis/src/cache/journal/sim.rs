@@ -54,6 +54,7 @@ struct State {
     dead: bool,
     room: Option<usize>,
     sync_fails: bool,
+    names_fail: Option<u8>,
     rng: fastrand::Rng,
 }
 
@@ -72,6 +73,7 @@ impl Sim {
             dead: false,
             room: None,
             sync_fails: false,
+            names_fail: None,
             rng: fastrand::Rng::with_seed(seed),
         })))
     }
@@ -103,6 +105,11 @@ impl Sim {
     /// The next sync of a file fails, and what it was to sync may never reach the disk.
     pub(crate) fn fail_sync(&self) {
         self.state().sync_fails = true;
+    }
+
+    /// After `count` more, a change or sync of names fails, and may have been done all the same.
+    pub(crate) fn fail_names(&self, count: u8) {
+        self.state().names_fail = Some(count);
     }
 
     /// Flips a bit of a file, as an old disk does.
@@ -140,7 +147,8 @@ impl Sim {
             inode.durable.clone_from(&inode.content);
         }
         state.names_history = vec![state.names.clone()];
-        (state.dead, state.dies_at, state.room, state.sync_fails) = (false, None, None, false);
+        (state.dead, state.dies_at, state.room) = (false, None, None);
+        (state.sync_fails, state.names_fail) = (false, None);
     }
 }
 
@@ -167,6 +175,16 @@ impl State {
 
     fn renamed(&mut self) -> io::Result<()> {
         self.names_history.push(self.names.clone());
+        self.named()
+    }
+
+    /// A change or sync of names, that was done.
+    fn named(&mut self) -> io::Result<()> {
+        let left = self.names_fail.take();
+        self.names_fail = left.and_then(|left| left.checked_sub(1));
+        if left == Some(0) {
+            return Err(Error::other("the disk failed"));
+        }
         self.alive(())
     }
 
@@ -257,8 +275,10 @@ impl JournalFolder for Sim {
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.state();
         state.whole_step()?;
-        state.names_history = vec![state.names.clone()];
-        state.alive(())
+        if state.names_fail != Some(0) || state.rng.bool() {
+            state.names_history = vec![state.names.clone()];
+        }
+        state.named()
     }
 }
 

@@ -155,6 +155,7 @@ enum Step {
     Reopen,
     Room(u16),
     FailSync,
+    FailNames(u8),
     Die(u8, bool),
 }
 
@@ -166,6 +167,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Reopen),
         1 => (0..200_u16).prop_map(Step::Room),
         1 => Just(Step::FailSync),
+        1 => (0..4_u8).prop_map(Step::FailNames),
         2 => (0..8_u8, any::<bool>()).prop_map(|(steps, power)| Step::Die(steps, power)),
     ]
 }
@@ -179,8 +181,8 @@ struct Model {
     synced: usize,
     /// Refused, but perhaps there.
     doubtful: Vec<u64>,
-    /// A rewrite to this was not finished; it may count.
-    other: Option<Vec<u64>>,
+    /// Rewrites to these were not finished; one of them may count.
+    others: Vec<Vec<u64>>,
 }
 
 impl Model {
@@ -191,7 +193,7 @@ impl Model {
             let ordered = found.is_sorted();
             ordered && all[..sure].iter().all(|n| found.contains(n)) && found.iter().all(|n| may.contains(n))
         };
-        let rewritten = self.other.as_ref().is_some_and(|other| matches(other, other.len()));
+        let rewritten = self.others.iter().any(|other| matches(other, other.len()));
         prop_assert!(matches(&self.all, self.synced) || rewritten, "{found:?} of {:?}", self.all);
         Ok(())
     }
@@ -225,14 +227,16 @@ fn run(seed: u64, steps: &[Step]) -> Result<(), TestCaseError> {
                 let from = model.all.len().saturating_sub(usize::from(*keep));
                 let kept = model.all[from..].to_vec();
                 if journal.rewrite(kept.iter().copied().map(entry)).is_ok() {
-                    (model.synced, model.all, model.other) = (kept.len(), kept, None);
+                    (model.synced, model.all) = (kept.len(), kept);
                     model.doubtful.clear();
+                    model.others.clear();
                 } else if journal.is_broken() || disk.is_dead() {
-                    model.other = Some(kept);
+                    model.others.push(kept);
                 }
             }
             Step::Room(bytes) => disk.set_room(Some((*bytes).into())),
             Step::FailSync => disk.fail_sync(),
+            Step::FailNames(count) => disk.fail_names(*count),
             Step::Die(steps, power) => {
                 disk.die_after((*steps).into());
                 stop = if *power { Stop::Power } else { Stop::Kill };

@@ -7,6 +7,7 @@
 //! the server works on a batch, writing goes on. An entry leaves only after its answer; a crash before that, or a
 //! lost answer, means that it is sent again, which changes nothing.
 
+mod add;
 mod change;
 mod open;
 mod plan;

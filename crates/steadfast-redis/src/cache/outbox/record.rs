@@ -63,6 +63,15 @@ impl<F: JournalFolder> Outbox<F> {
         self.take([(&again, version)].into_iter(), now_ms).swap_remove(0)
     }
 
+    /// Writes that were sent, each under its version, and writes that were not: one write to the disk for all.
+    pub(crate) fn record_all(
+        &mut self,
+        changes: &[(Change, Option<Version>)],
+        now_ms: u64,
+    ) -> Vec<Result<Recorded, Refused>> {
+        self.take(changes.iter().map(|(change, version)| (change, *version)), now_ms)
+    }
+
     fn take<'a>(
         &mut self,
         changes: impl Iterator<Item = (&'a Change, Option<Version>)>,
@@ -99,7 +108,7 @@ impl<F: JournalFolder> Outbox<F> {
         kind != Kind::Dedup || self.ledger.sighting(key).is_some_and(|seen| seen.version == entry.version())
     }
 
-    fn write_down(&mut self, entries: &[Entry], now_ms: u64) -> Result<(), Refused> {
+    pub(super) fn write_down(&mut self, entries: &[Entry], now_ms: u64) -> Result<(), Refused> {
         let written = self.append(entries).and_then(|()| match self.settings.sync {
             SyncPolicy::Always => self.sync(now_ms),
             SyncPolicy::Interval { .. } | SyncPolicy::Request => Ok(()),
@@ -144,7 +153,7 @@ impl<F: JournalFolder> Outbox<F> {
         Ok(Place::Entry(staged.entries.len() - 1, version))
     }
 
-    fn trim(&mut self, now_ms: u64) {
+    pub(super) fn trim(&mut self, now_ms: u64) {
         if now_ms.saturating_sub(self.trimmed_at_ms) >= TRIM_INTERVAL_MS {
             self.trimmed_at_ms = now_ms;
             self.ledger.trim(now_ms, self.settings.forgotten_ms(now_ms));

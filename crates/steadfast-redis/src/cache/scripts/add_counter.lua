@@ -20,10 +20,13 @@ local tokens = read_tokens(redis.call('HGET', KEYS[1], 's') or '')
 if is_applied(tokens, ARGV[1]) then
   return {'applied', redis.call('HGET', KEYS[1], 'n') or '0'}
 end
--- Refuses, without a write, what is no number or does not fit.
+-- Refuses, without a write, what is no number or does not fit. Other errors are the server's state of today.
 local sum = redis.pcall('HINCRBY', KEYS[1], 'n', ARGV[2])
 if type(sum) == 'table' then
-  return {'conflicted', sum.err}
+  if sum.err:find('integer') or sum.err:find('overflow') then
+    return {'conflicted', sum.err}
+  end
+  return sum
 end
 local now = server_ms()
 add_token(tokens, ARGV[1], now)

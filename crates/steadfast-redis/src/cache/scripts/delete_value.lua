@@ -17,6 +17,7 @@ end
 if stored ~= '' and later(stored, ARGV[1]) then
   return {'superseded', stored}
 end
-redis.call('DEL', KEYS[1])
+-- First what a server without memory refuses.
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+redis.call('DEL', KEYS[1])
 return {'applied'}

@@ -40,6 +40,7 @@ enum Step {
     Stop(usize, bool),
     Room(usize, Option<usize>),
     FailSync(usize),
+    FailNames(usize, u8),
     Close(usize),
 }
 
@@ -81,6 +82,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (node(), any::<bool>()).prop_map(|(node, power)| Step::Stop(node, power)),
         1 => (node(), prop::option::of(0..400_usize)).prop_map(|(node, room)| Step::Room(node, room)),
         1 => node().prop_map(Step::FailSync),
+        1 => (node(), 0..4_u8).prop_map(|(node, count)| Step::FailNames(node, count)),
         1 => node().prop_map(Step::Close),
     ]
 }
@@ -167,6 +169,7 @@ fn take(world: &mut World, step: &Step) {
         }
         Step::Room(node, room) => world.nodes[*node].disk.set_room(*room),
         Step::FailSync(node) => world.nodes[*node].disk.fail_sync(),
+        Step::FailNames(node, count) => world.nodes[*node].disk.fail_names(*count),
         Step::Close(node) => world.close(*node),
     }
 }
@@ -181,7 +184,7 @@ fn finish(mut world: World, steps: &[Step]) {
 }
 
 /// How many histories are lived.
-fn histories() -> u32 {
+pub(super) fn histories() -> u32 {
     std::env::var("STEADFAST_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(300)
 }
 
@@ -194,7 +197,12 @@ fn a_crash_at_any_step_of_the_journal_changes_nothing() {
         let quiet = prop_oneof![step().prop_filter("crashes are made here", |step| {
             !matches!(
                 step,
-                Step::Crash(..) | Step::Stop(..) | Step::Clock(..) | Step::Room(..) | Step::FailSync(..)
+                Step::Crash(..)
+                    | Step::Stop(..)
+                    | Step::Clock(..)
+                    | Step::Room(..)
+                    | Step::FailSync(..)
+                    | Step::FailNames(..)
             )
         })];
         let steps = prop::collection::vec(quiet, 30..50).new_tree(&mut runner).unwrap().current();

@@ -33,6 +33,8 @@ pub(super) struct Model {
     pub(super) sums: HashMap<Key, i64>,
     /// What was ever added to counters that end.
     pub(super) windows: HashMap<Key, i64>,
+    /// When a sighting that the server has answered for is forgotten, by true time.
+    pub(super) forgotten_ms: HashMap<(Key, Version), u64>,
     pub(super) sightings: HashMap<Key, BTreeMap<Version, Expiry>>,
     pub(super) events: HashMap<(Key, Bytes), BTreeMap<Version, Event>>,
 }

@@ -1,8 +1,12 @@
 //! The scripts on a real server against the same rules in memory: same operations, same answers, same state.
 
+use super::histories::histories;
 use super::memory::{Data, Server};
 use crate::cache::version::{NodeId, Version};
-use crate::cache::{Answer, FieldOp, Op, Script, field_versions, stored_value};
+use crate::cache::{
+    Answer, Change, DiskFolder, FieldOp, Limits, Op, Outbox, OutboxSettings, Script, field_versions,
+    prefixed, stored_value,
+};
 use bytes::Bytes;
 use redis::{Connection, Value};
 use std::net::TcpListener;
@@ -175,7 +179,7 @@ fn the_scripts_do_as_the_rules_in_memory() {
     let mut rng = fastrand::Rng::with_seed(fastrand::u64(..));
     let seed = rng.get_seed();
     let mut answers = std::collections::HashMap::new();
-    for round in 0..60 {
+    for round in 0..histories().div_ceil(5) {
         real.command("FLUSHALL", &[]);
         let mut memory = Server::default();
         for _ in 0..50 {
@@ -253,6 +257,81 @@ fn the_scripts_refuse_bad_arguments_before_they_write() {
         }
     }
     assert_eq!(real.command("DBSIZE", &[]), Value::Int(0));
+}
+
+/// A server without memory, or one that is a replica today, is no reason to give anything up.
+#[test]
+fn what_the_server_cannot_do_today_is_an_error_and_no_answer() {
+    let mut real = RedisServer::start();
+    let mut rng = fastrand::Rng::with_seed(7);
+    // A server without memory lets a script go on that has removed something.
+    let writes = |op: &Op| match op {
+        Op::Fields { ops, .. } => ops.iter().all(|op| op.value.is_some()),
+        _ => true,
+    };
+    let ops: Vec<Op> = (0..60).map(|_| random_op(&mut rng)).filter(writes).collect();
+    let states: [&[&[u8]]; 2] =
+        [&[b"CONFIG", b"SET", b"maxmemory", b"1"], &[b"REPLICAOF", b"127.0.0.1", b"1"]];
+    for state in states {
+        real.command("FLUSHALL", &[]);
+        real.command(std::str::from_utf8(state[0]).unwrap(), &state[1..]);
+        for op in &ops {
+            let reply = real.eval(op.script(), &op.keys(), &op.args());
+            let error = reply.expect_err(&format!("{op:?}")).to_string();
+            assert!(
+                error.contains("OOM") || error.contains("READONLY") || error.contains("read only"),
+                "{op:?}: {error}"
+            );
+        }
+        assert_eq!(real.command("DBSIZE", &[]), Value::Int(0));
+        real.command("CONFIG", &[b"SET", b"maxmemory", b"0"]);
+    }
+}
+
+/// The whole way: written here, sent, answers lost, the process gone, sent again by the next one.
+#[test]
+fn what_was_written_here_is_on_the_real_server_once() {
+    const NOW_MS: u64 = 1_800_000_000_000;
+    let mut real = RedisServer::start();
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = fastrand::Rng::new();
+    let mut open = || {
+        let folder = DiskFolder::open(dir.path()).unwrap();
+        let node = NodeId::random(&mut rng);
+        Outbox::open(folder, OutboxSettings::default(), node, NOW_MS, &mut rng).unwrap().0
+    };
+    let text = |text: &str| Bytes::from(text.to_owned());
+    let key = |name: &str| prefixed("cache:", name.as_bytes());
+    let changes = [
+        Change::Set { key: key("}v"), value: text("value"), ttl_ms: Some(60_000) },
+        Change::Delete { key: key("gone") },
+        Change::Add { key: key("c"), delta: 5, window_ms: Some(60_000) },
+        Change::Remember { key: key("d"), window_ms: 60_000 },
+        Change::PutField { key: key("s"), field: text("f"), value: text("x"), observed: Vec::new() },
+    ];
+    let limits = Limits::new(100, 1 << 20);
+    let mut outbox = open();
+    assert!(outbox.record(&changes, NOW_MS).iter().all(Result::is_ok));
+    for op in outbox.plan(limits, NOW_MS).unwrap().ops() {
+        assert_eq!(real.apply(op), Answer::Applied);
+    }
+    drop(outbox);
+    let mut outbox = open();
+    outbox.record(&[Change::Add { key: key("c"), delta: 2, window_ms: Some(60_000) }], NOW_MS);
+    while !outbox.is_empty() {
+        let batch = outbox.plan(limits, NOW_MS).unwrap();
+        let answers = batch.ops().iter().map(|op| Ok(real.apply(op))).collect();
+        outbox.settle(batch, answers, NOW_MS);
+    }
+    assert_eq!((outbox.report().applied, outbox.report().merged), (5, 1));
+    let (_, value) = stored_value(&real.bytes("GET", &[&key("}v")]).unwrap()).unwrap();
+    assert_eq!(value, "value");
+    assert_eq!(real.bytes("HGET", &[&key("c"), b"n"]).unwrap(), "7");
+    for name in ["}v", "c", "d"] {
+        let Value::Int(left_ms) = real.command("PTTL", &[&key(name)]) else { panic!() };
+        assert!((50_000..=60_000).contains(&left_ms), "{name} has {left_ms} ms");
+    }
+    assert_eq!(real.command("EXISTS", &[&key("gone")]), Value::Int(0));
 }
 
 /// Tokens of nodes that are long gone do not stay for ever.

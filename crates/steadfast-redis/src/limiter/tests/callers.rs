@@ -1,10 +1,18 @@
 //! Many callers at once, on real threads.
 
 use super::*;
+use futures::future::{Either, select};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_util::task::TaskTracker;
 
 const LIMIT: u32 = 7;
+
+async fn turns(turns: u16) {
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+}
 
 /// Callers of all classes who wait, give up at random moments, hold their ticket for a while and end in any way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -25,16 +33,17 @@ async fn under_random_cancels_the_limit_holds_and_no_slot_is_lost() {
             let mut dice = fastrand::Rng::with_seed(seed);
             for _ in 0..100 {
                 let class = Class::ALL[dice.usize(..3)];
-                let patience = Duration::from_micros(dice.u64(..1_500));
-                let wait = limiter.acquire(class, Instant::now() + Duration::from_micros(dice.u64(..3_000)));
-                let Ok(Ok(ticket)) = tokio::time::timeout(patience, wait).await else { continue };
+                // Patience in turns of the scheduler, not in time: however busy the machine, many are served and
+                // many give up. Some deadlines pass as well.
+                let deadline = if dice.u8(..4) == 0 { dice.u64(..3) } else { 60_000 };
+                let wait = pin!(limiter.acquire(class, in_ms(deadline)));
+                let patience = pin!(turns(dice.u16(..200)));
+                let Either::Left((Ok(ticket), _)) = select(wait, patience).await else { continue };
                 most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                for _ in 0..dice.u8(..4) {
-                    tokio::task::yield_now().await;
-                }
+                turns(dice.u16(..4)).await;
                 under_way.fetch_sub(1, Ordering::SeqCst);
                 match dice.u8(..3) {
-                    0 => ticket.done(patience),
+                    0 => ticket.done(ms(1)),
                     1 => ticket.dropped(),
                     _ => drop(ticket),
                 }
@@ -48,7 +57,7 @@ async fn under_random_cancels_the_limit_holds_and_no_slot_is_lost() {
     let again: Vec<_> = std::iter::from_fn(|| limiter.try_acquire(Class::Critical).ok()).collect();
     assert_eq!(again.len() as u32, LIMIT, "every slot is there");
     let admitted: u64 = limiter.snapshot().classes.iter().map(|class| class.admitted).sum();
-    assert!(admitted > 1_000, "the test did something: {admitted}");
+    assert!(admitted > 500, "the test did something: {admitted}");
 }
 
 /// With everything else in flood, a critical caller waits for nobody.

@@ -188,6 +188,9 @@ impl Cluster {
             let Ok(primary) = self.node(&shard.primary) else { continue };
             let replicas = shard.replicas.iter().filter_map(|address| self.node(address).ok()).collect();
             map.shards.push((primary, replicas));
+            if let (Some((slot, _)), Some((primary, _))) = (shard.slots.first(), map.shards.last()) {
+                primary.vitals.health.serves(*slot);
+            }
             for (first, last) in &shard.slots {
                 map.slots[usize::from(*first)..=usize::from(*last)].fill(Some(place));
             }
@@ -198,6 +201,8 @@ impl Cluster {
         }
         let members: Vec<&Address> =
             shards.iter().flat_map(|shard| shard.replicas.iter().chain([&shard.primary])).collect();
+        // First, so that nobody is sent to a node that is closed.
+        self.map.send_replace(Arc::new(map));
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         nodes.retain(|address, node| {
             let keep = members.contains(&address) || node.load().in_flight > 0;
@@ -206,8 +211,6 @@ impl Cluster {
             }
             keep
         });
-        drop(nodes);
-        self.map.send_replace(Arc::new(map));
     }
 
     fn node(&self, address: &Address) -> Result<Arc<Node>> {

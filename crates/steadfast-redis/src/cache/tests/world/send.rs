@@ -43,6 +43,10 @@ impl World {
     pub(super) fn note_taken(&mut self, op: &Op, answer: &Answer) {
         let taken = *answer == Answer::Applied;
         match op {
+            Op::Remember { key, version, remaining_ms } => {
+                let forgotten_ms = self.now_ms + remaining_ms;
+                self.model.forgotten_ms.entry((key.clone(), *version)).or_insert(forgotten_ms);
+            }
             Op::Set { key, version, remaining_ms, .. } if taken => {
                 self.model.took(key, *version);
                 let ends_ms = self.now_ms + remaining_ms;

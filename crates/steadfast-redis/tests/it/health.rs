@@ -1,0 +1,218 @@
+//! Health follows what servers do.
+
+use crate::support::{SOON, becomes, client, get, in_ms, set};
+use std::sync::{Arc, Mutex};
+use steadfast_redis::cmd;
+use steadfast_redis::health::{Capability, Probe};
+use steadfast_testkit::lab::sim::{Action, Condition, Dial, End, Fault, Role, Sim, errors};
+use steadfast_testkit::redis::{Reply, Server};
+use steadfast_testkit::wait_for;
+
+/// `PING` is answered, and only the probe, or a call, shows what is wrong.
+#[tokio::test]
+async fn conditions_are_named_and_pass() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    // What the server itself says is looked at here: an open breaker would be the nearer cause.
+    let client = client(&sim.url(), |config| config.breaker.enabled = false)?;
+    becomes(&client, Capability::Writes, "up", "").await;
+    assert!(client.is_available() && client.health().status().is_healthy);
+    for (condition, cause) in [
+        (Condition::Oom, "oom"),
+        (Condition::Misconf, "misconf"),
+        (Condition::NoReplicas, "noreplicas"),
+        (Condition::Loading, "loading"),
+        (Condition::Busy, "busy"),
+    ] {
+        sim.set_condition(condition);
+        // A call's refusal counts at once.
+        let refused = client.execute(&set("a"), in_ms(200)).await;
+        assert!(refused.is_err(), "{condition:?}");
+        becomes(&client, Capability::Writes, "down", cause).await;
+        assert!(!client.is_available());
+        let status = client.health().status();
+        assert!(!status.is_healthy && status.error.is_some_and(|error| error.contains("are down")));
+        sim.clear_condition(condition);
+        becomes(&client, Capability::Writes, "up", "").await;
+        becomes(&client, Capability::Scripts, "up", "").await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_memory_is_found_without_a_call_and_reads_stay_up() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |_| {})?;
+    becomes(&client, Capability::Writes, "up", "").await;
+    sim.set_condition(Condition::Oom);
+    let seen = becomes(&client, Capability::Writes, "down", "oom").await;
+    assert!(seen.to_string().contains("OOM command not allowed"), "{seen}");
+    let now = client.health().now();
+    assert_eq!(now.capabilities.reads.as_str(), "up");
+    assert_eq!(now.capabilities.scripts.as_str(), "degraded");
+    // A deletion passes, and shows nothing.
+    client.execute(cmd("DEL").arg("a"), in_ms(1_000)).await?;
+    assert_eq!(client.health().now().capabilities.writes.as_str(), "down");
+    sim.clear_condition(Condition::Oom);
+    becomes(&client, Capability::Writes, "up", "").await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replica_a_lost_connection_and_a_full_server_are_told_apart() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |_| {})?;
+    becomes(&client, Capability::Writes, "up", "").await;
+    sim.set_role(Role::replica_of(sim.addr()));
+    becomes(&client, Capability::Writes, "down", "readonly").await;
+    assert_eq!(client.health().now().capabilities.reads.as_str(), "up");
+    sim.set_role(Role::primary());
+    becomes(&client, Capability::Writes, "up", "").await;
+    for (dial, cause) in [(Dial::MaxClients, "maxclients"), (Dial::WrongPass, "wrongpass")] {
+        sim.dial(dial).await;
+        sim.all_connections(End::Close);
+        becomes(&client, Capability::Reads, "down", cause).await;
+        let state = client.health().connection_state();
+        assert!(!state.is_connected && state.is_reconnecting && state.last_disconnected_ms.is_some());
+        assert_eq!(client.health().now().summary().status, "disconnected");
+        sim.dial(Dial::Accept).await;
+        becomes(&client, Capability::Reads, "up", "").await;
+        assert_eq!(client.health().now().summary().status, "connected");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_user_may_not_do_is_not_known_and_not_ill() -> anyhow::Result<()> {
+    let server = Server::builder()
+        .user_acl("reader on >secret ~* &* +@read +ping +hello +client +info")
+        .start()
+        .await?;
+    let url = format!("redis://reader:secret@127.0.0.1:{}", server.port());
+    let client = client(&url, |_| {})?;
+    becomes(&client, Capability::Reads, "up", "").await;
+    let probes = || client.health().now().nodes.first().map(|node| node.probes);
+    let looked =
+        wait_for(SOON, || async { probes().is_some_and(|probes| probes.reads == Probe::Passed) }).await;
+    assert!(looked, "{:?}", probes());
+    let probes = probes().expect("a node");
+    assert_eq!(
+        (probes.writes, probes.scripts, probes.pub_sub),
+        (Probe::Forbidden, Probe::Forbidden, Probe::Forbidden)
+    );
+    assert!(client.health().status().is_healthy);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_probe_touches_nothing_but_its_own_key_which_is_gone_after_a_second() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let client = client(server.url(), |config| config.health.probe_key = "probe".to_owned())?;
+    becomes(&client, Capability::Writes, "up", "").await;
+    let probed = wait_for(SOON, || async {
+        client.health().now().nodes.first().is_some_and(|node| node.probes.writes == Probe::Passed)
+    });
+    assert!(probed.await);
+    let keys = server.expect(&["KEYS", "*"]).await?;
+    let allowed = [Reply::Array(Vec::new()), Reply::Array(vec![Reply::bulk("probe")])];
+    assert!(allowed.contains(&keys), "{keys:?}");
+    drop(client);
+    let gone = wait_for(SOON, || async { server.info("keyspace", "db0").await.is_err() }).await;
+    assert!(gone, "a key stayed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_the_write_probe_nothing_is_written() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |config| config.health.probe_writes = false)?;
+    assert!(sim.wait_until(SOON, |sim| sim.executed("GET") > 1).await);
+    assert_eq!(sim.received("SET"), 0);
+    assert_eq!(client.health().now().nodes[0].probes.writes, Probe::Off);
+    Ok(())
+}
+
+#[tokio::test]
+async fn callbacks_and_watchers_are_told_of_changes_in_order() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |_| {})?;
+    becomes(&client, Capability::Writes, "up", "").await;
+    let told: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+    let list = Arc::clone(&told);
+    let subscription = client.health().on_health_change(move |health| {
+        list.lock().expect("no panic").push(health.capabilities.writes.as_str());
+    });
+    let mut watch = client.health().subscribe();
+    watch.mark_unchanged();
+    sim.set_condition(Condition::Misconf);
+    tokio::time::timeout(SOON, watch.wait_for(|health| health.capabilities.writes.is_down())).await??;
+    sim.clear_condition(Condition::Misconf);
+    tokio::time::timeout(SOON, watch.wait_for(|health| !health.capabilities.writes.is_down())).await??;
+    let mut seen = told.lock().expect("no panic").clone();
+    seen.dedup();
+    assert_eq!(seen, ["down", "up"]);
+    drop(subscription);
+    let before = told.lock().expect("no panic").len();
+    sim.set_condition(Condition::Misconf);
+    tokio::time::timeout(SOON, watch.wait_for(|health| health.capabilities.writes.is_down())).await??;
+    assert_eq!(told.lock().expect("no panic").len(), before, "the guard was dropped");
+    Ok(())
+}
+
+/// Silence counts after three failures in a row, an open breaker at once.
+#[tokio::test]
+async fn a_server_that_hangs_is_down_and_comes_back() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |config| {
+        config.health.timeout_ms = 200;
+        config.breaker.open_max_ms = 500;
+    })?;
+    becomes(&client, Capability::Reads, "up", "").await;
+    sim.dial(Dial::Hang).await;
+    sim.all_connections(End::Stall);
+    let down = wait_for(SOON, || async {
+        let _ = client.execute(&get("a"), in_ms(100)).await;
+        client.health().now().capabilities.reads.is_down()
+    });
+    assert!(down.await, "{}", client.health().now().capabilities.reads);
+    assert!(wait_for(SOON, || async { client.health().status().consecutive_failures > 0 }).await);
+    sim.dial(Dial::Accept).await;
+    sim.all_connections(End::Close);
+    becomes(&client, Capability::Reads, "up", "").await;
+    assert!(client.health().status().failure_rate > 0.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_read_error_of_one_command_is_no_illness() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |_| {})?;
+    becomes(&client, Capability::Writes, "up", "").await;
+    sim.fault(Fault::on("GET").key("a").then(Action::error(errors::WRONGTYPE)));
+    for _ in 0..10 {
+        assert!(client.execute(&get("a"), in_ms(1_000)).await.is_err());
+    }
+    assert!(client.health().now().capabilities.iter().all(|(_, state)| state.as_str() == "up"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn views_are_told_to_programs() -> anyhow::Result<()> {
+    let server = Server::builder().password("secret").start().await?;
+    let client = client(server.url(), |_| {})?;
+    becomes(&client, Capability::Writes, "up", "").await;
+    let health = serde_json::to_value(client.health().now())?;
+    assert_eq!(health["status"]["is_healthy"], true);
+    assert_eq!(health["capabilities"]["reads"]["state"], "up");
+    let summary = serde_json::to_value(client.health().now().summary())?;
+    assert_eq!((&summary["healthy"], &summary["status"]), (&true.into(), &"connected".into()));
+    let [info] = &client.connections()[..] else { panic!("one node") };
+    assert!(
+        info.password_set && info.port == server.port() && info.pool_size == 1 && info.max_connections == 50
+    );
+    assert!(!serde_json::to_string(&client.connections())?.contains("secret"));
+    let pool = client.pool();
+    assert_eq!((pool.size, pool.lanes_max, pool.is_crowded), (1, 20, false));
+    client.health().set_fallback_active(true);
+    assert!(client.health().connection_state().is_fallback_active);
+    Ok(())
+}
