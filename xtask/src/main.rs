@@ -1,4 +1,4 @@
-//! Development tasks: `cargo xtask test | bench | attack | chaos | layers`.
+//! Development tasks: `cargo xtask test | bench | attack | chaos | faults | layers`.
 //!
 //! Kept free of the project's own crates, so that it builds in seconds on a fresh machine.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development tool talks to a person")]
@@ -6,6 +6,7 @@
 mod attack;
 mod bench;
 mod chaos;
+mod faults;
 mod layers;
 mod locks;
 mod run;
@@ -36,6 +37,8 @@ enum Task {
         #[command(subcommand)]
         what: chaos::Chaos,
     },
+    /// Play everything that can go wrong under the Redis client, and print what was expected and what was seen
+    Faults(faults::Faults),
     /// Check which crate may know which, and the other laws of the house
     Layers,
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Bench { what } => bench::run(what),
         Task::Attack(attack) => attack::run(&attack),
         Task::Chaos { what } => chaos::run(what),
+        Task::Faults(faults) => faults::run(&faults),
         Task::Layers => layers::run(),
     };
     match done {

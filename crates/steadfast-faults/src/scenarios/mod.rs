@@ -1,10 +1,12 @@
 //! The scenarios, by what they are about.
 
 mod answers;
+mod blocking;
 mod bounds;
 mod breakers;
 mod cluster;
 mod cluster_real;
+mod journal;
 mod logins;
 mod names;
 mod pubsub;
@@ -41,6 +43,8 @@ pub fn all() -> Vec<Scenario> {
         breakers::ALL,
         pubsub::ALL,
         logins::ALL,
+        blocking::ALL,
+        journal::ALL,
     ];
     let mut all = parts.concat();
     all.sort_by_key(Scenario::order);
