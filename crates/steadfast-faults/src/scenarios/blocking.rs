@@ -193,7 +193,8 @@ async fn consumes_nothing() -> Outcome {
     let all = || workers.iter().map(Worker::done).sum::<u64>();
     let done = wait_for(seconds(5), || async { all() == WORKERS }).await;
     let holds = took.is_some_and(|took| took <= ms(500)) && done;
-    let figure = format!("all wait there after {}, {} of {WORKERS} elements taken", shown_or_never(took), all());
+    let figure =
+        format!("all wait there after {}, {} of {WORKERS} elements taken", shown_or_never(took), all());
     Ok(Seen::new(holds, "moved with the primary", figure))
 }
 
@@ -287,9 +288,11 @@ async fn exhausted() -> Outcome {
     };
     let (first, rest) = futures::join!(first, rest);
     let (late, line, sent) = rest?;
-    let is = |done: &steadfast_redis::Result<Value>, code| done.as_ref().is_err_and(|error| error.code() == code);
+    let is =
+        |done: &steadfast_redis::Result<Value>, code| done.as_ref().is_err_and(|error| error.code() == code);
     let refused = line.iter().filter(|(done, took)| is(done, "POOL_EXHAUSTED") && *took < ms(300)).count();
-    let good = first.iter().chain(&line).filter(|(done, _)| done.as_ref().is_ok_and(|v| *v != Value::Nil)).count();
+    let good =
+        first.iter().chain(&line).filter(|(done, _)| done.as_ref().is_ok_and(|v| *v != Value::Nil)).count();
     let told = is(&late.0, "POOL_EXHAUSTED") && (ms(290)..ms(500)).contains(&late.1);
     let tally = load.stop().await;
     let (bad, longest) = (tally.bad, tally.longest());

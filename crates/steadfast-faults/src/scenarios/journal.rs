@@ -40,7 +40,8 @@ impl Drop for Folder {
 
 async fn open(server: &Server, folder: &Path) -> anyhow::Result<Cache> {
     let journal = format!("fallback.journal_folder={}", folder.display());
-    let client = client_with(server.url(), &["fallback.sync_interval_ms=100", "breaker.open_max_ms=1000", &journal])?;
+    let client =
+        client_with(server.url(), &["fallback.sync_interval_ms=100", "breaker.open_max_ms=1000", &journal])?;
     let mut options = CacheOptions::with_prefix("t:");
     options.redis_hard = ms(300);
     Ok(Cache::open(&client, options).await?)
@@ -61,7 +62,8 @@ async fn ended() -> Outcome {
         let counted = cache.increment("count", delta, None).await?;
         let deleted = cache.delete(format!("old:{number}")).await?;
         added += delta;
-        kept += [set, counted.written, deleted].iter().filter(|written| **written == Written::Fallback).count();
+        kept +=
+            [set, counted.written, deleted].iter().filter(|written| **written == Written::Fallback).count();
     }
     // No close: what is not on the disk is gone.
     drop(cache);
@@ -72,16 +74,19 @@ async fn ended() -> Outcome {
     server.ready(seconds(15)).await?;
     let since = Instant::now();
     let next = open(&server, &folder.0).await?;
-    let sent = wait_for(seconds(20), || async { next.report().await.is_ok_and(|report| report.waiting == 0) }).await;
+    let sent =
+        wait_for(seconds(20), || async { next.report().await.is_ok_and(|report| report.waiting == 0) }).await;
     let took = sent.then(|| since.elapsed());
     let (mut there, mut back) = (0, 0);
     for number in 0..WRITES {
-        there += u32::from(next.get(format!("new:{number}")).await?.is_some_and(|found| found.value == "new"));
+        there +=
+            u32::from(next.get(format!("new:{number}")).await?.is_some_and(|found| found.value == "new"));
         back += u32::from(next.get(format!("old:{number}")).await?.is_some());
     }
     let sum = next.counter("count").await?.sum;
     let _ = next.close(in_ms(2_000)).await;
-    let holds = took.is_some_and(|took| took <= seconds(5)) && there == WRITES && back == 0 && sum == Some(added - 7);
+    let holds =
+        took.is_some_and(|took| took <= seconds(5)) && there == WRITES && back == 0 && sum == Some(added - 7);
     let figure = format!(
         "{kept} kept, sent back in {}; {there} of {WRITES} values there, {back} deleted ones back, counted {sum:?} of {}",
         shown_or_never(took),

@@ -321,3 +321,50 @@ async fn write(wire: &mut Wire, packed: &[u8]) -> Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pubsub::inbox;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A place that is never there, and says so at once.
+    #[derive(Debug, Default)]
+    struct Nowhere(AtomicU32);
+
+    impl Where for Nowhere {
+        fn place(&self) -> BoxFuture<'_, Result<(Address, DialSettings, DialBudget)>> {
+            assert!(self.0.fetch_add(1, Ordering::Relaxed) < 100, "asked without a pause");
+            let gone = Error::new(ErrorKind::Connection, "CLOSED", Outcome::NotSent, "nowhere");
+            Box::pin(std::future::ready(Err(gone)))
+        }
+
+        fn moved(&self) -> BoxFuture<'_, ()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// As with a client that was dropped amid a subscription: the link must not keep its thread for itself.
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_fails_at_once_is_asked_again_after_a_pause_and_the_link_can_be_ended() {
+        let (orders, ordered) = mpsc::channel(4);
+        let stop = CancellationToken::new();
+        let settings = LinkSettings { heartbeat: Heartbeat::Ping, every: Duration::ZERO };
+        let place = Arc::new(Nowhere::default());
+        let link = Link::new(Arc::clone(&place) as Arc<dyn Where>, settings, ordered, stop.clone());
+        let topics = vec![Topic::Channel("news".to_owned())];
+        let (sink, _subscription) = inbox(4, topics.clone(), orders.clone());
+        let (first, _told) = oneshot::channel();
+        orders
+            .send(LinkOrder::Subscribe { topics: topics.clone(), inbox: sink.clone(), done: first })
+            .await
+            .unwrap();
+        let mut link = Box::pin(link.run());
+        let running = tokio::time::timeout(Duration::from_secs(1), &mut link).await;
+        assert!(running.is_err(), "it goes on for those who wait");
+        // Refused, nobody waits any more: it asks no further.
+        assert!(place.0.load(Ordering::Relaxed) >= 1);
+        stop.cancel();
+        link.await;
+    }
+}
