@@ -6,8 +6,11 @@ use clap::Args;
 /// Play what can go wrong under the Redis client, on simulated and on real servers, and show what was seen
 #[derive(Debug, Args)]
 pub(crate) struct Faults {
-    /// Only these, by their numbers (F1 F5 F17b); all if none is named
+    /// Only these: `F5` is all its variants, `F5b` one; all if none is named
     ids: Vec<String>,
+    /// Shorter outages, as in the tests
+    #[arg(long)]
+    short: bool,
     /// Show the client's log too
     #[arg(long)]
     log: bool,
@@ -16,8 +19,10 @@ pub(crate) struct Faults {
 /// Installs what is needed, builds, plays. Fails if a scenario is not as expected.
 pub(crate) fn run(faults: &Faults) -> anyhow::Result<()> {
     crate::test::install_missing()?;
-    shown("cargo", &["build", "--locked", "--package", "steadfast-faults"])?;
-    let log = faults.log.then_some("--log");
-    let args: Vec<&str> = faults.ids.iter().map(String::as_str).chain(log).collect();
+    // As it is developed: what holds here holds in a release, and is built in seconds.
+    shown("cargo", &["build", "--locked", "--package", "steadfast-faults", "--bin", "steadfast-faults"])?;
+    let mut args: Vec<&str> = faults.ids.iter().map(String::as_str).collect();
+    args.extend(faults.short.then_some("--short"));
+    args.extend(faults.log.then_some("--log"));
     shown("target/debug/steadfast-faults", &args)
 }

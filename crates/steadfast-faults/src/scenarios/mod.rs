@@ -1,11 +1,15 @@
 //! The scenarios, by what they are about.
 
 mod answers;
+mod blocking;
 mod bounds;
 mod breakers;
 mod cluster;
 mod cluster_real;
+mod journal;
+mod logins;
 mod names;
+mod pubsub;
 mod readonly;
 mod refusals;
 mod sentinels;
@@ -37,6 +41,10 @@ pub fn all() -> Vec<Scenario> {
         names::ALL,
         bounds::ALL,
         breakers::ALL,
+        pubsub::ALL,
+        logins::ALL,
+        blocking::ALL,
+        journal::ALL,
     ];
     let mut all = parts.concat();
     all.sort_by_key(Scenario::order);

@@ -70,7 +70,7 @@ fn url(ports: impl Iterator<Item = u16>) -> String {
     format!("redis+sentinel://{}/{}", hosts.join(","), Sentinels::NAME)
 }
 
-fn real_client(servers: &Sentinels) -> anyhow::Result<Client> {
+pub(super) fn real_client(servers: &Sentinels) -> anyhow::Result<Client> {
     client_with(&url(servers.sentinels.iter().map(|sentinel| sentinel.port())), &[])
 }
 
@@ -128,7 +128,7 @@ fn writes(server: &Sim) -> u64 {
     server.received("SET")
 }
 
-fn sim_client(sims: &SimSentinels) -> anyhow::Result<Client> {
+pub(super) fn sim_client(sims: &SimSentinels) -> anyhow::Result<Client> {
     let url = url(sims.sentinels.iter().map(Sim::port));
     client_with(&url, &["sentinel.poll_interval_ms=500", "connection.command_timeout_ms=3000"])
 }

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::time::Duration;
 use steadfast_redis::Client;
+use steadfast_redis::health::Reason;
 use steadfast_testkit::lab::sim::{Condition, Role, Sim};
 use steadfast_testkit::redis::{Replicated, Server};
 use steadfast_testkit::wait_for;
@@ -22,14 +23,14 @@ pub(super) const ALL: &[Scenario] = &[
         id: "F9",
         on: On::Simulated,
         fault: "NOREPLICAS, MISCONF, OOM, one after the other: writes refused, PING and reads fine",
-        expected: "every write told the reason, no read fails, no dial, writes go on within 250 ms",
+        expected: "every write and the health told the reason, no read fails, no dial, writes go on within 250 ms",
         play: |_| writes_refused().boxed(),
     },
     Scenario {
         id: "F9b",
         on: On::Real,
         fault: "the same with real servers: min-replicas-to-write, a disk that takes no snapshot, maxmemory",
-        expected: "every write told the reason, no read fails, no dial, writes go on within 250 ms",
+        expected: "every write and the health told the reason, no read fails, no dial, writes go on within 250 ms",
         play: |_| writes_refused_real().boxed(),
     },
     Scenario {
@@ -55,6 +56,8 @@ struct Told {
     otherwise: String,
     reads_failed: u64,
     dials: u64,
+    /// Health says that writes are down, and why, and that reads are up.
+    in_health: bool,
     back: Option<Duration>,
 }
 
@@ -63,15 +66,17 @@ impl Told {
         self.otherwise.is_empty()
             && self.reads_failed == 0
             && self.dials == 0
+            && self.in_health
             && self.back.is_some_and(|back| back <= WITHIN)
     }
 
     fn all(told: &[Self]) -> Seen {
         let figures = told.iter().map(|told| {
-            let Self { code, otherwise, reads_failed, dials, back } = told;
+            let Self { code, otherwise, reads_failed, dials, in_health, back } = told;
             let otherwise = if otherwise.is_empty() { "nothing else" } else { otherwise };
             let back = shown_or_never(*back);
-            format!("{code}: {otherwise} told, {reads_failed} reads failed, {dials} dials, back in {back}")
+            let health = if *in_health { "in health" } else { "not in health" };
+            format!("{code}: {otherwise} told, {health}, {reads_failed} reads failed, {dials} dials, back in {back}")
         });
         let figure = figures.collect::<Vec<_>>().join("; ");
         Seen::new(told.iter().all(Self::holds), "reads go on, and the reason is told", figure)
@@ -100,6 +105,10 @@ async fn refuse<'a>(
     let told = client.execute(&set(0), in_ms(1_000)).await;
     let text = told.err().context("a write was good")?.to_string();
     ensure!(text.contains(code) && text.contains("; "), "no reason, or no advice: {text}");
+    let health = client.health().now().capabilities;
+    let named = |reason: &Reason| reason.cause.as_str() == code.to_lowercase();
+    let in_health =
+        health.writes.is_down() && health.writes.reason().is_some_and(named) && !health.reads.is_down();
     end.await?;
     writes.mark();
     let back = writes.first_good(seconds(5)).await;
@@ -109,7 +118,7 @@ async fn refuse<'a>(
     let otherwise =
         if others { format!("{} good, {}", during.good, during.failures()) } else { String::new() };
     let dials = total(client, |node| node.dials) - dials;
-    Ok(Told { code, otherwise, reads_failed: reads.bad, dials, back })
+    Ok(Told { code, otherwise, reads_failed: reads.bad, dials, in_health, back })
 }
 
 async fn writes_refused() -> Outcome {

@@ -17,6 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// The pause after a connection that did not come about, beside what the dial budget asks for.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Why we leave a connection ourselves.
+const MOVED: &str = "the server is another now";
+const UNUSED: &str = "nobody listens";
+
 /// Where to listen, asked at each dial.
 pub(crate) trait Where: std::fmt::Debug + Send + Sync + 'static {
     /// The address to dial, and how.
@@ -77,6 +84,8 @@ struct Wire {
     input: BytesMut,
     heard: Instant,
     beat: Instant,
+    since: Instant,
+    budget: DialBudget,
 }
 
 impl Link {
@@ -93,6 +102,7 @@ impl Link {
     pub(crate) async fn run(mut self) {
         let stop = self.stop.clone();
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = self.keep() => {}
         }
@@ -108,12 +118,20 @@ impl Link {
                 self.obey(order);
                 was_connected = false;
             }
-            let Some(mut wire) = self.connect().await else { continue };
+            let Some(mut wire) = self.connect().await else {
+                // What fails at once fails again at once: without a pause nothing else would run, the end neither.
+                tokio::time::sleep(AGAIN_AFTER).await;
+                continue;
+            };
             if was_connected {
                 self.readers.values().flatten().for_each(|inbox| inbox.gap(GapReason::Reconnected));
             }
             was_connected = true;
             let why = self.listen(&mut wire).await;
+            // One that we left says nothing of the server.
+            if why != MOVED && why != UNUSED {
+                wire.budget.connection_lost(wire.since.elapsed());
+            }
             tracing::info!(why, "subscription connection ended");
         }
     }
@@ -131,9 +149,9 @@ impl Link {
             };
             let Dialed { io, .. } = dial(&settings, &address).await?;
             permit.succeeded();
-            Ok::<_, Error>((io, settings.reply_bytes_max))
+            Ok::<_, Error>((io, settings.reply_bytes_max, budget))
         };
-        let (io, bound) = match made.await {
+        let (io, bound, budget) = match made.await {
             Ok(made) => made,
             Err(error) => {
                 tracing::warn!(%error, "cannot connect for subscriptions");
@@ -148,6 +166,8 @@ impl Link {
             input: BytesMut::new(),
             heard: now,
             beat: now + self.settings.every,
+            since: now,
+            budget,
         };
         let mut packed: Vec<u8> =
             self.readers.keys().flat_map(|topic| topic.command(true).get_packed_command()).collect();
@@ -191,10 +211,10 @@ impl Link {
                         return "cannot write";
                     }
                     if self.readers.is_empty() {
-                        return "nobody listens";
+                        return UNUSED;
                     }
                 }
-                () = &mut moved => return "the server is another now",
+                () = &mut moved => return MOVED,
                 () = tokio::time::sleep_until(wire.beat), if beats => {
                     if wire.heard.elapsed() > self.settings.every * 2 {
                         return "silent for two heartbeats";
@@ -299,5 +319,52 @@ async fn write(wire: &mut Wire, packed: &[u8]) -> Result<()> {
         _ => {
             Err(Error::new(ErrorKind::Connection, "CLOSED", Outcome::NotSent, "the connection takes nothing"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pubsub::inbox;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A place that is never there, and says so at once.
+    #[derive(Debug, Default)]
+    struct Nowhere(AtomicU32);
+
+    impl Where for Nowhere {
+        fn place(&self) -> BoxFuture<'_, Result<(Address, DialSettings, DialBudget)>> {
+            assert!(self.0.fetch_add(1, Ordering::Relaxed) < 100, "asked without a pause");
+            let gone = Error::new(ErrorKind::Connection, "CLOSED", Outcome::NotSent, "nowhere");
+            Box::pin(std::future::ready(Err(gone)))
+        }
+
+        fn moved(&self) -> BoxFuture<'_, ()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// As with a client that was dropped amid a subscription: the link must not keep its thread for itself.
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_fails_at_once_is_asked_again_after_a_pause_and_the_link_can_be_ended() {
+        let (orders, ordered) = mpsc::channel(4);
+        let stop = CancellationToken::new();
+        let settings = LinkSettings { heartbeat: Heartbeat::Ping, every: Duration::ZERO };
+        let place = Arc::new(Nowhere::default());
+        let link = Link::new(Arc::clone(&place) as Arc<dyn Where>, settings, ordered, stop.clone());
+        let topics = vec![Topic::Channel("news".to_owned())];
+        let (sink, _subscription) = inbox(4, topics.clone(), orders.clone());
+        let (first, _told) = oneshot::channel();
+        orders
+            .send(LinkOrder::Subscribe { topics: topics.clone(), inbox: sink.clone(), done: first })
+            .await
+            .unwrap();
+        let mut link = Box::pin(link.run());
+        let running = tokio::time::timeout(Duration::from_secs(1), &mut link).await;
+        assert!(running.is_err(), "it goes on for those who wait");
+        // Refused, nobody waits any more: it asks no further.
+        assert!(place.0.load(Ordering::Relaxed) >= 1);
+        stop.cancel();
+        link.await;
     }
 }
