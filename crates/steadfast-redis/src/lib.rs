@@ -21,7 +21,7 @@
 //! | [`exclusive`] | calls on a connection of their own: blocking ones, and transactions with optimistic locking |
 //! | [`pubsub`] | messages, and the gaps between them |
 //! | [`rate_limiter`] | a limit that all processes share, and that holds while Redis is away |
-//! | `cache` | not finished, behind a feature that is off: reads and writes that go on while Redis is away, and how they come back |
+//! | [`cache`] | reads and writes that go on while Redis is away, and how they come back |
 //! | [`lock`] | locks with fences; none without Redis |
 //! | [`health`], [`metrics`], [`report`] | what the servers can do now, what calls took, what should be done |
 //! | [`breaker`] | a circuit breaker for any dependency |
@@ -34,7 +34,6 @@
 #![warn(missing_docs)]
 
 pub mod breaker;
-#[cfg(feature = "cache")]
 pub mod cache;
 pub mod client;
 pub mod command;

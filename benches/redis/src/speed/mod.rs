@@ -96,10 +96,21 @@ async fn rates(server: &Server, tasks: usize, sizes: &Sizes, figures: &Figures) 
         for work in Work::ALL {
             for place in 0..contenders.len() {
                 let (kind, contender) = &contenders[(place + round) % contenders.len()];
+                let reads = reads(server).await?;
                 let sample = contender.measure(&point(work)).await.with_context(|| kind.name())?;
-                table.add(*kind, work, sample);
+                table.add(*kind, work, &sample, reads_since(server, reads).await?);
             }
         }
     }
     table.print(sizes, figures)
+}
+
+/// How often the server has read from a client.
+async fn reads(server: &Server) -> anyhow::Result<u64> {
+    Ok(server.info("stats", "total_reads_processed").await?.parse()?)
+}
+
+/// The same since then, without the one for this question.
+async fn reads_since(server: &Server, before: u64) -> anyhow::Result<u64> {
+    Ok(reads(server).await?.saturating_sub(before + 1))
 }

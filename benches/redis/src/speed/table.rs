@@ -28,10 +28,12 @@ struct Round {
     p50_us: f64,
     p99_us: f64,
     p999_us: f64,
+    /// Calls that the server got with one read.
+    wave: f64,
 }
 
 impl Round {
-    fn of(sample: &Sample) -> Self {
+    fn of(sample: &Sample, reads: u64) -> Self {
         let us = |share| f64::from(quantile(&sample.latency_ns, share)) / 1e3;
         let calls = sample.calls.max(1) as f64;
         Self {
@@ -40,6 +42,7 @@ impl Round {
             p50_us: us(0.5),
             p99_us: us(0.99),
             p999_us: us(0.999),
+            wave: calls / reads.max(1) as f64,
         }
     }
 }
@@ -60,8 +63,8 @@ impl Table {
         Self { tasks, rows: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, kind: Kind, work: Work, sample: Sample) {
-        let round = Round::of(&sample);
+    pub(super) fn add(&mut self, kind: Kind, work: Work, sample: &Sample, reads: u64) {
+        let round = Round::of(sample, reads);
         match self.rows.iter_mut().find(|row| (row.kind, row.work) == (kind, work)) {
             Some(row) => row.rounds.push(round),
             None => self.rows.push(Row { kind, work, rounds: vec![round] }),
@@ -72,8 +75,17 @@ impl Table {
         for work in Work::ALL {
             println!("\n  {}; medians of {} rounds of {} ms:", work.name(), sizes.rounds, sizes.millis);
             println!(
-                "  {:<28} {:>10} {:>8} {:>9} {:>9} {:>9} {:>8} {:>12} {:>8}",
-                "", "calls/s", "to bare", "p50 us", "p99 us", "p99.9 us", "to bare", "CPU us/call", "to bare"
+                "  {:<28} {:>10} {:>8} {:>9} {:>9} {:>9} {:>8} {:>12} {:>8} {:>11}",
+                "",
+                "calls/s",
+                "to bare",
+                "p50 us",
+                "p99 us",
+                "p99.9 us",
+                "p99/bare",
+                "CPU us/call",
+                "to bare",
+                "calls/read"
             );
             let rows = || self.rows.iter().filter(move |row| row.work == work);
             // The table is as good without it: a part of the clients may be asked for.
@@ -92,12 +104,13 @@ impl Table {
         let [p50_us, p99_us, p999_us] =
             [row.median(|round| round.p50_us), row.median(|round| round.p99_us), row.median(|r| r.p999_us)];
         let cpu_us = row.median(|round| round.cpu_us);
+        let wave = row.median(|round| round.wave);
         let to_bare = row.ratio(bare, |round| round.per_second);
         let p99_to_bare = row.ratio(bare, |round| round.p99_us);
         let cpu_to_bare = row.ratio(bare, |round| round.cpu_us);
         println!(
             "  {:<28} {per_second:>10.0} {to_bare:>8.3} {p50_us:>9.1} {p99_us:>9.1} {p999_us:>9.1} {p99_to_bare:>8.3} \
-             {cpu_us:>12.2} {cpu_to_bare:>8.3}",
+             {cpu_us:>12.2} {cpu_to_bare:>8.3} {wave:>11.1}",
             row.kind.name()
         );
         let rates: Vec<f64> = row.rounds.iter().map(|round| round.per_second.round()).collect();
@@ -105,7 +118,7 @@ impl Table {
             "what": "rate", "client": row.kind.name(), "version": row.kind.version()?, "work": row.work.name(),
             "tasks": self.tasks, "per_second": per_second, "per_second_to_bare": to_bare, "p50_us": p50_us,
             "p99_us": p99_us, "p999_us": p999_us, "p99_to_bare": p99_to_bare, "cpu_us_per_call": cpu_us,
-            "cpu_to_bare": cpu_to_bare, "per_second_by_round": rates,
+            "cpu_to_bare": cpu_to_bare, "calls_per_server_read": wave, "per_second_by_round": rates,
         }))
     }
 }

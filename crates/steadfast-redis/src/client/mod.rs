@@ -262,7 +262,6 @@ impl Client {
     }
 
     /// The primaries that are known by `deadline`: one of each shard.
-    #[cfg(feature = "cache")]
     pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<Arc<Node>>> {
         let any = Need { slot: None, writes: true, read_from: ReadPreference::Primary };
         self.inner.router.route(any, None, deadline).await?;
@@ -270,7 +269,6 @@ impl Client {
     }
 
     /// Sends `cmd` to one node, once.
-    #[cfg(feature = "cache")]
     pub(crate) async fn on_node(&self, node: &Node, cmd: &Cmd, deadline: Instant) -> Result<Value> {
         let answer = node.send(cmd.get_packed_command(), None, true, deadline).await;
         let facts = Facts::of(cmd);
@@ -278,7 +276,6 @@ impl Client {
     }
 
     /// How the fallback is configured now.
-    #[cfg(feature = "cache")]
     pub(crate) fn fallback(&self) -> crate::config::Fallback {
         self.inner.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fallback.clone()
     }

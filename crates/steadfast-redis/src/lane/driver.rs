@@ -1,8 +1,8 @@
 //! The connection's end of a lane.
 
-use super::WAVE_BYTES;
 use super::queue::{Lane, Request, Shared};
 use super::ticket::{Answer, Lost, Slot};
+use super::{WAVE_BYTES, WAVE_CALLERS};
 use crate::resp::{Decoder, ProtocolError, Reply};
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -56,6 +56,8 @@ pub(crate) struct Driver<S> {
     taken: u64,
     in_flight: VecDeque<InFlight>,
     flushed: bool,
+    /// Callers have had their turn: what they offered is written now.
+    gathered: bool,
     ended: Option<Ended>,
 }
 
@@ -80,36 +82,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             taken: 0,
             in_flight: VecDeque::new(),
             flushed: true,
+            gathered: false,
             ended: None,
         };
         (lane, driver)
     }
 
-    /// Reads until nothing is there. Ready is the lane's end.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    /// Reads until nothing is there, or a wave of callers has been answered. How many were; an error is the lane's end.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<usize, Ended> {
+        let (mut answered, mut heard) = (0, false);
         loop {
+            let before = answered;
+            self.hand_out(&mut answered).map_err(Ended::Protocol)?;
+            if heard || answered > before {
+                let waits = (!self.in_flight.is_empty()).then(|| self.shared.now_ms());
+                self.shared.set_silent(waits);
+            }
+            if answered >= WAVE_CALLERS {
+                // The rest of the buffer comes after what these will offer.
+                cx.waker().wake_by_ref();
+                return Ok(answered);
+            }
             if self.input.is_empty() && self.input.capacity() > BUFFER_KEPT {
                 self.input = BytesMut::new();
             }
             self.input.reserve(READ_BYTES);
-            let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.io), cx, &mut self.input);
-            match ready!(read) {
-                Ok(0) => return Poll::Ready(Ended::Eof),
-                Ok(count) => {
+            match tokio_util::io::poll_read_buf(Pin::new(&mut self.io), cx, &mut self.input) {
+                Poll::Pending => return Ok(answered),
+                Poll::Ready(Ok(0)) => return Err(Ended::Eof),
+                Poll::Ready(Ok(count)) => {
                     self.shared.count_read(count);
-                    if let Err(error) = self.hand_out() {
-                        return Poll::Ready(Ended::Protocol(error));
-                    }
-                    let waits = (!self.in_flight.is_empty()).then(|| self.shared.now_ms());
-                    self.shared.set_silent(waits);
+                    heard = true;
                 }
-                Err(error) => return Poll::Ready(Ended::Io(Arc::new(error))),
+                Poll::Ready(Err(error)) => return Err(Ended::Io(Arc::new(error))),
             }
         }
     }
 
-    fn hand_out(&mut self) -> Result<(), ProtocolError> {
-        while let Some(reply) = self.decoder.decode(&mut self.input)? {
+    /// Gives replies to those who wait for them, until the buffer holds no whole one or a wave was answered.
+    fn hand_out(&mut self, answered: &mut usize) -> Result<(), ProtocolError> {
+        while *answered < WAVE_CALLERS
+            && let Some(reply) = self.decoder.decode(&mut self.input)?
+        {
             // Out of turn, and nobody on this lane has asked for any.
             if matches!(reply, Reply::Push(_)) {
                 continue;
@@ -118,23 +132,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 let text = format!("{reply:?}").chars().take(60).collect();
                 return Err(ProtocolError::Unasked(text));
             };
-            if let Some((missing, replies)) = &mut front.pipeline {
-                replies.push(reply);
-                *missing -= 1;
-                if *missing == 0
-                    && let Some(InFlight { slot, pipeline: Some((_, replies)), .. }) =
-                        self.in_flight.pop_front()
-                {
-                    self.shared.count_answer();
-                    let _ = slot.send(Ok(Answer::Many(replies)));
+            let answer = match &mut front.pipeline {
+                Some((missing, replies)) => {
+                    replies.push(reply);
+                    *missing -= 1;
+                    if *missing > 0 {
+                        continue;
+                    }
+                    Answer::Many(std::mem::take(replies))
                 }
-            } else if let Some(done) = self.in_flight.pop_front() {
+                None => Answer::One(reply),
+            };
+            if let Some(done) = self.in_flight.pop_front() {
+                *answered += 1;
                 self.shared.count_answer();
                 // Whoever does not listen any more has been told by its deadline.
-                let _ = done.slot.send(Ok(Answer::One(reply)));
+                let _ = done.slot.send(Ok(answer));
             }
         }
         Ok(())
+    }
+
+    /// True if the callers should run before anything is written: one write for all that they are about to offer costs
+    /// less, here and at the server, than one for each. They need no more than one turn for that.
+    fn wants_to_gather(&self, answered: usize) -> bool {
+        let waiting = self.shared.waiting();
+        let more_to_come = answered > 1 || (waiting > 0 && !self.in_flight.is_empty());
+        more_to_come && waiting < WAVE_CALLERS && self.output.is_empty()
     }
 
     /// Writes until nothing is left or the socket is full. Ready is the lane's end.
@@ -189,13 +213,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(Some(why)) = closing {
             return Poll::Ready(why);
         }
-        if let Poll::Ready(why) = self.poll_read(cx) {
-            return Poll::Ready(why);
+        // Before anything is written: a server that answered and went away must not cost an answer.
+        let answered = match self.read(cx) {
+            Ok(answered) => answered,
+            Err(why) => return Poll::Ready(why),
+        };
+        if !std::mem::take(&mut self.gathered) && self.wants_to_gather(answered) {
+            self.gathered = true;
+            // To the end of the line: those who were just woken stand before us.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         if let Poll::Ready(why) = self.poll_write(cx) {
             return Poll::Ready(why);
         }
-        if closing.is_some() && self.in_flight.is_empty() && self.shared.is_empty() {
+        // After a full wave we stand in line already.
+        self.gathered = answered >= WAVE_CALLERS;
+        if closing.is_some() && self.in_flight.is_empty() && self.shared.waiting() == 0 {
             return Poll::Ready(Ended::Closed);
         }
         Poll::Pending

@@ -14,6 +14,9 @@ pub(crate) use ticket::{Answer, Lost};
 
 /// The most bytes of commands that are out of the queue and not yet with the socket.
 const WAVE_BYTES: usize = 64 * 1024;
+/// The most callers that are answered before what they offer next is written, so that server and callers work at the
+/// same time.
+const WAVE_CALLERS: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -219,8 +219,9 @@ impl Shared {
         std::mem::take(&mut queue.waiting)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.lock().waiting.is_empty()
+    /// Requests in the queue.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
     }
 
     pub(super) fn now_ms(&self) -> u64 {

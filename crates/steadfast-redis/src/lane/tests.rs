@@ -5,8 +5,13 @@ use super::queue::{Lane, Refused};
 use super::ticket::{Answer, Lost};
 use crate::resp::Reply;
 use redis::Value;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -97,7 +102,7 @@ async fn what_its_caller_gave_up_before_it_was_sent_is_never_sent() {
 async fn the_queue_is_bounded_by_bytes() {
     let (lane, _peer) = lane(1);
     let _first = lane.offer(vec![b'A'; super::WAVE_BYTES], None).unwrap();
-    while !lane.0.is_empty() {
+    while lane.0.waiting() > 0 {
         tokio::task::yield_now().await;
     }
     let _second = lane.offer(vec![b'B'; 900], None).unwrap();
@@ -161,4 +166,90 @@ async fn silence_counts_from_the_send_or_the_last_byte() {
     assert!(reply.wait(soon()).await.is_ok());
     tokio::time::advance(Duration::from_millis(300)).await;
     assert_eq!(lane.load().silent, Duration::from_millis(300), "a byte came");
+    let long = lane.offer(b"C".to_vec(), None).unwrap();
+    assert_eq!(peer.read(1).await, b"C");
+    peer.io.write_all(b":2\r\n").await.unwrap();
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_millis(300)).await;
+    peer.io.write_all(b"$7\r\nhal").await.unwrap();
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_millis(200)).await;
+    assert_eq!(lane.load().silent, Duration::from_millis(200), "a part of a reply is progress");
+    peer.io.write_all(b"fway\r\n").await.unwrap();
+    assert!(long.wait(soon()).await.is_ok());
+}
+
+/// More replies at once than are handed out in one turn, and nothing after them.
+#[tokio::test]
+async fn all_replies_are_handed_out_though_the_server_is_gone() {
+    let (lane, mut peer) = lane(4096);
+    let count = 3 * super::WAVE_CALLERS + 1;
+    let tickets: Vec<_> = (0..count).map(|_| lane.offer(b"A".to_vec(), None).unwrap()).collect();
+    peer.read(count).await;
+    peer.io.write_all(&b":1\r\n".repeat(count)).await.unwrap();
+    drop(peer.io);
+    for ticket in tickets {
+        assert_eq!(ticket.wait(soon()).await.unwrap(), Answer::One(int(1)));
+    }
+    assert!(matches!(peer.ended.await.unwrap(), Ended::Eof));
+}
+
+/// A stream that counts its writes.
+struct Counted(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// Callers that are answered together offer together: one write for all of them, also where a scheduler runs what was
+/// woken last first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_offered_together_is_written_together() {
+    const CALLERS: usize = 50;
+    const TURNS: usize = 20;
+    let (ours, mut theirs) = tokio::io::duplex(4096);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let (lane, driver) = Driver::new(Counted(ours, Arc::clone(&writes)), 1000, 1000);
+    let tasks = TaskTracker::new();
+    tasks.spawn(driver);
+    for _ in 0..CALLERS {
+        let lane = lane.clone();
+        tasks.spawn(async move {
+            for _ in 0..TURNS {
+                let ticket = lane.offer(b"A".to_vec(), None).unwrap();
+                assert_eq!(ticket.wait(soon()).await.unwrap(), Answer::One(int(1)));
+            }
+        });
+    }
+    // Beside the worker, as a server is.
+    let mut answered = 0;
+    while answered < CALLERS * TURNS {
+        let mut bytes = [0; 4096];
+        let count = theirs.read(&mut bytes).await.unwrap();
+        theirs.write_all(&b":1\r\n".repeat(count)).await.unwrap();
+        answered += count;
+    }
+    let writes = writes.load(Ordering::Relaxed);
+    assert!(writes <= CALLERS * TURNS / 4, "{writes} writes for {TURNS} turns of {CALLERS} callers");
 }

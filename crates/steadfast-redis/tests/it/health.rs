@@ -14,10 +14,7 @@ use tokio_util::task::TaskTracker;
 #[tokio::test]
 async fn conditions_are_named_and_pass() -> anyhow::Result<()> {
     let sim = Sim::start().await?;
-<<<<<<< HEAD
-=======
     // What the server itself says is looked at here: an open breaker would be the nearer cause.
->>>>>>> main
     let client = client(&sim.url(), |config| config.breaker.enabled = false)?;
     becomes(&client, Capability::Writes, "up", "").await;
     assert!(client.is_available() && client.health().status().is_healthy);

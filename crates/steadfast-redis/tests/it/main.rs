@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
 mod blocking;
-#[cfg(feature = "cache")]
 mod cache;
 mod calls;
 mod commands;
