@@ -6,7 +6,6 @@ async fn holds(id: &str) {
     let scenario = all().into_iter().find(|scenario| scenario.id == id).expect("no such scenario");
     let outcome = table::play(&scenario, Length::Short).await;
     let line = table::line(&scenario, &outcome);
-    println!("{line}");
     assert!(outcome.is_ok_and(|seen| seen.holds), "\n{line}");
 }
 

@@ -339,7 +339,7 @@ mod tests {
             Box::pin(std::future::ready(Err(gone)))
         }
 
-        fn moved(&self) -> BoxFuture<'_, ()> {
+        fn moved(&self) -> BoxFuture<'static, ()> {
             Box::pin(std::future::pending())
         }
     }

@@ -189,8 +189,10 @@ impl<F: JournalFolder> Journal<F> {
             return Err(JournalError::Full { bytes, needed, bytes_max });
         }
         if let Err(source) = active.file.append(&self.buffer) {
-            // Part of it may be there: the next entry must not stand behind it.
-            self.broken = active.file.truncate(active.len).is_err();
+            // Part of it may be there: the next entry must not stand behind it. Nor before it: a power cut may keep what
+            // is written from here on and forget that this was cut away, unless that is on the disk first.
+            self.broken = active.file.truncate(active.len).and_then(|()| active.file.sync()).is_err();
+            self.unsynced &= self.broken;
             return Err(JournalError::Io { what: "append to", name: active.name.to_string(), source });
         }
         active.len += needed;

@@ -270,6 +270,16 @@ fn run(seed: u64, steps: &[Step]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+#[test]
+fn a_refused_entry_does_not_come_back_behind_a_later_one() {
+    use Step::{Append, Die, Rewrite, Room};
+    // At whatever step the power goes, the disk may forget that the end of the second append was cut away.
+    for (seed, dies) in (0..50).flat_map(|seed| (0..9).map(move |dies| (seed, dies))) {
+        let refused = [Rewrite(0), Room(0), Die(dies, true), Append(1), Room(76), Append(3)];
+        run(seed, &[&refused[..], &[Room(38), Append(1), Append(1)]].concat()).unwrap();
+    }
+}
+
 proptest! {
     /// Whatever was synced is found, in order; whatever is found was appended; a kill alone loses nothing.
     #[test]
