@@ -1,6 +1,6 @@
 //! Answers that are lost.
 
-use super::{client, in_ms, incr, seconds};
+use super::{client_with, in_ms, incr, seconds};
 use crate::scenario::{On, Outcome, Scenario, Seen};
 use anyhow::{Context, ensure};
 use futures::FutureExt;
@@ -27,9 +27,14 @@ pub(super) const ALL: &[Scenario] = &[
     },
 ];
 
+/// A client that sends nothing of its own: what is executed is counted.
+fn unprobed(url: &str) -> anyhow::Result<Client> {
+    client_with(url, &["connection.command_timeout_ms=10000", "health.enabled=false"])
+}
+
 async fn lost_reply() -> Outcome {
     let sim = Sim::start().await?;
-    let client = client(&sim.url(), 10_000)?;
+    let client = unprobed(&sim.url())?;
     client.ping().await?;
     let source = "return redis.call('INCR', KEYS[1])";
     let script = sim.script(source, |call| {
@@ -65,7 +70,7 @@ async fn lost_reply() -> Outcome {
 async fn lost_reply_real() -> Outcome {
     let server = Server::start().await?;
     let proxy = Proxy::start(server.addr()).await?;
-    let client = client(&proxy.url(), 10_000)?;
+    let client = unprobed(&proxy.url())?;
     let script = "return redis.call('INCR', KEYS[1])";
     let commands = [
         ("incr", incr("count"), 1),

@@ -197,11 +197,8 @@ async fn down() -> Outcome {
 }
 
 async fn shrinks() -> Outcome {
-    let folder = std::env::temp_dir().join(format!("steadfast-faults-{:016x}", fastrand::u64(..)));
-    std::fs::create_dir_all(&folder)?;
-    let outcome = shrinks_in(&folder.join("nodes")).await;
-    std::fs::remove_dir_all(&folder)?;
-    outcome
+    let folder = tempfile::tempdir()?;
+    shrinks_in(&folder.path().join("nodes")).await
 }
 
 async fn shrinks_in(file: &std::path::Path) -> Outcome {
@@ -236,6 +233,7 @@ async fn shrinks_in(file: &std::path::Path) -> Outcome {
     let second = client(&seeds, &[&setting])?;
     let good = second.execute(&set(0), in_ms(5_000)).await.is_ok();
     let found = good.then(|| asked.elapsed());
+    second.close(in_ms(1_000)).await;
     let soon = |span: Option<Duration>, most| span.is_some_and(|span| span <= most);
     let holds = soon(moved, ms(2_300)) && soon(again, ms(2_300)) && soon(found, ms(1_000));
     let figure = format!(

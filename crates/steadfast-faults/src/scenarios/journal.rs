@@ -4,7 +4,7 @@ use super::{client_with, in_ms, ms, seconds, shown_or_never};
 use crate::scenario::{On, Outcome, Scenario, Seen};
 use anyhow::ensure;
 use futures::FutureExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use steadfast_redis::cache::{Cache, CacheOptions, Written};
 use steadfast_testkit::redis::Server;
 use steadfast_testkit::wait_for;
@@ -21,23 +21,6 @@ pub(super) const ALL: &[Scenario] = &[Scenario {
     play: |_| ended().boxed(),
 }];
 
-/// A folder that is gone when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("steadfast-faults-{:016x}", fastrand::u64(..)));
-        std::fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 async fn open(server: &Server, folder: &Path) -> anyhow::Result<Cache> {
     let journal = format!("fallback.journal_folder={}", folder.display());
     let client =
@@ -48,8 +31,8 @@ async fn open(server: &Server, folder: &Path) -> anyhow::Result<Cache> {
 }
 
 async fn ended() -> Outcome {
-    let (server, folder) = (Server::start().await?, Folder::new()?);
-    let cache = open(&server, &folder.0).await?;
+    let (server, folder) = (Server::start().await?, tempfile::tempdir()?);
+    let cache = open(&server, folder.path()).await?;
     for number in 0..WRITES {
         cache.set(format!("old:{number}"), "old", None).await?;
     }
@@ -67,13 +50,13 @@ async fn ended() -> Outcome {
     }
     // No close: what is not on the disk is gone.
     drop(cache);
-    let locked = wait_for(seconds(5), || async { open(&server, &folder.0).await.is_ok() }).await;
+    let locked = wait_for(seconds(5), || async { open(&server, folder.path()).await.is_ok() }).await;
     ensure!(locked, "the journal stays locked");
     // The server comes back as it was killed: empty. What was stored before is lost with it, and is no part of this.
     server.launch().await?;
     server.ready(seconds(15)).await?;
     let since = Instant::now();
-    let next = open(&server, &folder.0).await?;
+    let next = open(&server, folder.path()).await?;
     let sent =
         wait_for(seconds(20), || async { next.report().await.is_ok_and(|report| report.waiting == 0) }).await;
     let took = sent.then(|| since.elapsed());
