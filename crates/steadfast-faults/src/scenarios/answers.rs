@@ -1,6 +1,6 @@
 //! Answers that are lost.
 
-use super::{client_with, in_ms, incr, seconds};
+use super::{in_ms, incr, seconds, unprobed};
 use crate::scenario::{On, Outcome, Scenario, Seen};
 use anyhow::{Context, ensure};
 use futures::FutureExt;
@@ -27,14 +27,9 @@ pub(super) const ALL: &[Scenario] = &[
     },
 ];
 
-/// A client that sends nothing of its own: what is executed is counted.
-fn unprobed(url: &str) -> anyhow::Result<Client> {
-    client_with(url, &["connection.command_timeout_ms=10000", "health.enabled=false"])
-}
-
 async fn lost_reply() -> Outcome {
     let sim = Sim::start().await?;
-    let client = unprobed(&sim.url())?;
+    let client = unprobed(&sim.url(), 10_000)?;
     client.ping().await?;
     let source = "return redis.call('INCR', KEYS[1])";
     let script = sim.script(source, |call| {
@@ -70,7 +65,7 @@ async fn lost_reply() -> Outcome {
 async fn lost_reply_real() -> Outcome {
     let server = Server::start().await?;
     let proxy = Proxy::start(server.addr()).await?;
-    let client = unprobed(&proxy.url())?;
+    let client = unprobed(&proxy.url(), 10_000)?;
     let script = "return redis.call('INCR', KEYS[1])";
     let commands = [
         ("incr", incr("count"), 1),

@@ -1,6 +1,6 @@
 //! Commands that wait: a consumer goes on, nobody else waits with it, and nothing is lost with a caller that goes away.
 
-use super::{client_with, get, in_ms, lasts, ms, seconds, shown, shown_or_never};
+use super::{client_with, get, in_ms, lasts, ms, poll, seconds, shown, shown_or_never};
 use crate::load::Load;
 use crate::scenario::{Length, On, Outcome, Scenario, Seen};
 use anyhow::{Context, ensure};
@@ -273,7 +273,13 @@ async fn exhausted() -> Outcome {
     let rest = async {
         ensure!(sim.wait_until(seconds(5), |sim| sim.waiting() == 5).await, "nobody waits");
         let late = hold(ms(300));
-        let line = join_all((0..19).map(|_| hold(seconds(4))));
+        let line = async {
+            ensure!(
+                poll(seconds(1), || async { client.pool().waiting == 1 }).await,
+                "the late one stands in no line"
+            );
+            Ok(join_all((0..19).map(|_| hold(seconds(4)))).await)
+        };
         let served = async {
             lasts(ms(800)).await;
             let sent = sim.received("BLPOP");
@@ -284,7 +290,7 @@ async fn exhausted() -> Outcome {
             sent
         };
         let (late, line, sent) = futures::join!(late, line, served);
-        Ok((late, line, sent))
+        Ok((late, line?, sent))
     };
     let (first, rest) = futures::join!(first, rest);
     let (late, line, sent) = rest?;

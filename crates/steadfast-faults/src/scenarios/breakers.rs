@@ -287,23 +287,22 @@ async fn flapping(length: Length) -> Outcome {
     load.warm().await?;
     let cycles = if length == Length::Full { 10 } else { 4 };
     let opens: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let looked = || async {
+        let writes = circuits(&client).map(|[_, writes, _]| writes);
+        if let Ok(Snapshot { open_until_ms: Some(until_ms), since_ms, .. }) = writes {
+            let mut opens = opens.lock().unwrap_or_else(PoisonError::into_inner);
+            opens.push(until_ms.saturating_sub(since_ms));
+        }
+        false
+    };
     let dials = sim.dial_count();
     let started = Instant::now();
     for _ in 0..cycles {
         sim.dial(Dial::AcceptAndClose).await;
         sim.all_connections(End::Reset);
-        let until = Instant::now() + seconds(1);
-        poll(seconds(1), || async {
-            let writes = circuits(&client).map(|[_, writes, _]| writes);
-            if let Ok(Snapshot { open_until_ms: Some(until_ms), since_ms, .. }) = writes {
-                let mut opens = opens.lock().unwrap_or_else(PoisonError::into_inner);
-                opens.push(until_ms.saturating_sub(since_ms));
-            }
-            Instant::now() >= until
-        })
-        .await;
+        poll(seconds(1), looked).await;
         sim.dial(Dial::Accept).await;
-        lasts(seconds(1)).await;
+        poll(seconds(1), looked).await;
     }
     let took = started.elapsed();
     let dials = sim.dial_count() - dials;

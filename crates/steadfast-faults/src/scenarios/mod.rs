@@ -66,6 +66,11 @@ fn client(url: &str, timeout_ms: u64) -> anyhow::Result<Client> {
     client_with(url, &[&format!("connection.command_timeout_ms={timeout_ms}")])
 }
 
+/// The same, and it sends nothing of its own: what a server gets is counted.
+fn unprobed(url: &str, timeout_ms: u64) -> anyhow::Result<Client> {
+    client_with(url, &[&format!("connection.command_timeout_ms={timeout_ms}"), "health.enabled=false"])
+}
+
 fn set(caller: usize) -> Cmd {
     cmd("SET").arg(format!("key:{caller}")).arg("value").to_owned()
 }

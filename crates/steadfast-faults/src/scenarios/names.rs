@@ -76,9 +76,9 @@ impl Resolve for Names {
 }
 
 /// A client for a name, and the name.
-fn named(first: SocketAddr) -> anyhow::Result<(Client, Names)> {
+fn named(addresses: &[SocketAddr]) -> anyhow::Result<(Client, Names)> {
     let names = Names::default();
-    names.lead_to(&[first]);
+    names.lead_to(addresses);
     let mut config = Config::from_url("redis://redis.test:6379?tcp.resolve_interval_ms=1000")?;
     config.set_resolver(Resolver::new(names.clone()));
     Ok((Client::connect(&config.validate()?)?, names))
@@ -104,7 +104,7 @@ async fn endpoint() -> Outcome {
 
 async fn gone() -> Outcome {
     let (old, new) = (Sim::start().await?, Sim::start().await?);
-    let (client, names) = named(old.addr())?;
+    let (client, names) = named(&[old.addr()])?;
     let load = Load::start(&client, 8, seconds(2), set);
     load.warm().await?;
     names.lead_to(&[new.addr()]);
@@ -121,7 +121,7 @@ async fn gone() -> Outcome {
 async fn demoted() -> Outcome {
     let new = Sim::start().await?;
     let old = Sim::builder().data(&new.data()).start().await?;
-    let (client, names) = named(old.addr())?;
+    let (client, names) = named(&[old.addr()])?;
     let load = Load::start(&client, 8, seconds(2), get);
     load.warm().await?;
     old.set_role(Role::replica_of(new.addr()));
@@ -136,7 +136,7 @@ async fn demoted() -> Outcome {
 
 async fn still_primary() -> Outcome {
     let (old, new) = (Sim::start().await?, Sim::start().await?);
-    let (client, names) = named(old.addr())?;
+    let (client, names) = named(&[old.addr()])?;
     let load = Load::start(&client, 8, seconds(2), set);
     load.warm().await?;
     let dials = total(&client, |node| node.dials);
@@ -162,8 +162,7 @@ async fn black_hole() -> Outcome {
         ensure!(fill.len() < 100, "the listener takes everybody");
     }
     let sim = Sim::start().await?;
-    let (client, names) = named(address)?;
-    names.lead_to(&[address, sim.addr()]);
+    let (client, _names) = named(&[address, sim.addr()])?;
     let since = tokio::time::Instant::now();
     let good = client.within(seconds(4)).ping().await.is_ok();
     let took = since.elapsed();

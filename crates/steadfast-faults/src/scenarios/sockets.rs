@@ -1,6 +1,6 @@
 //! Sockets that are dead or cut.
 
-use super::{client, get, in_ms, incr, lasts, ms, seconds, set, shown_or_never, total};
+use super::{client, get, in_ms, incr, lasts, ms, seconds, set, shown_or_never, total, unprobed};
 use crate::load::Load;
 use crate::scenario::{Length, On, Outcome, Scenario, Seen};
 use anyhow::ensure;
@@ -89,7 +89,7 @@ async fn dead(url: &str, killed: impl Fn()) -> Outcome {
 
 async fn not_handed_over() -> Outcome {
     let sim = Sim::start().await?;
-    let client = client(&sim.url(), 5_000)?;
+    let client = unprobed(&sim.url(), 5_000)?;
     client.ping().await?;
     // The server is busy with this and reads no further: the socket fills up, and what follows waits in the queue.
     sim.fault(Fault::on("GET").then(Action::DelayBefore(Duration::from_secs(30))));
