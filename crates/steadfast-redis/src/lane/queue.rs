@@ -107,9 +107,10 @@ impl Lane {
             }
             queue.bytes += packed.len();
             queue.waiting.push_back(Request { packed, pipeline, slot });
+            // Before the driver can take it: an answer is never counted before its offer.
+            self.0.in_flight.fetch_add(1, Ordering::Relaxed);
             queue.first_id + queue.waiting.len() as u64 - 1
         };
-        self.0.in_flight.fetch_add(1, Ordering::Relaxed);
         self.0.driver.wake();
         Ok(Ticket { id, reply, shared: Arc::clone(&self.0) })
     }
