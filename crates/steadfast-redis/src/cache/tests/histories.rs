@@ -11,11 +11,11 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-const NODES: usize = 3;
+pub(super) const NODES: usize = 3;
 
 /// One write, of which it is not yet known what is observed.
 #[derive(Clone, Debug)]
-enum What {
+pub(super) enum What {
     Set(usize, u8, u64),
     Delete(usize),
     Add(usize, i64),
@@ -27,7 +27,7 @@ enum What {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Write(usize, What, Way),
     WriteMany(usize, Vec<What>),
     Send(usize, usize, Vec<Way>, bool),
@@ -100,12 +100,22 @@ fn settings() -> impl Strategy<Value = OutboxSettings> {
         journal_bytes_max: journal,
         journal_segment_bytes: segment,
         sync,
+        ..roomy()
+    })
+}
+
+/// Settings with room for everything.
+pub(super) fn roomy() -> OutboxSettings {
+    OutboxSettings {
+        memory_bytes_max: 1 << 20,
+        journal_bytes_max: 1 << 20,
+        sync: SyncPolicy::Always,
         ttl_max_ms: TTL_MAX_MS,
         // Two clocks may differ by twice the error, and each may be set between two runs.
         skew_max_ms: 4 * CLOCK_ERROR_MS.unsigned_abs(),
         tombstone_extra_ms: 0,
         ..OutboxSettings::default()
-    })
+    }
 }
 
 fn change(world: &World, node: usize, what: &What) -> Change {
@@ -174,7 +184,7 @@ fn take(world: &mut World, step: &Step) {
     }
 }
 
-fn finish(mut world: World, steps: &[Step]) {
+pub(super) fn finish(mut world: World, steps: &[Step]) {
     for step in steps {
         take(&mut world, step);
         world.check();

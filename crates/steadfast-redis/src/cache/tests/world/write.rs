@@ -20,6 +20,8 @@ impl World {
         let results = outbox.record(changes, now_ms);
         let successor = |count: u32| Version::new(before.ms(), before.counter() + count, before.node());
         let versions = (successor(1), successor(u32::try_from(changes.len()).unwrap()));
+        // What the group left of them goes to nobody: what is found under one of them later is of this group.
+        while outbox.stamp(now_ms) < versions.1 {}
         for (change, result) in known.iter().zip(results) {
             self.note(index, change, versions, &result);
         }
@@ -116,8 +118,8 @@ impl World {
             if let Change::PutField { observed, .. } | Change::RemoveField { observed, .. } = &mut again {
                 observed.push(version);
             }
-            let next = Version::new(version.ms(), version.counter() + 1, version.node());
-            self.note(index, &again, (version, next), &result);
+            // It is asked for again under its own version, and none of the next write's. (Fields are looked for by name.)
+            self.note(index, &again, (version, version), &result);
             self.restart(index, None);
         }
         true

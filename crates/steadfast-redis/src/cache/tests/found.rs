@@ -1,0 +1,38 @@
+//! Histories that once went wrong, each kept under the name of what it showed.
+
+use super::histories::{NODES, Step, What, finish, roomy};
+use super::world::{Way, World};
+use crate::cache::OutboxSettings;
+
+/// The one that was refused does not come to life in the place of the one that was taken after it, in the same
+/// millisecond: each has a version of its own. (The reference once counted one version too many as the refused one's.)
+#[test]
+fn a_refused_write_is_not_taken_for_the_next_one() {
+    let settings = OutboxSettings { journal_segment_bytes: 100, ..roomy() };
+    let without_ttl = What::Set(1, 0, 1_000);
+    let steps = [
+        Step::FailSync(0),
+        Step::Write(0, without_ttl, Way::RequestLost),
+        Step::Write(0, What::Set(1, 1, 1_000), Way::RequestLost),
+        Step::Crash(0, 0, false, None),
+        Step::Write(0, What::Set(0, 0, 1_000), Way::Good),
+        Step::Send(0, 1, vec![Way::Good], true),
+    ];
+    finish(World::new(93_660_429_249_415, NODES, settings), &steps);
+}
+
+/// A group of which one needed no version does not make the next write's version its own either.
+#[test]
+fn a_refused_group_is_not_taken_for_the_next_write() {
+    let seen = || What::Remember(0, 1_000_000);
+    let steps = [
+        Step::Online(0, false),
+        Step::Write(0, seen(), Way::Good),
+        Step::FailSync(0),
+        Step::WriteMany(0, vec![seen(), What::Set(1, 0, 1_000)]),
+        Step::Online(0, true),
+        Step::Write(0, What::Set(1, 1, 1_000), Way::RequestLost),
+        Step::Stop(0, false),
+    ];
+    finish(World::new(1, NODES, roomy()), &steps);
+}
