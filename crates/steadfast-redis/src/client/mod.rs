@@ -276,6 +276,11 @@ impl Client {
     }
 
     /// How the fallback is configured now.
+    /// Whether anything is measured.
+    pub(crate) fn measures(&self) -> bool {
+        self.inner.vitals.metrics.is_enabled()
+    }
+
     pub(crate) fn fallback(&self) -> crate::config::Fallback {
         self.inner.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fallback.clone()
     }

@@ -78,6 +78,11 @@ impl Locks {
     ///
     /// Cancel safety: dropped, the lock may be taken, and then ends by itself.
     pub async fn try_acquire(&self, name: &str, ttl: Duration, deadline: Instant) -> Result<Option<Lease>> {
+        self.take(name, ttl, deadline).await.map_err(no_lock)
+    }
+
+    /// The same, with the failure as it was.
+    async fn take(&self, name: &str, ttl: Duration, deadline: Instant) -> Result<Option<Lease>> {
         let (key, fence_key) = keys(&self.prefix, name);
         let token = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let since = Instant::now();
@@ -100,7 +105,7 @@ impl Locks {
                         let _ = taken.release(Instant::now() + CLEAN_WITHIN).await;
                     });
                 }
-                return Err(no_lock(error));
+                return Err(error);
             }
         };
         Ok(fence.map(lease).filter(Lease::is_held))
@@ -113,15 +118,20 @@ impl Locks {
     ///
     /// Cancel safety: as [`Locks::try_acquire`].
     pub async fn acquire(&self, name: &str, ttl: Duration, deadline: Instant) -> Result<Lease> {
+        let mut was_held = false;
         loop {
-            if let Some(lease) = self.try_acquire(name, ttl, deadline).await? {
-                return Ok(lease);
+            match self.take(name, ttl, deadline).await {
+                Ok(Some(lease)) => return Ok(lease),
+                Ok(None) => was_held = true,
+                // The deadline came amid a look, after others that found it held.
+                Err(error) if was_held && error.kind() == ErrorKind::Timeout => {
+                    return Err(locked(error.outcome()).because(error));
+                }
+                Err(error) => return Err(no_lock(error)),
             }
             let again = Instant::now() + LOOK_EVERY.mul_f64(0.5 + 0.5 * fastrand::f64());
             if again >= deadline {
-                let why = "somebody else has held the lock until the deadline";
-                return Err(Error::new(ErrorKind::Timeout, "LOCKED", Outcome::Rejected, why)
-                    .advise("try again later, or allow more time"));
+                return Err(locked(Outcome::Rejected));
             }
             tokio::time::sleep_until(again).await;
         }
@@ -198,6 +208,11 @@ fn keys(prefix: &str, name: &str) -> (String, String) {
 
 fn fence_key(key: &str) -> String {
     format!("{key}:fence")
+}
+
+fn locked(outcome: Outcome) -> Error {
+    let why = "somebody else has held the lock until the deadline";
+    Error::new(ErrorKind::Timeout, "LOCKED", outcome, why).advise("try again later, or allow more time")
 }
 
 fn no_lock(cause: Error) -> Error {

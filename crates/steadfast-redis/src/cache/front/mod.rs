@@ -24,10 +24,11 @@ pub use dedup::{Dedup, Seen};
 pub use found::{CacheReport, Cleared, Closed, Counted, Found, LoadError, Source, Written};
 pub use options::CacheOptions;
 
-use super::{Key, NodeId, OutboxSettings, Recovered, prefixed};
+use super::{Key, NodeId, OutboxSettings, Recovered, Report, prefixed};
 use crate::client::Client;
 use crate::config::{Fallback, JournalSync};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::metrics::CacheMeter;
 use count::Stripes;
 use flights::Flights;
 use mode::Mode;
@@ -90,6 +91,9 @@ struct Inner {
     loads: Flights<Result<Option<Found>, LoadError>>,
     stripes: Stripes,
     recovered: usize,
+    meter: CacheMeter,
+    /// What came of sending back, as far as it was counted in the metrics.
+    counted: Mutex<Report>,
     /// One drain at a time.
     draining: tokio::sync::Mutex<()>,
     /// Something is to be probed or sent back.
@@ -142,6 +146,8 @@ impl Cache {
             loads: Flights::new(options.loads_max),
             stripes: Stripes::default(),
             recovered: recovered.keys,
+            meter: CacheMeter::new(&options.prefix),
+            counted: Mutex::default(),
             draining: tokio::sync::Mutex::new(()),
             nudge: Notify::new(),
             tasks,
@@ -278,16 +284,21 @@ impl Inner {
             return true;
         }
         let now_ms = self.time.now_ms();
-        let entered = match trouble {
-            Trouble::NoWrites => self.writes.failed(true, now_ms),
+        let (writes, reads) = match trouble {
+            Trouble::NoWrites => (self.writes.failed(true, now_ms), false),
             // Both are told, whichever comes first.
-            Trouble::Away => self.writes.failed(true, now_ms) | self.reads.failed(true, now_ms),
-            Trouble::Unsent => self.writes.failed(false, now_ms) | self.reads.failed(false, now_ms),
-            Trouble::Slow if is_write => self.writes.failed(false, now_ms),
-            Trouble::Slow => self.reads.failed(false, now_ms),
-            Trouble::Busy => false,
+            Trouble::Away => (self.writes.failed(true, now_ms), self.reads.failed(true, now_ms)),
+            Trouble::Unsent => (self.writes.failed(false, now_ms), self.reads.failed(false, now_ms)),
+            Trouble::Slow if is_write => (self.writes.failed(false, now_ms), false),
+            Trouble::Slow => (false, self.reads.failed(false, now_ms)),
+            Trouble::Busy => (false, false),
         };
-        if entered {
+        for (is_write, entered) in [(true, writes), (false, reads)] {
+            if entered && self.client.measures() {
+                self.meter.away(is_write, true);
+            }
+        }
+        if writes || reads {
             let (reads, writes) = (self.reads.is_away(), self.writes.is_away());
             tracing::warn!(reads, writes, reason = %error, "the cache goes on without Redis");
             self.nudge.notify_one();
