@@ -94,7 +94,8 @@ impl<F: JournalFolder> Outbox<F> {
     }
 
     /// The operation that does a write at once, for when the server is there: under a [`stamp`](Outbox::stamp). If
-    /// its answer is lost, [`record_sent`](Outbox::record_sent) it.
+    /// its answer is lost, [`record_sent`](Outbox::record_sent) it. Of operations on fields of one key there is to be one
+    /// on its way at a time, in the order of their stamps.
     ///
     /// # Errors
     ///

@@ -36,3 +36,30 @@ fn a_refused_group_is_not_taken_for_the_next_write() {
     ];
     finish(World::new(1, NODES, roomy()), &steps);
 }
+
+/// A write that was refused because the disk failed, and that a crash brings to life again, does not undo what was
+/// written at the server since: that left no token there for operations on fields.
+#[test]
+fn a_refused_put_does_not_undo_a_later_removal_at_the_server() {
+    let steps = [
+        Step::Online(2, true),
+        Step::FailSync(2),
+        Step::WriteMany(2, vec![What::Put(0, 0, 0), What::Set(0, 0, 1_000)]),
+        Step::Write(2, What::Remove(0, 0), Way::Good),
+        Step::Stop(2, false),
+        Step::Send(2, 1, vec![Way::Good], true),
+    ];
+    finish(World::new(0, NODES, roomy()), &steps);
+}
+
+/// What a process sent before it crashed may come after what the next one sent in its place: it is void then.
+#[test]
+fn a_put_of_a_process_that_is_gone_does_not_come_back() {
+    let steps = [
+        Step::Write(0, What::Put(1, 1, 0), Way::Late),
+        Step::Stop(0, false),
+        Step::Write(0, What::Put(1, 1, 0), Way::Good),
+        Step::Send(0, 1, vec![Way::Good], true),
+    ];
+    finish(World::new(0, NODES, roomy()), &steps);
+}

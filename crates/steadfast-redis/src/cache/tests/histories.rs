@@ -62,6 +62,7 @@ fn what() -> impl Strategy<Value = What> {
 fn way() -> impl Strategy<Value = Way> {
     prop_oneof![
         5 => Just(Way::Good), 1 => Just(Way::RequestLost), 1 => Just(Way::ReplyLost), 1 => Just(Way::ComesAgain),
+        1 => Just(Way::Late),
     ]
 }
 

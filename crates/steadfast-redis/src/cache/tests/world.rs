@@ -1,6 +1,7 @@
 //! Several nodes, each with a journal on a disk that does its worst, one server, and the reference beside them.
 
 mod check;
+mod late;
 mod recover;
 mod send;
 mod write;
@@ -33,6 +34,18 @@ pub(super) enum Way {
     ReplyLost,
     /// The reply is lost, and the request comes once more, later.
     ComesAgain,
+    /// The request does not come while its sender waits, but later.
+    Late,
+}
+
+impl Way {
+    fn arrives(self) -> bool {
+        !matches!(self, Self::RequestLost | Self::Late)
+    }
+
+    fn comes_later(self) -> bool {
+        matches!(self, Self::ComesAgain | Self::Late)
+    }
 }
 
 /// A write whose fate is not known to its writer.
@@ -73,7 +86,7 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     pub(super) remote: MemoryRemote,
     pub(super) model: Model,
-    late: Vec<(u64, Op)>,
+    late: Vec<late::Late>,
 }
 
 impl Node {

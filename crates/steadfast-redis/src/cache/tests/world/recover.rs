@@ -11,6 +11,9 @@ impl World {
         for doubt in &unsynced {
             match &doubt.change {
                 Change::Add { .. } => {}
+                // The server had it, though its writer was not told.
+                Change::PutField { key, .. } | Change::RemoveField { key, .. }
+                    if self.server().is_token_applied(key, doubt.last) => {}
                 Change::PutField { key, field, .. } | Change::RemoveField { key, field, .. } => {
                     if let Some(events) = self.model.events.get_mut(&(key.clone(), field.clone())) {
                         events.remove(&doubt.last);
@@ -61,7 +64,10 @@ impl World {
     /// doubt is in it.
     fn adopt_field(&mut self, index: usize, key: &Key, field: &Bytes) {
         let ledger = self.nodes[index].outbox.as_ref().unwrap().ledger();
-        if let Some(change) = ledger.field(key, field) {
+        // What was refused, and came to life after the server has had something later of its writer's, is void.
+        if let Some(change) = ledger.field(key, field)
+            && !self.server().is_token_applied(key, change.version)
+        {
             let event = Event { value: change.value.clone(), observed: change.observed.clone() };
             let version = change.version;
             self.model.events.entry((key.clone(), field.clone())).or_default().insert(version, event);

@@ -93,9 +93,12 @@ impl World {
         {
             return false;
         }
+        if matches!(change, Change::Add { .. }) {
+            return self.add_online(index, change, way);
+        }
         let version = outbox.stamp(now_ms);
         let Ok(op) = outbox.online(change, version) else { return false };
-        if way != Way::RequestLost {
+        if way.arrives() {
             self.check_op(index, &op);
             let answer = self.server().apply(&op);
             self.note_taken(&op, &answer);
@@ -109,17 +112,36 @@ impl World {
                 self.restart(index, None);
             }
         }
-        if way == Way::ComesAgain {
-            self.keep_for_later(&op);
+        if way.comes_later() {
+            self.keep_for_later(&op, Some((index, change.clone(), now_ms)));
         }
         if way != Way::Good {
             let result = self.nodes[index].outbox().record_sent(change, version, now_ms);
-            let mut again = change.clone();
-            if let Change::PutField { observed, .. } | Change::RemoveField { observed, .. } = &mut again {
-                observed.push(version);
+            // It is asked for again under its own version, and none of the next write's.
+            self.note(index, change, (version, version), &result);
+            self.restart(index, None);
+        }
+        true
+    }
+
+    fn add_online(&mut self, index: usize, change: &Change, way: Way) -> bool {
+        let now_ms = self.nodes[index].now_ms(self.now_ms);
+        let Ok(op) = self.nodes[index].outbox().online_add(change, now_ms) else { return false };
+        let token = op.upto();
+        if way.arrives() {
+            let answer = self.server().apply(&op);
+            assert!(matches!(answer, Answer::Applied | Answer::Merged), "{answer:?}");
+            self.acknowledge(index, change, token, now_ms);
+        }
+        if way.comes_later() {
+            self.keep_for_later(&op, None);
+        }
+        if way != Way::Good {
+            let result = self.nodes[index].outbox().record_add(&op, now_ms);
+            // What the server has counts already, and is asked for in vain.
+            if !way.arrives() {
+                self.note(index, change, (token, token), &result);
             }
-            // It is asked for again under its own version, and none of the next write's. (Fields are looked for by name.)
-            self.note(index, &again, (version, version), &result);
             self.restart(index, None);
         }
         true
