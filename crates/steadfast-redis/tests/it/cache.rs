@@ -15,7 +15,7 @@ use tokio::time::Instant;
 const LONG: Duration = Duration::from_secs(10);
 
 /// Settings that come to a decision soon.
-fn quick() -> CacheOptions {
+pub(crate) fn quick() -> CacheOptions {
     let mut options = CacheOptions::with_prefix("t:");
     options.redis_hard = Duration::from_millis(300);
     options.failures_to_enter = 2;
@@ -23,13 +23,13 @@ fn quick() -> CacheOptions {
     options
 }
 
-fn url(addr: &str, more: &str) -> String {
+pub(crate) fn url(addr: &str, more: &str) -> String {
     let base =
         "breaker.open_max_ms=300&dial.backoff_cap_ms=100&dial.budget=1000&fallback.sync_interval_ms=50";
     format!("redis://{addr}?{base}&{more}")
 }
 
-async fn open(server: &Server, more: &str) -> (Client, Cache) {
+pub(crate) async fn open(server: &Server, more: &str) -> (Client, Cache) {
     let client = Client::open(&url(&server.addr().to_string(), more)).unwrap();
     let cache = Cache::open(&client, quick()).await.unwrap();
     (client, cache)
@@ -40,7 +40,7 @@ async fn text(cache: &Cache, name: &str) -> Option<String> {
     Some(String::from_utf8(found.value.to_vec()).unwrap())
 }
 
-async fn back(cache: &Cache) {
+pub(crate) async fn back(cache: &Cache) {
     let is_back =
         wait_for(LONG, || async { !cache.is_fallback_mode() && cache.report().await.unwrap().waiting == 0 });
     assert!(is_back.await, "{:?}", cache.report().await);

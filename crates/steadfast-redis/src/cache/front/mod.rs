@@ -4,6 +4,7 @@ mod back;
 mod clear;
 mod count;
 mod dedup;
+mod fields;
 mod flights;
 mod found;
 mod json;
@@ -128,7 +129,7 @@ impl Cache {
         let maintain = has_journal.then(|| maintain_every(&fallback));
         let store = Store::start(outbox, time.clone(), maintain, &tasks);
         let kept = options.near_ttl.saturating_add(options.stale_max).max(Duration::from_secs(1));
-        let near = Arc::new(Near::new(options.near_bytes_max, kept));
+        let near = Arc::new(Near::new(options.near_bytes_max, options.near_fields_bytes_max, kept));
         let (teller, hears) = start_tidings(client, &options, &near, &tasks, &stop);
         // What is kept before it hears of others' writes would be stale the moment it does. Without Redis it starts all the same.
         let _ = tokio::time::timeout(HEARS_WITHIN, hears).await;

@@ -4,9 +4,10 @@ use super::{Change, Outbox, Refused};
 use crate::cache::entry::{Entry, Expiry, Key, Kind};
 use crate::cache::journal::JournalFolder;
 use crate::cache::ledger::What;
-use crate::cache::sync::Op;
+use crate::cache::sync::{FieldVersions, Op};
 use crate::cache::version::Version;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// What is known here of a value or field. It says nothing of what others wrote. Its
@@ -86,6 +87,16 @@ impl<F: JournalFolder> Outbox<F> {
             };
             (field, local)
         })
+    }
+
+    /// What becomes of what the server holds of a set or hash when all that waits here is sent back.
+    pub(crate) fn change_fields(&self, key: &[u8], fields: &mut BTreeMap<Bytes, FieldVersions>) {
+        let mut changes: Vec<_> = self.ledger.fields(key).collect();
+        changes.sort_unstable_by_key(|(_, change)| change.version);
+        for (field, change) in changes {
+            let of = fields.entry(field.clone()).or_default();
+            of.change(change.version, change.value.as_ref(), &change.observed);
+        }
     }
 
     /// Whether a key has something to be sent back.

@@ -63,3 +63,21 @@ fn a_put_of_a_process_that_is_gone_does_not_come_back() {
     ];
     finish(World::new(0, NODES, roomy()), &steps);
 }
+
+/// A put may replace what an earlier start of its own node had put, whether or not that was written down as answered:
+/// the reference allows it that, and nothing of others'.
+#[test]
+fn what_an_earlier_start_had_put_may_be_replaced() {
+    let steps = [
+        Step::Online(1, false),
+        Step::Write(1, What::Put(1, 1, 0), Way::Good),
+        Step::Online(1, true),
+        Step::Stop(1, false),
+        Step::FailNames(1, 0),
+        Step::Send(1, 1, vec![Way::Good], true),
+        Step::Online(1, false),
+        Step::Write(1, What::Put(1, 1, 0), Way::Good),
+        Step::Close(1),
+    ];
+    finish(World::new(0, NODES, roomy()), &steps);
+}

@@ -65,6 +65,8 @@ pub(super) struct Node {
     /// By how much its wall clock is wrong now, and was when it was opened: that is what it goes by.
     pub(super) clock_error_ms: i64,
     opened_error_ms: i64,
+    /// Who it has been, from one start to the next.
+    ids: Vec<NodeId>,
     /// Its bound, or what it found when it was opened.
     bytes_max: u64,
     pub(super) online: bool,
@@ -113,6 +115,7 @@ impl World {
             settings,
             clock_error_ms: 0,
             opened_error_ms: 0,
+            ids: Vec::new(),
             bytes_max: 0,
             online: index == 0,
             offline_since_ms: START_MS,
@@ -176,6 +179,7 @@ impl World {
         loop {
             node.opened_error_ms = node.clock_error_ms;
             let id = NodeId::random(&mut node.rng);
+            node.ids.push(id);
             let now_ms = node.now_ms(self.now_ms);
             match Outbox::open(node.disk.clone(), node.settings, id, now_ms, &mut node.rng) {
                 Ok((outbox, _)) => {
@@ -266,6 +270,6 @@ pub(super) fn window_keys() -> Vec<Key> {
     (0..2).map(|number| Bytes::from(format!("window:{number}"))).collect()
 }
 
-pub(super) fn fields() -> Vec<Bytes> {
-    ["f", "g"].map(|field| Bytes::from_static(field.as_bytes())).to_vec()
+pub(super) fn fields() -> [Bytes; 2] {
+    ["f", "g"].map(|field| Bytes::from_static(field.as_bytes()))
 }

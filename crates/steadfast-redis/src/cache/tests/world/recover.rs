@@ -24,6 +24,11 @@ impl World {
                 _ => self.forget(doubt),
             }
         }
+        for (key, field) in
+            keys_of(Kind::Fields).iter().flat_map(|key| fields().map(|field| (key.clone(), field)))
+        {
+            self.learn(index, &key, &field);
+        }
         for doubt in &doubtful {
             match &doubt.change {
                 Change::PutField { key, field, .. } | Change::RemoveField { key, field, .. } => {
@@ -40,6 +45,20 @@ impl World {
                 }
             }
         }
+    }
+
+    /// An operation that waits may know more than when it was written: of its own node's earlier starts, if it was not
+    /// written down that the server had answered for them. It may know nothing of others'.
+    fn learn(&mut self, index: usize, key: &Key, field: &Bytes) {
+        let node = &self.nodes[index];
+        let Some(change) = node.outbox.as_ref().unwrap().ledger().field(key, field) else { return };
+        let events = self.model.events.get(&(key.clone(), field.clone()));
+        let Some(event) = events.and_then(|events| events.get(&change.version)) else { return };
+        for seen in &change.observed {
+            let knew = event.observed.iter().any(|known| known.node() == seen.node() && known >= seen);
+            assert!(knew || node.ids.contains(&seen.node()), "{key:?} {field:?}: {seen:?} was never read");
+        }
+        self.adopt_field(index, key, field);
     }
 
     /// Whether what was acknowledged is there or on the server, or something later in its place.

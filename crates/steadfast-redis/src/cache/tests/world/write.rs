@@ -29,14 +29,16 @@ impl World {
     }
 
     /// The change with what its writer knows without having read it: its own operation that still waits, also if
-    /// it was written before a restart.
+    /// it was written before a restart, and what that one knew.
     fn with_own(&self, index: usize, change: &Change) -> Change {
         let mut change = change.clone();
         if let Change::PutField { key, field, observed, .. } | Change::RemoveField { key, field, observed } =
             &mut change
         {
             let ledger = self.nodes[index].outbox.as_ref().unwrap().ledger();
-            observed.extend(ledger.field(key, field).map(|waiting| waiting.version));
+            if let Some(waiting) = ledger.field(key, field) {
+                observed.extend(waiting.observed.iter().chain([&waiting.version]));
+            }
         }
         change
     }
