@@ -118,8 +118,5 @@ async fn sending_back_leaves_room_for_live_traffic() {
         (done.load(Ordering::Relaxed) - before, KEYS as u64 - sent)
     };
     let ((calls, sent), _) = tokio::join!(drain, futures::future::join_all(live));
-    assert!(
-        sent > 0 && calls as u64 >= sent / 2,
-        "{calls} calls were answered while {sent} keys were sent back"
-    );
+    assert!(sent > 0 && calls as u64 >= sent, "{calls} calls were answered while {sent} keys were sent back");
 }
