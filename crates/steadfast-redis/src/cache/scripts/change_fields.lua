@@ -94,7 +94,7 @@ for i = 1, count do
     local observed = ARGV[at + 4]
     for from = 1, #observed, 32 do
       local known = observed:sub(from, from + 31)
-      if not is_applied(tokens, known) then
+      if known:sub(21) ~= version:sub(21) and not is_applied(tokens, known) then
         add_token(tokens, known, now)
       end
     end

@@ -81,3 +81,19 @@ fn what_an_earlier_start_had_put_may_be_replaced() {
     ];
     finish(World::new(0, NODES, roomy()), &steps);
 }
+
+/// What was refused and came to life after a crash may come too late: after something that was written since. It was
+/// refused, so that is no loss; nothing that was acknowledged is.
+#[test]
+fn a_refused_put_that_comes_to_life_may_come_too_late() {
+    let settings = OutboxSettings { journal_segment_bytes: 100, ..roomy() };
+    let steps = [
+        Step::Online(2, true),
+        Step::FailSync(2),
+        Step::Crash(2, 4, false, None),
+        Step::WriteMany(2, vec![What::Put(1, 1, 0), What::Set(0, 0, 1_000)]),
+        Step::Write(2, What::Put(1, 0, 0), Way::Late),
+        Step::Write(0, What::Set(0, 0, 1_000), Way::Good),
+    ];
+    finish(World::new(0, NODES, settings), &steps);
+}

@@ -9,7 +9,7 @@ use crate::cache::{Change, Key, Kind, OutboxSettings, SyncPolicy};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{TestRng, TestRunner};
 
 pub(super) const NODES: usize = 3;
 
@@ -202,7 +202,9 @@ pub(super) fn histories() -> u32 {
 /// The machine of the first node stops in one given step, at every one in turn.
 #[test]
 fn a_crash_at_any_step_of_the_journal_changes_nothing() {
-    let mut runner = TestRunner::deterministic();
+    let config = ProptestConfig { max_local_rejects: u32::MAX, ..ProptestConfig::default() };
+    let rng = TestRng::deterministic_rng(config.rng_algorithm);
+    let mut runner = TestRunner::new_with_rng(config, rng);
     let mut runs = 0;
     for scenario in 0..u64::from(histories().div_ceil(30)) {
         let quiet = prop_oneof![step().prop_filter("crashes are made here", |step| {

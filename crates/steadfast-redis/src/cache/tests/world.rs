@@ -16,7 +16,7 @@ use crate::cache::{
 };
 use bytes::Bytes;
 use futures::FutureExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// By how much a node's clock may be wrong, either way.
 pub(super) const CLOCK_ERROR_MS: i64 = 60_000;
@@ -89,6 +89,8 @@ pub(super) struct World {
     pub(super) remote: MemoryRemote,
     pub(super) model: Model,
     late: Vec<late::Late>,
+    /// Operations on fields that were refused and have come to life.
+    revived: BTreeSet<Version>,
 }
 
 impl Node {
@@ -129,7 +131,14 @@ impl World {
         let remote = MemoryRemote::default();
         remote.0.lock().unwrap().now_ms = START_MS;
         let nodes = (0..count).map(node).collect();
-        let mut world = Self { now_ms: START_MS, nodes, remote, model: Model::default(), late: Vec::new() };
+        let mut world = Self {
+            now_ms: START_MS,
+            nodes,
+            remote,
+            model: Model::default(),
+            late: Vec::new(),
+            revived: BTreeSet::new(),
+        };
         for index in 0..count {
             world.open(index);
         }

@@ -31,6 +31,19 @@ impl World {
         }
     }
 
+    /// What waits on fields of the same key, is older and of the same start: it comes too late after `op`. That may
+    /// happen to what was refused and has come to life.
+    fn made_void(&self, op: &Op) -> Vec<(Bytes, Version)> {
+        let (key, version) = (op.key(), op.upto());
+        let ledgers = self.nodes.iter().filter_map(|node| node.outbox.as_ref()).map(|outbox| outbox.ledger());
+        let waiting = ledgers.flat_map(|ledger| ledger.fields(key));
+        let is_void = |of: Version| {
+            of.node() == version.node() && of < version && !self.server().is_token_applied(key, of)
+        };
+        let void = waiting.filter(|(_, change)| is_void(change.version));
+        void.map(|(field, change)| (field.clone(), change.version)).collect()
+    }
+
     fn deliver(&mut self, late: &Late) {
         let (key, version) = (late.op.key(), late.op.upto());
         let is_old = self.server().is_token_applied(key, version);
@@ -39,6 +52,7 @@ impl World {
             counter.and_then(|counter| counter.sealed).is_some_and(|sealed| sealed.token == version)
         };
         let is_counted = self.nodes.iter().any(waits);
+        let void = self.made_void(&late.op);
         let answer = self.server().apply(&late.op);
         self.note_taken(&late.op, &answer);
         match (&late.op, &late.first) {
@@ -52,6 +66,10 @@ impl World {
                 self.acknowledge(*index, change, version, *at_ms);
             }
             (Op::Fields { .. }, Some((index, change, at_ms))) if !is_old => {
+                for (field, version) in void {
+                    assert!(self.revived.contains(&version), "{key:?} {field:?}: {version:?} comes too late");
+                    self.model.events.entry((key.clone(), field)).or_default().remove(&version);
+                }
                 self.acknowledge(*index, change, version, *at_ms);
             }
             _ => {}

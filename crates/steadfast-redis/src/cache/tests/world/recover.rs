@@ -33,6 +33,8 @@ impl World {
             match &doubt.change {
                 Change::PutField { key, field, .. } | Change::RemoveField { key, field, .. } => {
                     self.adopt_field(index, key, field);
+                    let ledger = self.nodes[index].outbox.as_ref().unwrap().ledger();
+                    self.revived.extend(ledger.field(key, field).map(|change| change.version));
                 }
                 // Of these it is only asked that they do not come to more than was added.
                 Change::Add { key, delta, window_ms: Some(_) } => {
