@@ -16,6 +16,7 @@
 //! | without Redis there is none; a lock whose answer was lost counts as not taken, and is given up | `there_is_no_lock_without_redis_and_none_when_the_answer_was_lost` |
 //! | a lock that has ended is lost, whether or not somebody has taken it since | `a_lease_that_has_ended_cannot_be_extended_or_released` |
 //! | an extension whose answer was lost never makes the holder believe in more than there is | `an_extension_whose_answer_was_lost_promises_no_more_than_there_is` |
+//! | who has waited until the deadline is told that it was held, though the last look was not answered | `a_deadline_amid_a_look_tells_that_the_lock_was_held` |
 //! | names that are not used any more leave nothing behind | `a_fence_ends_long_after_its_lock` |
 
 use crate::client::{Client, Script, converted};

@@ -7,7 +7,7 @@
 //!
 //! The same figures go to the recorder of the `metrics` facade, under names that begin with `steadfast_redis_`. Install
 //! the recorder before the client is made. Labels are bounded: operations are those of the command table, nodes at most
-//! 257 (whatever comes beyond is `other`).
+//! 257 (whatever comes beyond is `other`), caches are named by their prefix.
 
 mod cache;
 mod cell;

@@ -115,3 +115,33 @@ async fn a_fence_ends_long_after_its_lock() {
     lease.release(soon()).await.unwrap();
     assert!(ttl_ms(&server, "lock:{a}:fence").await > day);
 }
+
+/// How often scripts were called by their hash.
+async fn scripts(server: &Server) -> Option<u64> {
+    let info = server.command(&["INFO", "commandstats"]).await.unwrap();
+    let line = info.text()?.lines().find(|line| line.starts_with("cmdstat_evalsha:"))?;
+    line.split("calls=").nth(1)?.split(',').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn a_deadline_amid_a_look_tells_that_the_lock_was_held() {
+    let (server, client) = pair().await;
+    let (one, two) =
+        (Locks::new(&client, "lock:"), Locks::new(&Client::open(server.url()).unwrap(), "lock:"));
+    let _held = one.acquire("a", TTL * 10, soon()).await.unwrap();
+    let before = scripts(&server).await;
+    let wait = two.acquire("a", TTL, Instant::now() + Duration::from_secs(3));
+    let stop = async {
+        // It has seen the lock held, twice, before the server stops answering.
+        let twice = || async { scripts(&server).await >= before.map(|calls| calls + 3) };
+        let looked = wait_for(Duration::from_millis(2_500), twice).await;
+        server.pause().await.unwrap();
+        looked
+    };
+    let (waited, looked) = tokio::join!(wait, stop);
+    server.resume().await.unwrap();
+    let late = waited.unwrap_err();
+    assert!(looked, "the machine is too slow for this test");
+    assert_eq!((late.kind(), late.code()), (ErrorKind::Timeout, "LOCKED"), "{late}");
+    assert_eq!(late.outcome(), Outcome::Ambiguous);
+}
