@@ -275,6 +275,11 @@ impl Client {
         answer.and_then(|answer| value_in(answer, &facts)).map_err(|error| error.of(facts.name))
     }
 
+    /// Whether anything is measured.
+    pub(crate) fn measures(&self) -> bool {
+        self.inner.vitals.metrics.is_enabled()
+    }
+
     /// How the fallback is configured now.
     pub(crate) fn fallback(&self) -> crate::config::Fallback {
         self.inner.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fallback.clone()

@@ -7,6 +7,17 @@
 //! There is no lock without Redis: when it is away, or its answer was lost, the lock is refused. With one primary and
 //! replicas that lag, a failover may lose a lock that was given; the fence then still tells the holders apart, as long
 //! as the servers' clocks agree to within the outage.
+//!
+//! # What holds
+//!
+//! | what | test |
+//! |---|---|
+//! | one holds a lock; fences grow, even when the server has lost its data; a lost lock cannot be extended; a stranger's release takes nothing away | `one_holds_a_lock_and_fences_grow_even_when_the_server_forgets` |
+//! | without Redis there is none; a lock whose answer was lost counts as not taken, and is given up | `there_is_no_lock_without_redis_and_none_when_the_answer_was_lost` |
+//! | a lock that has ended is lost, whether or not somebody has taken it since | `a_lease_that_has_ended_cannot_be_extended_or_released` |
+//! | an extension whose answer was lost never makes the holder believe in more than there is | `an_extension_whose_answer_was_lost_promises_no_more_than_there_is` |
+//! | who has waited until the deadline is told that it was held, though the last look was not answered | `a_deadline_amid_a_look_tells_that_the_lock_was_held` |
+//! | names that are not used any more leave nothing behind | `a_fence_ends_long_after_its_lock` |
 
 use crate::client::{Client, Script, converted};
 use crate::error::{Error, ErrorKind, Outcome, Result};
@@ -25,6 +36,8 @@ const CLEAN_WITHIN: Duration = Duration::from_secs(1);
 /// A holder's clock may run slower than the server's by this share, and this much.
 const DRIFT: f64 = 0.01;
 const DRIFT_MIN: Duration = Duration::from_millis(2);
+/// Longer times are taken for this one, ten years: neither the clock nor the server takes any.
+const TTL_MAX: Duration = Duration::from_secs(10 * 366 * 86_400);
 
 /// Takes locks. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -66,6 +79,11 @@ impl Locks {
     ///
     /// Cancel safety: dropped, the lock may be taken, and then ends by itself.
     pub async fn try_acquire(&self, name: &str, ttl: Duration, deadline: Instant) -> Result<Option<Lease>> {
+        self.take(name, ttl, deadline).await.map_err(no_lock)
+    }
+
+    /// The same, with the failure as it was.
+    async fn take(&self, name: &str, ttl: Duration, deadline: Instant) -> Result<Option<Lease>> {
         let (key, fence_key) = keys(&self.prefix, name);
         let token = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let since = Instant::now();
@@ -88,7 +106,7 @@ impl Locks {
                         let _ = taken.release(Instant::now() + CLEAN_WITHIN).await;
                     });
                 }
-                return Err(no_lock(error));
+                return Err(error);
             }
         };
         Ok(fence.map(lease).filter(Lease::is_held))
@@ -101,15 +119,20 @@ impl Locks {
     ///
     /// Cancel safety: as [`Locks::try_acquire`].
     pub async fn acquire(&self, name: &str, ttl: Duration, deadline: Instant) -> Result<Lease> {
+        let mut was_held = false;
         loop {
-            if let Some(lease) = self.try_acquire(name, ttl, deadline).await? {
-                return Ok(lease);
+            match self.take(name, ttl, deadline).await {
+                Ok(Some(lease)) => return Ok(lease),
+                Ok(None) => was_held = true,
+                // The deadline came amid a look, after others that found it held.
+                Err(error) if was_held && error.kind() == ErrorKind::Timeout => {
+                    return Err(locked(error.outcome()).because(error));
+                }
+                Err(error) => return Err(no_lock(error)),
             }
             let again = Instant::now() + LOOK_EVERY.mul_f64(0.5 + 0.5 * fastrand::f64());
             if again >= deadline {
-                let why = "somebody else has held the lock until the deadline";
-                return Err(Error::new(ErrorKind::Timeout, "LOCKED", Outcome::Rejected, why)
-                    .advise("try again later, or allow more time"));
+                return Err(locked(Outcome::Rejected));
             }
             tokio::time::sleep_until(again).await;
         }
@@ -137,12 +160,24 @@ impl Lease {
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Fallback`]: with code `LOST` if it is not held any more: stop what it protects; with another
-    /// if Redis is away: it is held until [`Lease::until`] as before.
+    /// if Redis is away: it is held until [`Lease::until`], as before, or for `ttl` if that is shorter and Redis may have
+    /// been asked.
+    ///
+    /// Cancel safety: dropped, it may or may not be extended; [`Lease::until`] says the earlier end.
     pub async fn extend(&mut self, ttl: Duration, deadline: Instant) -> Result<()> {
-        let since = Instant::now();
-        let call = EXTEND.call().key(&self.key).arg(&self.token).arg(ms(ttl));
-        let answer = self.client.run_script(&call, deadline).await.map_err(no_lock)?;
-        if converted::<i64>(answer, "EVALSHA").map_err(no_lock)? == 0 {
+        let (since, before) = (Instant::now(), self.until);
+        // From here on the server may have made it shorter, whether or not it is heard of.
+        self.until = before.min(held_until(since, ttl));
+        let fence_key = fence_key(&self.key);
+        let call = EXTEND.call().key(&self.key).key(&fence_key).arg(&self.token).arg(ms(ttl));
+        let answer = self.client.run_script(&call, deadline).await;
+        let extended = answer.and_then(|answer| converted::<i64>(answer, "EVALSHA")).map_err(|error| {
+            if error.outcome() != Outcome::Ambiguous {
+                self.until = before;
+            }
+            no_lock(error)
+        })?;
+        if extended == 0 {
             self.until = since;
             let why = "the lock is not held any more: it has ended, and somebody else may hold it";
             return Err(Error::new(ErrorKind::Fallback, "LOST", Outcome::Rejected, why)
@@ -168,8 +203,17 @@ fn keys(prefix: &str, name: &str) -> (String, String) {
     // Empty braces would choose no slot.
     let guard = if name.is_empty() || name.starts_with(['}', '_']) { "_" } else { "" };
     let key = format!("{prefix}{{{guard}{name}}}");
-    let fence = format!("{key}:fence");
+    let fence = fence_key(&key);
     (key, fence)
+}
+
+fn fence_key(key: &str) -> String {
+    format!("{key}:fence")
+}
+
+fn locked(outcome: Outcome) -> Error {
+    let why = "somebody else has held the lock until the deadline";
+    Error::new(ErrorKind::Timeout, "LOCKED", outcome, why).advise("try again later, or allow more time")
 }
 
 fn no_lock(cause: Error) -> Error {
@@ -181,11 +225,13 @@ fn no_lock(cause: Error) -> Error {
 
 /// Until when a lock that was asked for at `since` is held by our clock.
 fn held_until(since: Instant, ttl: Duration) -> Instant {
+    // More would not fit the clock.
+    let ttl = ttl.min(TTL_MAX);
     since + ttl.saturating_sub(ttl.mul_f64(DRIFT) + DRIFT_MIN)
 }
 
 fn ms(ttl: Duration) -> u64 {
-    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1)
+    u64::try_from(ttl.min(TTL_MAX).as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 #[cfg(test)]
@@ -208,5 +254,6 @@ mod tests {
         let now = Instant::now();
         assert_eq!(held_until(now, Duration::from_secs(10)) - now, Duration::from_millis(9_898));
         assert_eq!(held_until(now, Duration::from_millis(1)), now);
+        assert!(held_until(now, Duration::MAX) > now);
     }
 }

@@ -26,6 +26,21 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("steadfast_redis_breaker_trips_total", Unit::Count, "Times that a breaker opened by itself."),
     ("steadfast_redis_shed_total", Unit::Count, "Calls that the limiter refused, by class (kind)."),
     ("steadfast_redis_traffic_bytes_total", Unit::Bytes, "Bytes on shared connections; kind is in or out."),
+    (
+        "steadfast_redis_cache_reads_total",
+        Unit::Count,
+        "Reads of a cache: answered by near, redis, fallback, loader, stale, nothing, or failed (outcome).",
+    ),
+    (
+        "steadfast_redis_cache_synced_total",
+        Unit::Count,
+        "Entries that a cache sent back: applied, superseded, expired, merged, conflicted, unanswered (outcome).",
+    ),
+    (
+        "steadfast_redis_cache_outages_total",
+        Unit::Count,
+        "Times that a cache's reads or writes (kind) began to do without the server.",
+    ),
 ];
 
 const GAUGES: &[(&str, Unit, &str)] = &[
@@ -35,6 +50,12 @@ const GAUGES: &[(&str, Unit, &str)] = &[
     ("steadfast_redis_limit_count", Unit::Count, "Commands that the limiter lets be in flight."),
     ("steadfast_redis_breaker_state_flag", Unit::Count, "1 for the state that the breaker of a kind is in."),
     ("steadfast_redis_capability_state_flag", Unit::Count, "1 for the state that a capability (kind) is in."),
+    (
+        "steadfast_redis_cache_away_flag",
+        Unit::Count,
+        "1 while a cache's reads or writes (kind) do without the server.",
+    ),
+    ("steadfast_redis_cache_waiting_count", Unit::Count, "Keys of a cache that wait to be sent back."),
 ];
 
 const HISTOGRAMS: &[(&str, Unit, &str)] = &[

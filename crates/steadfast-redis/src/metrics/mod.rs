@@ -7,8 +7,9 @@
 //!
 //! The same figures go to the recorder of the `metrics` facade, under names that begin with `steadfast_redis_`. Install
 //! the recorder before the client is made. Labels are bounded: operations are those of the command table, nodes at most
-//! 257 (whatever comes beyond is `other`).
+//! 257 (whatever comes beyond is `other`), caches are named by their prefix.
 
+mod cache;
 mod cell;
 mod collect;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod totals;
 mod view;
 
 pub use crate::histogram::Latencies;
+pub(crate) use cache::{CacheMeter, Reading};
 pub(crate) use cell::{Called, Ending};
 pub(crate) use node::NodeMeter;
 pub use performance::{

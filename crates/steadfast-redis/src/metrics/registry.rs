@@ -55,9 +55,14 @@ impl Registry {
         self.slow_us.store(us(slow), Ordering::Relaxed);
     }
 
+    /// Whether anything is measured.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed)
+    }
+
     /// When a call begins; nothing if nothing is measured.
     pub(crate) fn begin(&self) -> Option<Instant> {
-        self.enabled.load(Ordering::Relaxed).then(Instant::now)
+        self.is_enabled().then(Instant::now)
     }
 
     /// A call that began at `since` is over; `meter` is that of the last node it was sent to, if there was one.

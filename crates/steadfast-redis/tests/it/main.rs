@@ -3,6 +3,8 @@
 
 mod blocking;
 mod cache;
+mod cache_back;
+mod cache_fields;
 mod calls;
 mod commands;
 mod failover;

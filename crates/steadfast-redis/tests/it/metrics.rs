@@ -109,7 +109,7 @@ async fn a_real_server_is_measured_and_shown_as_json() -> anyhow::Result<()> {
 
 /// A recorder that keeps what it is told.
 #[derive(Debug, Default, Clone)]
-struct Kept(Arc<Mutex<BTreeMap<String, f64>>>);
+pub(crate) struct Kept(Arc<Mutex<BTreeMap<String, f64>>>);
 
 #[derive(Debug)]
 struct One(Kept, String);
@@ -162,7 +162,7 @@ impl Kept {
         Arc::new(One(self.clone(), name))
     }
 
-    fn get(&self, name: &str) -> Option<f64> {
+    pub(crate) fn get(&self, name: &str) -> Option<f64> {
         self.0.lock().expect("no panic").get(name).copied()
     }
 }

@@ -1,13 +1,15 @@
 //! The way back: probes that tell whether the server can be used again, and sending back what waits.
 
 use super::{Inner, server};
-use crate::cache::{Answer, Key, Kind, Limits, NoAnswer, Op, OutboxSettings, Remote, Settled, Version};
+use crate::cache::{
+    Answer, Key, Kind, Limits, NoAnswer, Op, OutboxSettings, Remote, Report, Settled, Version,
+};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::limiter::Class;
 use futures::StreamExt;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,6 +24,9 @@ const PROBE_MS: u64 = 60_000;
 pub(super) async fn run(inner: Arc<Inner>) {
     loop {
         let every = inner.take_settings().await;
+        if inner.client.measures() {
+            inner.meter.waiting(inner.store.waiting());
+        }
         let pause = if inner.is_fallback() { every / inner.options.probes_to_leave.max(1) } else { every };
         tokio::select! {
             () = inner.stop.cancelled() => return,
@@ -126,13 +131,59 @@ impl Inner {
             // What others wrote meanwhile was not heard of.
             self.near.age_all();
             tracing::info!(is_write, away_ms, waiting = self.store.waiting(), "the cache uses Redis again");
+            if self.client.measures() {
+                self.meter.away(is_write, false);
+            }
         }
         true
     }
 
-    /// Sends back until nothing waits or an answer is missing; with pauses as long as the work if `paced`.
+    /// Sends back until nothing waits or an answer is missing; with pauses as long as the work if `paced`. Says what came
+    /// of it.
     pub(super) async fn drain(&self, paced: bool) -> Result<()> {
         let _alone = self.draining.lock().await;
+        let before = self.count_synced().await?;
+        let sent = self.send_back(paced).await;
+        let came = self.count_synced().await?.since(&before);
+        let Report { applied, superseded, expired, merged, conflicted, unanswered, .. } = came;
+        let waiting = self.store.waiting();
+        if conflicted > 0 {
+            tracing::warn!(
+                applied,
+                superseded,
+                expired,
+                merged,
+                conflicted,
+                unanswered,
+                waiting,
+                "sent back what was written without Redis; what conflicted is given up: Cache::report names examples"
+            );
+        } else if came.answered() > 0 {
+            tracing::info!(
+                applied,
+                superseded,
+                expired,
+                merged,
+                unanswered,
+                waiting,
+                "sent back what was written without Redis"
+            );
+        }
+        sent
+    }
+
+    /// What came of sending back so far; what is new in it goes to the metrics. For whoever drains: one at a time.
+    async fn count_synced(&self) -> Result<Report> {
+        let report = self.store.with(|outbox, _| outbox.report().clone()).await?;
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.client.measures() {
+            self.meter.synced(&report.since(&counted));
+        }
+        counted.clone_from(&report);
+        Ok(report)
+    }
+
+    async fn send_back(&self, paced: bool) -> Result<()> {
         let remote = Behind { inner: self, client: self.client.priority(Class::Background) };
         let entries_max = self.fallback().sync_entries_max as usize;
         let away_ms = self.time.now_ms().saturating_sub(self.writes.since_ms());
@@ -157,6 +208,7 @@ impl Inner {
             let settle =
                 move |outbox: &mut crate::cache::Outbox, now_ms| outbox.settle(batch, answers, now_ms);
             let settled = self.store.with_disk(settle).await?;
+            self.count_synced().await?;
             self.tell_settled(&settled, &versions);
             if let Some(why) = missing {
                 let why = format!("{} keys were not sent back: {why}", settled.unanswered);

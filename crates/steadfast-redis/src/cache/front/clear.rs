@@ -14,8 +14,8 @@ const STEP: usize = 500;
 const AT_ONCE: usize = 32;
 
 impl Cache {
-    /// Deletes all values whose names begin with `prefix`; all of this cache if it is empty. Counters and dedup keys
-    /// stay. It takes as long as Redis needs to walk through its keys, step by step, within `deadline`.
+    /// Deletes all values whose names begin with `prefix`; all of this cache if it is empty. Counters, dedup keys,
+    /// sets and hashes stay. It takes as long as Redis needs to walk through its keys, step by step, within `deadline`.
     ///
     /// While Redis is away those are deleted that this process knows of, and the answer says that these may not be all.
     ///

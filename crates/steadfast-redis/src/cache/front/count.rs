@@ -24,7 +24,7 @@ impl Default for Stripes {
 }
 
 impl Stripes {
-    async fn lock(&self, key: &Key) -> MutexGuard<'_, ()> {
+    pub(super) async fn lock(&self, key: &Key) -> MutexGuard<'_, ()> {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
         self.0[usize::try_from(hash % STRIPES as u64).unwrap_or_default()].lock().await
     }

@@ -40,8 +40,24 @@ impl Cache {
         F: Future<Output = Result<Option<Bytes>, E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
+        let answer = self.found_or_loaded(name.as_ref(), ttl, loader).await;
+        self.inner().count_read(answer.as_ref().ok().map(Option::as_ref));
+        answer
+    }
+
+    async fn found_or_loaded<L, F, E>(
+        &self,
+        name: &[u8],
+        ttl: Option<Duration>,
+        loader: L,
+    ) -> Result<Option<Found>, LoadError>
+    where
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<Option<Bytes>, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
         let inner = self.inner();
-        let (key, now_ms) = (inner.value_key(name.as_ref()), inner.time.now_ms());
+        let (key, now_ms) = (inner.value_key(name), inner.time.now_ms());
         let seen = inner.near.get(&key, now_ms);
         let fresh = seen.as_ref().filter(|seen| seen.is_fresh && seen.entry.what != What::Deleted);
         if let Some(fresh) = fresh {

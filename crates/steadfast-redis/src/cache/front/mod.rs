@@ -4,6 +4,7 @@ mod back;
 mod clear;
 mod count;
 mod dedup;
+mod fields;
 mod flights;
 mod found;
 mod json;
@@ -24,10 +25,11 @@ pub use dedup::{Dedup, Seen};
 pub use found::{CacheReport, Cleared, Closed, Counted, Found, LoadError, Source, Written};
 pub use options::CacheOptions;
 
-use super::{Key, NodeId, OutboxSettings, Recovered, prefixed};
+use super::{Key, NodeId, OutboxSettings, Recovered, Report, prefixed};
 use crate::client::Client;
 use crate::config::{Fallback, JournalSync};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::metrics::CacheMeter;
 use count::Stripes;
 use flights::Flights;
 use mode::Mode;
@@ -90,6 +92,9 @@ struct Inner {
     loads: Flights<Result<Option<Found>, LoadError>>,
     stripes: Stripes,
     recovered: usize,
+    meter: CacheMeter,
+    /// What came of sending back, as far as it was counted in the metrics.
+    counted: Mutex<Report>,
     /// One drain at a time.
     draining: tokio::sync::Mutex<()>,
     /// Something is to be probed or sent back.
@@ -124,7 +129,7 @@ impl Cache {
         let maintain = has_journal.then(|| maintain_every(&fallback));
         let store = Store::start(outbox, time.clone(), maintain, &tasks);
         let kept = options.near_ttl.saturating_add(options.stale_max).max(Duration::from_secs(1));
-        let near = Arc::new(Near::new(options.near_bytes_max, kept));
+        let near = Arc::new(Near::new(options.near_bytes_max, options.near_fields_bytes_max, kept));
         let (teller, hears) = start_tidings(client, &options, &near, &tasks, &stop);
         // What is kept before it hears of others' writes would be stale the moment it does. Without Redis it starts all the same.
         let _ = tokio::time::timeout(HEARS_WITHIN, hears).await;
@@ -142,6 +147,8 @@ impl Cache {
             loads: Flights::new(options.loads_max),
             stripes: Stripes::default(),
             recovered: recovered.keys,
+            meter: CacheMeter::new(&options.prefix),
+            counted: Mutex::default(),
             draining: tokio::sync::Mutex::new(()),
             nudge: Notify::new(),
             tasks,
@@ -278,16 +285,21 @@ impl Inner {
             return true;
         }
         let now_ms = self.time.now_ms();
-        let entered = match trouble {
-            Trouble::NoWrites => self.writes.failed(true, now_ms),
+        let (writes, reads) = match trouble {
+            Trouble::NoWrites => (self.writes.failed(true, now_ms), false),
             // Both are told, whichever comes first.
-            Trouble::Away => self.writes.failed(true, now_ms) | self.reads.failed(true, now_ms),
-            Trouble::Unsent => self.writes.failed(false, now_ms) | self.reads.failed(false, now_ms),
-            Trouble::Slow if is_write => self.writes.failed(false, now_ms),
-            Trouble::Slow => self.reads.failed(false, now_ms),
-            Trouble::Busy => false,
+            Trouble::Away => (self.writes.failed(true, now_ms), self.reads.failed(true, now_ms)),
+            Trouble::Unsent => (self.writes.failed(false, now_ms), self.reads.failed(false, now_ms)),
+            Trouble::Slow if is_write => (self.writes.failed(false, now_ms), false),
+            Trouble::Slow => (false, self.reads.failed(false, now_ms)),
+            Trouble::Busy => (false, false),
         };
-        if entered {
+        for (is_write, entered) in [(true, writes), (false, reads)] {
+            if entered && self.client.measures() {
+                self.meter.away(is_write, true);
+            }
+        }
+        if writes || reads {
             let (reads, writes) = (self.reads.is_away(), self.writes.is_away());
             tracing::warn!(reads, writes, reason = %error, "the cache goes on without Redis");
             self.nudge.notify_one();

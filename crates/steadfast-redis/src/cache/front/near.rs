@@ -1,9 +1,10 @@
 //! Values kept in this process, within bytes.
 
-use crate::cache::{Key, Version};
+use crate::cache::{FieldVersions, Key, Version};
 use bytes::Bytes;
 use moka::ops::compute::Op;
 use moka::sync::Cache;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,8 +63,13 @@ pub(super) struct Mark {
     epoch: u64,
 }
 
+/// What is known of a set or hash.
+pub(super) type KnownFields = BTreeMap<Bytes, FieldVersions>;
+
 pub(super) struct Near {
     cache: Cache<Key, Arc<Entry>>,
+    /// As they were last read: never fresh, of use when Redis is away.
+    fields: Cache<Key, Arc<KnownFields>>,
     epoch: AtomicU64,
     invalidations: [AtomicU64; STRIPES],
 }
@@ -75,14 +81,26 @@ impl std::fmt::Debug for Near {
 }
 
 impl Near {
-    /// At most `bytes_max` bytes; entries that nobody may be served go after `kept` at the latest.
-    pub(super) fn new(bytes_max: u64, kept: Duration) -> Self {
+    /// At most `bytes_max` bytes, and `fields_bytes_max` for sets and hashes; entries that nobody may be served go after
+    /// `kept` at the latest.
+    pub(super) fn new(bytes_max: u64, fields_bytes_max: u64, kept: Duration) -> Self {
         let weigh = |key: &Key, entry: &Arc<Entry>| {
             let value = if let What::Value(value) = &entry.what { value.len() } else { 0 };
             u32::try_from(key.len() + value + OVERHEAD).unwrap_or(u32::MAX)
         };
         let cache = Cache::builder().max_capacity(bytes_max).weigher(weigh).time_to_live(kept).build();
-        Self { cache, epoch: AtomicU64::new(0), invalidations: std::array::from_fn(|_| AtomicU64::new(0)) }
+        let weigh = |key: &Key, known: &Arc<KnownFields>| {
+            let texts: usize = known.iter().map(|(field, of)| field.len() + of.size() + OVERHEAD / 2).sum();
+            u32::try_from(key.len() + texts + OVERHEAD).unwrap_or(u32::MAX)
+        };
+        let fields =
+            Cache::builder().max_capacity(fields_bytes_max).weigher(weigh).time_to_live(kept).build();
+        Self {
+            cache,
+            fields,
+            epoch: AtomicU64::new(0),
+            invalidations: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
     }
 
     pub(super) fn get(&self, key: &Key, now_ms: u64) -> Option<Seen> {
@@ -141,6 +159,16 @@ impl Near {
             Some(old) if old.value().version <= before.version && old.value().ends_ms > now_ms => Op::Remove,
             _ => Op::Nop,
         });
+    }
+
+    /// A set or hash as it was last read.
+    pub(super) fn fields(&self, key: &Key) -> Option<Arc<KnownFields>> {
+        self.fields.get(key)
+    }
+
+    /// Keeps what was read of a set or hash.
+    pub(super) fn keep_fields(&self, key: &Key, known: KnownFields) {
+        self.fields.insert(key.clone(), Arc::new(known));
     }
 
     /// Invalidations may have been missed: nothing is fresh.
@@ -208,7 +236,7 @@ mod tests {
     }
 
     fn near() -> (Near, Key) {
-        (Near::new(1 << 20, Duration::from_secs(60)), Key::from_static(b"k"))
+        (Near::new(1 << 20, 1 << 20, Duration::from_secs(60)), Key::from_static(b"k"))
     }
 
     #[test]
@@ -266,12 +294,19 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let near = Near::new(100_000, Duration::from_secs(60));
+        let near = Near::new(100_000, 50_000, Duration::from_secs(60));
         let value = "x".repeat(1_000);
         for number in 0..2_000 {
             let key = Key::from(format!("k{number}"));
             near.put(&key, entry(&value, 1), near.mark(&key));
         }
+        for number in 0..200 {
+            let mut of = FieldVersions::default();
+            of.change(version(1), Some(&Bytes::from(value.clone())), &[]);
+            near.keep_fields(&Key::from(format!("k{number}")), KnownFields::from([("f".into(), of)]));
+        }
+        near.fields.run_pending_tasks();
+        assert!((10_000..=50_000).contains(&near.fields.weighted_size()), "{}", near.fields.weighted_size());
         let (entries, bytes) = near.size();
         assert!(bytes <= 100_000 && entries > 10, "{entries} {bytes}");
     }

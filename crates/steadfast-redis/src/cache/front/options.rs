@@ -18,6 +18,8 @@ pub struct CacheOptions {
     pub ttl_jitter: f64,
     /// The bytes that values kept in this process may take, keys and a reckoned overhead included. 64 MiB.
     pub near_bytes_max: u64,
+    /// The bytes that sets and hashes that were read may take in this process, for when Redis is away. 16 MiB.
+    pub near_fields_bytes_max: u64,
     /// For how long a value kept in this process is served without asking the server. 30 s. Writes of other
     /// processes are heard of within milliseconds; this bounds how long one is not, if the message was lost
     /// unnoticed. Zero: the server is always asked first.
@@ -57,6 +59,7 @@ impl Default for CacheOptions {
             ttl: Duration::from_secs(3_600),
             ttl_jitter: 0.0,
             near_bytes_max: 64 << 20,
+            near_fields_bytes_max: 16 << 20,
             near_ttl: Duration::from_secs(30),
             stale_max: Duration::from_secs(3_600),
             redis_soft: Duration::from_millis(50),

@@ -5,6 +5,7 @@ use super::trouble::{self, closed};
 use super::{Cache, Found, Inner, Source, server};
 use crate::cache::{Key, Local, Version};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::metrics::Reading;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,14 +25,34 @@ impl Cache {
         let inner = self.inner();
         let key = inner.value_key(name.as_ref());
         let seen = inner.near.get(&key, inner.time.now_ms());
-        match seen {
+        let answer = match seen {
             Some(seen) if seen.is_fresh => Ok(found(&seen.entry, false, Source::Near)),
             seen => inner.get_beyond(&key, seen).await,
-        }
+        };
+        inner.count_read(answer.as_ref().ok().map(Option::as_ref));
+        answer
     }
 }
 
 impl Inner {
+    /// Counts one read; none: it failed.
+    pub(super) fn count_read(&self, answer: Option<Option<&Found>>) {
+        if !self.client.measures() {
+            return;
+        }
+        self.meter.read(match answer {
+            None => Reading::Failed,
+            Some(None) => Reading::Nothing,
+            Some(Some(found)) if found.stale => Reading::Stale,
+            Some(Some(found)) => match found.source {
+                Source::Near => Reading::Near,
+                Source::Redis => Reading::Redis,
+                Source::Fallback => Reading::Fallback,
+                Source::Loader => Reading::Loader,
+            },
+        });
+    }
+
     /// Reads what is not fresh here.
     pub(super) async fn get_beyond(self: &Arc<Self>, key: &Key, seen: Option<Seen>) -> Result<Option<Found>> {
         if self.reads_are_away() {

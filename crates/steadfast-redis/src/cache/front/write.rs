@@ -29,7 +29,7 @@ impl Cache {
     /// # Errors
     /// Nothing was written, unless [`Error::outcome`] is ambiguous: a lifetime that is too long or a value that is too
     /// large; something under the key that is none of the cache's. If Redis cannot take it: of kind
-    /// [`ErrorKind::Fallback`] if the fallback is off or full.
+    /// [`ErrorKind::Fallback`](crate::ErrorKind::Fallback) if the fallback is off or full.
     ///
     /// Cancel safety: dropped, it may or may not have been written.
     pub async fn set(

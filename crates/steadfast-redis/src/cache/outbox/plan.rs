@@ -224,6 +224,6 @@ impl<F: JournalFolder> Outbox<F> {
             bytes <= limits.bytes_max
         });
         ops.truncate(fits.count().max(1));
-        (!ops.is_empty()).then(|| Op::Fields { key: key.clone(), ops, once: true })
+        (!ops.is_empty()).then(|| Op::Fields { key: key.clone(), ops })
     }
 }

@@ -4,9 +4,10 @@ use super::{Change, Outbox, Refused};
 use crate::cache::entry::{Entry, Expiry, Key, Kind};
 use crate::cache::journal::JournalFolder;
 use crate::cache::ledger::What;
-use crate::cache::sync::Op;
+use crate::cache::sync::{FieldVersions, Op};
 use crate::cache::version::Version;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// What is known here of a value or field. It says nothing of what others wrote. Its
@@ -88,13 +89,24 @@ impl<F: JournalFolder> Outbox<F> {
         })
     }
 
+    /// What becomes of what the server holds of a set or hash when all that waits here is sent back.
+    pub(crate) fn change_fields(&self, key: &[u8], fields: &mut BTreeMap<Bytes, FieldVersions>) {
+        let mut changes: Vec<_> = self.ledger.fields(key).collect();
+        changes.sort_unstable_by_key(|(_, change)| change.version);
+        for (field, change) in changes {
+            let of = fields.entry(field.clone()).or_default();
+            of.change(change.version, change.value.as_ref(), &change.observed);
+        }
+    }
+
     /// Whether a key has something to be sent back.
     pub fn is_waiting(&self, kind: Kind, key: &Key) -> bool {
         self.ledger.contains(kind, key)
     }
 
     /// The operation that does a write at once, for when the server is there: under a [`stamp`](Outbox::stamp). If
-    /// its answer is lost, [`record_sent`](Outbox::record_sent) it.
+    /// its answer is lost, [`record_sent`](Outbox::record_sent) it. Of operations on fields of one key there is to be one
+    /// on its way at a time, in the order of their stamps.
     ///
     /// # Errors
     ///

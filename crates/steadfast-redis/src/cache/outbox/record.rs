@@ -40,7 +40,7 @@ impl<F: JournalFolder> Outbox<F> {
     }
 
     /// Takes a write that was sent under this [`stamp`](Outbox::stamp) and not answered: it may have been done. It
-    /// will be asked for again, as the same write; on a field as a new one that replaces it.
+    /// will be asked for again, as the same write.
     ///
     /// # Errors
     ///
@@ -51,16 +51,10 @@ impl<F: JournalFolder> Outbox<F> {
         version: Version,
         now_ms: u64,
     ) -> Result<Recorded, Refused> {
-        let mut again = change.clone();
-        let version = match &mut again {
-            Change::Add { .. } => return Err(Refused::InDoubt),
-            Change::PutField { observed, .. } | Change::RemoveField { observed, .. } => {
-                observed.push(version);
-                None
-            }
-            _ => Some(version),
-        };
-        self.take([(&again, version)].into_iter(), now_ms).swap_remove(0)
+        if matches!(change, Change::Add { .. }) {
+            return Err(Refused::InDoubt);
+        }
+        self.take([(change, Some(version))].into_iter(), now_ms).swap_remove(0)
     }
 
     /// Writes that were sent, each under its version, and writes that were not: one write to the disk for all.

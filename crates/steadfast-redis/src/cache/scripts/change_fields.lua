@@ -4,19 +4,17 @@
 -- KEYS[1] the key: a hash of s, the last token of each node, and for each field f:field, its versions, one after
 --         another: 32 digits of the version, 8 hexadecimal digits of the value's length, the value
 -- ARGV[1] for how long tokens are remembered, in ms
--- ARGV[2] '1': each operation's version is its token, so it is done once, and operations of one node come in their
---         order; '0': each is done whenever it comes
--- ARGV[3...] for each operation, in the order of versions: version, field, 'p' to put or 'r' to remove, value, and
+-- ARGV[2...] for each operation, in the order of versions: version, which is its token, field, 'p' to put or 'r' to remove, value, and
 --         the versions that it replaces, 32 digits each: of each node that version and those before it
 -- Returns {'applied'}; {'merged'} if versions that the operations did not know stay beside them;
 -- {'conflicted', why} if the key holds something else.
 
-local count = (#ARGV - 2) / 5
-if not is_number(ARGV[1]) or not (ARGV[2] == '0' or ARGV[2] == '1') or count ~= math.floor(count) or count < 1 then
+local count = (#ARGV - 1) / 5
+if not is_number(ARGV[1]) or count ~= math.floor(count) or count < 1 then
   return redis.error_reply('ERR change_fields: bad arguments')
 end
 for i = 1, count do
-  local at = 5 * i - 2
+  local at = 5 * i - 3
   if not is_version(ARGV[at]) or not ARGV[at + 2]:find('^[pr]$') or #ARGV[at + 4] % 32 ~= 0
       or ARGV[at + 4]:find('[^0-9a-f]') then
     return redis.error_reply('ERR change_fields: bad arguments')
@@ -73,14 +71,13 @@ local function change(versions, operation, value, observed)
   return kept, others
 end
 
-local once = ARGV[2] == '1'
 local tokens = read_tokens(redis.call('HGET', KEYS[1], 's') or '')
 local now = server_ms()
 local fields, names, merged = {}, {}, false
 for i = 1, count do
-  local at = 5 * i - 2
+  local at = 5 * i - 3
   local version, name = ARGV[at], ARGV[at + 1]
-  if not once or not is_applied(tokens, version) then
+  if not is_applied(tokens, version) then
     if not fields[name] then
       local versions = read_field(redis.call('HGET', KEYS[1], 'f:' .. name) or '')
       if not versions then
@@ -92,8 +89,14 @@ for i = 1, count do
     local others
     fields[name], others = change(fields[name], version, ARGV[at + 2] == 'p' and ARGV[at + 3], ARGV[at + 4])
     merged = merged or others
-    if once then
-      add_token(tokens, version, now)
+    add_token(tokens, version, now)
+    -- What it replaces has been done, or must not be any more: it may still come, from a process that is gone.
+    local observed = ARGV[at + 4]
+    for from = 1, #observed, 32 do
+      local known = observed:sub(from, from + 31)
+      if known:sub(21) ~= version:sub(21) and not is_applied(tokens, known) then
+        add_token(tokens, known, now)
+      end
     end
   end
 end
@@ -110,9 +113,7 @@ for _, name in ipairs(names) do
   end
 end
 if #names > 0 then
-  if once then
-    redis.call('HSET', KEYS[1], 's', write_tokens(tokens, now, tonumber(ARGV[1])))
-  end
+  redis.call('HSET', KEYS[1], 's', write_tokens(tokens, now, tonumber(ARGV[1])))
   -- Of a set without fields only the tokens are left, for as long as they count.
   if redis.call('HLEN', KEYS[1]) == redis.call('HEXISTS', KEYS[1], 's') then
     redis.call('PEXPIRE', KEYS[1], ARGV[1])

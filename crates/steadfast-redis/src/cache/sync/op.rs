@@ -88,15 +88,13 @@ pub enum Op {
         /// What is left of its window, in milliseconds, at least 1.
         remaining_ms: u64,
     },
-    /// Put and remove fields.
+    /// Put and remove fields, each operation once: its version is its token. Those of one node on one key must come in
+    /// their order.
     Fields {
         /// The key.
         key: Key,
         /// The operations, in the order of their versions.
         ops: Vec<FieldOp>,
-        /// Whether each is done once, its version being its token: then those of one node on one key must come in
-        /// their order. Otherwise each is done whenever it comes.
-        once: bool,
     },
 }
 
@@ -110,7 +108,7 @@ impl Op {
         observed: &[Version],
     ) -> Self {
         let op = FieldOp { version, field: field.clone(), value, observed: observed.to_vec() };
-        Self::Fields { key: key.clone(), ops: vec![op], once: false }
+        Self::Fields { key: key.clone(), ops: vec![op] }
     }
 
     /// The key that it is on.
@@ -188,8 +186,8 @@ impl Op {
                 vec![text(token), text(delta), text(remaining_ms), text(&TOKEN_KEEP_MS)]
             }
             Self::Remember { version, remaining_ms, .. } => vec![text(version), text(remaining_ms)],
-            Self::Fields { ops, once, .. } => {
-                let mut args = vec![text(&TOKEN_KEEP_MS), text(&u8::from(*once))];
+            Self::Fields { ops, .. } => {
+                let mut args = vec![text(&TOKEN_KEEP_MS)];
                 for op in ops {
                     let observed: String = op.observed.iter().map(Version::to_string).collect();
                     let kind = if op.value.is_some() { "p" } else { "r" };

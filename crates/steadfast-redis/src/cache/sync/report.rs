@@ -43,6 +43,20 @@ impl Report {
         self.applied + self.superseded + self.expired + self.merged + self.conflicted
     }
 
+    /// What has been counted since it was as `earlier`; without examples.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            applied: self.applied.saturating_sub(earlier.applied),
+            superseded: self.superseded.saturating_sub(earlier.superseded),
+            expired: self.expired.saturating_sub(earlier.expired),
+            merged: self.merged.saturating_sub(earlier.merged),
+            conflicted: self.conflicted.saturating_sub(earlier.conflicted),
+            unanswered: self.unanswered.saturating_sub(earlier.unanswered),
+            examples: Vec::new(),
+        }
+    }
+
     /// Counts one answer, and keeps it as an example if there are fewer than `examples_max` like it.
     pub(crate) fn count(&mut self, kind: Kind, key: &[u8], answer: &Answer, examples_max: u32, hashed: bool) {
         let (count, notable) = match answer {
@@ -84,5 +98,8 @@ mod tests {
         assert_eq!((report.applied, report.expired, report.conflicted, report.answered()), (3, 3, 3, 9));
         let keys: Vec<&str> = report.examples.iter().map(|example| example.key.as_str()).collect();
         assert_eq!(keys, ["sha1:a9993e364706816a", "abc", "sha1:a9993e364706816a"]);
+        let earlier = report.clone();
+        report.count(Kind::Value, b"abc", &Answer::Merged, 2, false);
+        assert_eq!(report.since(&earlier), Report { merged: 1, ..Report::default() });
     }
 }

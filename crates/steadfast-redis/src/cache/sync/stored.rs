@@ -37,6 +37,26 @@ impl fmt::Debug for FieldVersions {
 }
 
 impl FieldVersions {
+    /// What becomes of it when an operation of this version is done that replaces `observed`: as the script does.
+    pub(crate) fn change(&mut self, version: Version, value: Option<&Bytes>, observed: &[Version]) {
+        let is_known = |of: Version| {
+            if of.node() == version.node() {
+                return of <= version;
+            }
+            observed.iter().any(|seen| seen.node() == of.node() && *seen >= of)
+        };
+        self.0.retain(|of, _| !is_known(*of));
+        let is_outdated = self.0.keys().any(|of| of.node() == version.node());
+        if let (Some(value), false) = (value, is_outdated) {
+            self.0.insert(version, value.clone());
+        }
+    }
+
+    /// Its values and versions, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.0.values().map(|value| value.len() + size_of::<Version>()).sum()
+    }
+
     /// The field's value.
     pub fn value(&self) -> Option<&Bytes> {
         self.0.last_key_value().map(|(_, value)| value)

@@ -111,7 +111,7 @@ impl Server {
                     Answer::Applied
                 }
             },
-            Op::Fields { key, ops, once } => self.change(key, ops, *once),
+            Op::Fields { key, ops } => self.change(key, ops),
         }
     }
 
@@ -141,7 +141,7 @@ impl Server {
         }
     }
 
-    fn change(&mut self, key: &Key, ops: &[FieldOp], once: bool) -> Answer {
+    fn change(&mut self, key: &Key, ops: &[FieldOp]) -> Answer {
         let (mut fields, mut tokens) = match self.get(key) {
             Some((Data::Fields { fields, tokens }, _)) => (fields.clone(), tokens.clone()),
             _ => Default::default(),
@@ -149,7 +149,7 @@ impl Server {
         let (mut merged, mut changed) = (false, false);
         for op in ops {
             let node = op.version.node();
-            if once && tokens.get(&node).is_some_and(|last| *last >= op.version) {
+            if tokens.get(&node).is_some_and(|last| *last >= op.version) {
                 continue;
             }
             changed = true;
@@ -168,17 +168,15 @@ impl Server {
             if versions.is_empty() {
                 fields.remove(&op.field);
             }
-            if once {
-                tokens.insert(node, op.version);
+            tokens.insert(node, op.version);
+            for seen in op.observed.iter().filter(|seen| seen.node() != node) {
+                let last = tokens.entry(seen.node()).or_default();
+                *last = (*last).max(*seen);
             }
         }
         if changed {
             let ends = fields.is_empty().then_some(crate::cache::TOKEN_KEEP_MS);
-            if fields.is_empty() && tokens.is_empty() {
-                self.keys.remove(key);
-            } else {
-                self.put(key, Data::Fields { fields, tokens }, ends);
-            }
+            self.put(key, Data::Fields { fields, tokens }, ends);
         }
         if merged { Answer::Merged } else { Answer::Applied }
     }

@@ -1,3 +1,4 @@
+mod found;
 mod histories;
 mod memory;
 mod model;

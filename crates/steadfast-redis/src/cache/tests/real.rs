@@ -168,7 +168,7 @@ fn random_op(rng: &mut fastrand::Rng) -> Op {
                 .collect();
             ops.sort_by_key(|op| op.version);
             ops.dedup_by_key(|op| op.version);
-            Op::Fields { key: name(rng, "f"), ops, once: rng.bool() }
+            Op::Fields { key: name(rng, "f"), ops }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Several nodes, each with a journal on a disk that does its worst, one server, and the reference beside them.
 
 mod check;
+mod late;
 mod recover;
 mod send;
 mod write;
@@ -15,7 +16,7 @@ use crate::cache::{
 };
 use bytes::Bytes;
 use futures::FutureExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// By how much a node's clock may be wrong, either way.
 pub(super) const CLOCK_ERROR_MS: i64 = 60_000;
@@ -33,6 +34,18 @@ pub(super) enum Way {
     ReplyLost,
     /// The reply is lost, and the request comes once more, later.
     ComesAgain,
+    /// The request does not come while its sender waits, but later.
+    Late,
+}
+
+impl Way {
+    fn arrives(self) -> bool {
+        !matches!(self, Self::RequestLost | Self::Late)
+    }
+
+    fn comes_later(self) -> bool {
+        matches!(self, Self::ComesAgain | Self::Late)
+    }
 }
 
 /// A write whose fate is not known to its writer.
@@ -52,6 +65,8 @@ pub(super) struct Node {
     /// By how much its wall clock is wrong now, and was when it was opened: that is what it goes by.
     pub(super) clock_error_ms: i64,
     opened_error_ms: i64,
+    /// Who it has been, from one start to the next.
+    ids: Vec<NodeId>,
     /// Its bound, or what it found when it was opened.
     bytes_max: u64,
     pub(super) online: bool,
@@ -73,7 +88,9 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     pub(super) remote: MemoryRemote,
     pub(super) model: Model,
-    late: Vec<(u64, Op)>,
+    late: Vec<late::Late>,
+    /// Operations on fields that were refused and have come to life.
+    revived: BTreeSet<Version>,
 }
 
 impl Node {
@@ -100,6 +117,7 @@ impl World {
             settings,
             clock_error_ms: 0,
             opened_error_ms: 0,
+            ids: Vec::new(),
             bytes_max: 0,
             online: index == 0,
             offline_since_ms: START_MS,
@@ -113,7 +131,14 @@ impl World {
         let remote = MemoryRemote::default();
         remote.0.lock().unwrap().now_ms = START_MS;
         let nodes = (0..count).map(node).collect();
-        let mut world = Self { now_ms: START_MS, nodes, remote, model: Model::default(), late: Vec::new() };
+        let mut world = Self {
+            now_ms: START_MS,
+            nodes,
+            remote,
+            model: Model::default(),
+            late: Vec::new(),
+            revived: BTreeSet::new(),
+        };
         for index in 0..count {
             world.open(index);
         }
@@ -163,6 +188,7 @@ impl World {
         loop {
             node.opened_error_ms = node.clock_error_ms;
             let id = NodeId::random(&mut node.rng);
+            node.ids.push(id);
             let now_ms = node.now_ms(self.now_ms);
             match Outbox::open(node.disk.clone(), node.settings, id, now_ms, &mut node.rng) {
                 Ok((outbox, _)) => {
@@ -253,6 +279,6 @@ pub(super) fn window_keys() -> Vec<Key> {
     (0..2).map(|number| Bytes::from(format!("window:{number}"))).collect()
 }
 
-pub(super) fn fields() -> Vec<Bytes> {
-    ["f", "g"].map(|field| Bytes::from_static(field.as_bytes())).to_vec()
+pub(super) fn fields() -> [Bytes; 2] {
+    ["f", "g"].map(|field| Bytes::from_static(field.as_bytes()))
 }

@@ -11,6 +11,9 @@ impl World {
         for doubt in &unsynced {
             match &doubt.change {
                 Change::Add { .. } => {}
+                // The server had it, though its writer was not told.
+                Change::PutField { key, .. } | Change::RemoveField { key, .. }
+                    if self.server().is_token_applied(key, doubt.last) => {}
                 Change::PutField { key, field, .. } | Change::RemoveField { key, field, .. } => {
                     if let Some(events) = self.model.events.get_mut(&(key.clone(), field.clone())) {
                         events.remove(&doubt.last);
@@ -21,10 +24,17 @@ impl World {
                 _ => self.forget(doubt),
             }
         }
+        for (key, field) in
+            keys_of(Kind::Fields).iter().flat_map(|key| fields().map(|field| (key.clone(), field)))
+        {
+            self.learn(index, &key, &field);
+        }
         for doubt in &doubtful {
             match &doubt.change {
                 Change::PutField { key, field, .. } | Change::RemoveField { key, field, .. } => {
                     self.adopt_field(index, key, field);
+                    let ledger = self.nodes[index].outbox.as_ref().unwrap().ledger();
+                    self.revived.extend(ledger.field(key, field).map(|change| change.version));
                 }
                 // Of these it is only asked that they do not come to more than was added.
                 Change::Add { key, delta, window_ms: Some(_) } => {
@@ -37,6 +47,20 @@ impl World {
                 }
             }
         }
+    }
+
+    /// An operation that waits may know more than when it was written: of its own node's earlier starts, if it was not
+    /// written down that the server had answered for them. It may know nothing of others'.
+    fn learn(&mut self, index: usize, key: &Key, field: &Bytes) {
+        let node = &self.nodes[index];
+        let Some(change) = node.outbox.as_ref().unwrap().ledger().field(key, field) else { return };
+        let events = self.model.events.get(&(key.clone(), field.clone()));
+        let Some(event) = events.and_then(|events| events.get(&change.version)) else { return };
+        for seen in &change.observed {
+            let knew = event.observed.iter().any(|known| known.node() == seen.node() && known >= seen);
+            assert!(knew || node.ids.contains(&seen.node()), "{key:?} {field:?}: {seen:?} was never read");
+        }
+        self.adopt_field(index, key, field);
     }
 
     /// Whether what was acknowledged is there or on the server, or something later in its place.
@@ -61,7 +85,10 @@ impl World {
     /// doubt is in it.
     fn adopt_field(&mut self, index: usize, key: &Key, field: &Bytes) {
         let ledger = self.nodes[index].outbox.as_ref().unwrap().ledger();
-        if let Some(change) = ledger.field(key, field) {
+        // What was refused, and came to life after the server has had something later of its writer's, is void.
+        if let Some(change) = ledger.field(key, field)
+            && !self.server().is_token_applied(key, change.version)
+        {
             let event = Event { value: change.value.clone(), observed: change.observed.clone() };
             let version = change.version;
             self.model.events.entry((key.clone(), field.clone())).or_default().insert(version, event);

@@ -54,33 +54,12 @@ impl World {
             }
             Op::Delete { key, version, .. } if taken => {
                 self.model.took(key, *version);
-                // A value that ended sooner, by a clock that was set since, ends on the server, too.
-                if let Some(ends_ms) = self.model.ends_ms.get_mut(&(key.clone(), *version)) {
-                    *ends_ms = self.now_ms.min(*ends_ms);
-                }
+                // A value that ended sooner, by a clock that was set since, ends on the server, too; and one that
+                // ended before it came does not begin to live when it comes.
+                let ends_ms = self.model.ends_ms.entry((key.clone(), *version)).or_insert(self.now_ms);
+                *ends_ms = self.now_ms.min(*ends_ms);
             }
             _ => {}
-        }
-    }
-
-    pub(super) fn keep_for_later(&mut self, op: &Op) {
-        // Windows are named by their time in practice: nobody looks at one that has passed.
-        let windowed = matches!(op, Op::Add { remaining_ms, .. } if *remaining_ms > 0);
-        if !windowed && !matches!(op, Op::Remember { .. }) {
-            self.late.push((self.now_ms, op.clone()));
-        }
-    }
-
-    /// What was underway still comes.
-    pub(in crate::cache::tests) fn deliver_late(&mut self) {
-        for (sent_ms, op) in std::mem::take(&mut self.late) {
-            // An operation on a field that is done whenever it comes, comes in time or not at all: its connection
-            // is closed before anything else is sent for it.
-            let whenever = matches!(op, Op::Fields { once: false, .. });
-            if self.now_ms - sent_ms <= LATE_MAX_MS && !whenever {
-                let answer = self.server().apply(&op);
-                self.note_taken(&op, &answer);
-            }
         }
     }
 
@@ -109,15 +88,15 @@ impl World {
                 Way::RequestLost
             };
             let mut answer = Err(NoAnswer::because("lost"));
-            if way != Way::RequestLost {
+            if way.arrives() {
                 self.check_op(index, op);
                 answer = self.remote.apply(std::slice::from_ref(op)).now_or_never().unwrap().swap_remove(0);
                 if let Ok(answer) = &answer {
                     self.note_taken(op, answer);
                 }
             }
-            if way == Way::ComesAgain {
-                self.keep_for_later(op);
+            if way.comes_later() {
+                self.keep_for_later(op, None);
             }
             answers.push(if way == Way::Good { answer } else { Err(NoAnswer::because("lost")) });
         }

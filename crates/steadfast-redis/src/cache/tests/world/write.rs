@@ -20,6 +20,8 @@ impl World {
         let results = outbox.record(changes, now_ms);
         let successor = |count: u32| Version::new(before.ms(), before.counter() + count, before.node());
         let versions = (successor(1), successor(u32::try_from(changes.len()).unwrap()));
+        // What the group left of them goes to nobody: what is found under one of them later is of this group.
+        while outbox.stamp(now_ms) < versions.1 {}
         for (change, result) in known.iter().zip(results) {
             self.note(index, change, versions, &result);
         }
@@ -27,14 +29,16 @@ impl World {
     }
 
     /// The change with what its writer knows without having read it: its own operation that still waits, also if
-    /// it was written before a restart.
+    /// it was written before a restart, and what that one knew.
     fn with_own(&self, index: usize, change: &Change) -> Change {
         let mut change = change.clone();
         if let Change::PutField { key, field, observed, .. } | Change::RemoveField { key, field, observed } =
             &mut change
         {
             let ledger = self.nodes[index].outbox.as_ref().unwrap().ledger();
-            observed.extend(ledger.field(key, field).map(|waiting| waiting.version));
+            if let Some(waiting) = ledger.field(key, field) {
+                observed.extend(waiting.observed.iter().chain([&waiting.version]));
+            }
         }
         change
     }
@@ -91,9 +95,12 @@ impl World {
         {
             return false;
         }
+        if matches!(change, Change::Add { .. }) {
+            return self.add_online(index, change, way);
+        }
         let version = outbox.stamp(now_ms);
         let Ok(op) = outbox.online(change, version) else { return false };
-        if way != Way::RequestLost {
+        if way.arrives() {
             self.check_op(index, &op);
             let answer = self.server().apply(&op);
             self.note_taken(&op, &answer);
@@ -107,17 +114,36 @@ impl World {
                 self.restart(index, None);
             }
         }
-        if way == Way::ComesAgain {
-            self.keep_for_later(&op);
+        if way.comes_later() {
+            self.keep_for_later(&op, Some((index, change.clone(), now_ms)));
         }
         if way != Way::Good {
             let result = self.nodes[index].outbox().record_sent(change, version, now_ms);
-            let mut again = change.clone();
-            if let Change::PutField { observed, .. } | Change::RemoveField { observed, .. } = &mut again {
-                observed.push(version);
+            // It is asked for again under its own version, and none of the next write's.
+            self.note(index, change, (version, version), &result);
+            self.restart(index, None);
+        }
+        true
+    }
+
+    fn add_online(&mut self, index: usize, change: &Change, way: Way) -> bool {
+        let now_ms = self.nodes[index].now_ms(self.now_ms);
+        let Ok(op) = self.nodes[index].outbox().online_add(change, now_ms) else { return false };
+        let token = op.upto();
+        if way.arrives() {
+            let answer = self.server().apply(&op);
+            assert!(matches!(answer, Answer::Applied | Answer::Merged), "{answer:?}");
+            self.acknowledge(index, change, token, now_ms);
+        }
+        if way.comes_later() {
+            self.keep_for_later(&op, None);
+        }
+        if way != Way::Good {
+            let result = self.nodes[index].outbox().record_add(&op, now_ms);
+            // What the server has counts already, and is asked for in vain.
+            if !way.arrives() {
+                self.note(index, change, (token, token), &result);
             }
-            let next = Version::new(version.ms(), version.counter() + 1, version.node());
-            self.note(index, &again, (version, next), &result);
             self.restart(index, None);
         }
         true
