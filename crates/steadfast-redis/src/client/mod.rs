@@ -5,6 +5,7 @@ mod connect;
 mod course;
 mod decide;
 mod look;
+mod numbers;
 mod observe;
 mod pipeline;
 mod reload;
@@ -12,7 +13,7 @@ mod run;
 mod script;
 mod subscribe;
 
-pub(crate) use connect::sentinel_settings;
+pub(crate) use numbers::{check, making, sentinel_settings};
 pub use look::NodeView;
 pub use pipeline::Pipeline;
 pub use script::{Script, ScriptCall};
@@ -29,10 +30,9 @@ use crate::route::{Need, Router, SharedMaking};
 use crate::slot::slot;
 use crate::vitals::Vitals;
 use redis::{Cmd, FromRedisValue, Value};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use subscribe::Links;
-pub(crate) use subscribe::SubscribeSettings;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -65,10 +65,7 @@ pub struct CallOptions {
 #[derive(Debug)]
 pub(crate) struct Inner {
     router: Router,
-    pause: Backoff,
-    attempts_max: u32,
-    redirects_max: u32,
-    subscribe: SubscribeSettings,
+    manner: RwLock<Manner>,
     links: Links,
     making: SharedMaking,
     config: Mutex<Checked>,
@@ -83,14 +80,31 @@ impl Drop for Inner {
     }
 }
 
+impl Inner {
+    /// How calls are repeated and subscriptions kept, now.
+    fn manner(&self) -> Manner {
+        *self.manner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How calls are repeated and subscriptions kept: looked at each time, so that a reload acts at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// Between a call's attempts.
+    pause: Backoff,
+    attempts_max: u32,
+    redirects_max: u32,
+    /// Time between the heartbeats of a subscribing connection; zero: none.
+    heartbeat: Duration,
+    /// Messages a subscriber may leave unread.
+    buffer_max: usize,
+}
+
 /// What a client is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) router: Router,
-    pub(crate) pause: Backoff,
-    pub(crate) attempts_max: u32,
-    pub(crate) redirects_max: u32,
-    pub(crate) subscribe: SubscribeSettings,
+    pub(crate) manner: Manner,
     pub(crate) making: SharedMaking,
     pub(crate) config: Checked,
     pub(crate) vitals: Arc<Vitals>,
@@ -101,33 +115,9 @@ pub(crate) struct Parts {
 
 impl Client {
     pub(crate) fn of(parts: Parts) -> Self {
-        let Parts {
-            router,
-            pause,
-            attempts_max,
-            redirects_max,
-            subscribe,
-            making,
-            config,
-            vitals,
-            tasks,
-            stop,
-            options,
-        } = parts;
-        let (links, config) = (Links::default(), Mutex::new(config));
-        let inner = Inner {
-            router,
-            pause,
-            attempts_max,
-            redirects_max,
-            subscribe,
-            links,
-            making,
-            config,
-            vitals,
-            tasks,
-            stop,
-        };
+        let Parts { router, manner, making, config, vitals, tasks, stop, options } = parts;
+        let (manner, links, config) = (RwLock::new(manner), Links::default(), Mutex::new(config));
+        let inner = Inner { router, manner, links, making, config, vitals, tasks, stop };
         Self { inner: Arc::new(inner), options }
     }
 

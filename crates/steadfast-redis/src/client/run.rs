@@ -85,7 +85,7 @@ impl Client {
             router.note(&error);
             match step(&error, call.replay) {
                 Step::GiveUp => return Err(error),
-                Step::Elsewhere { .. } if course.redirects >= self.inner.redirects_max => return Err(error),
+                Step::Elsewhere { .. } if course.redirects >= self.inner.manner().redirects_max => return Err(error),
                 Step::Elsewhere { to, asking } => {
                     course.redirects += 1;
                     redirected = Some((router.redirected(node, &to, !asking)?, asking));
@@ -93,7 +93,7 @@ impl Client {
                 Step::WhenReady => {}
                 Step::AfterPause => {
                     // What was refused before it was executed may be tried as long as there is time.
-                    if error.outcome() != Outcome::Rejected && pauses >= self.inner.attempts_max {
+                    if error.outcome() != Outcome::Rejected && pauses >= self.inner.manner().attempts_max {
                         return Err(error);
                     }
                     if !node.guard.retries.try_retry() {
@@ -130,7 +130,7 @@ impl Client {
     /// Waits before the next attempt; false if there is no time for one.
     async fn pause(&self, pauses: u32, deadline: Instant) -> bool {
         let remaining = deadline.saturating_duration_since(Instant::now());
-        match self.inner.pause.next(pauses + 1, remaining, &SystemJitter) {
+        match self.inner.manner().pause.next(pauses + 1, remaining, &SystemJitter) {
             Some(pause) => {
                 tokio::time::sleep(pause).await;
                 true

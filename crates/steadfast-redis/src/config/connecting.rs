@@ -153,7 +153,7 @@ section! {
     /// The sentinels, where the topology has them. They have a login of their own.
     Sentinel at sentinel {
         /// The name under which the sentinels know the primary.
-        master_name: Option<String> = None, None, Reconnect, also ["master_name"], env ["REDIS_MASTER_NAME"];
+        master_name: Option<String> = None, None, Restart, also ["master_name"], env ["REDIS_MASTER_NAME"];
         /// The sentinels' ACL user.
         username: Option<String> = None, None, Reconnect, also ["sentinel_username"];
         /// The sentinels' password.
@@ -199,4 +199,15 @@ pub enum LoginWith {
     },
     /// Whatever code says at every dial.
     Provider(Provider),
+}
+
+impl LoginWith {
+    /// True unless the one has a provider that the other has not.
+    pub(crate) fn is_provided_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Provider(one), Self::Provider(another)) => one == another,
+            (Self::Provider(_), _) | (_, Self::Provider(_)) => false,
+            _ => true,
+        }
+    }
 }

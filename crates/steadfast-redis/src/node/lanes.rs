@@ -20,6 +20,13 @@ pub(super) struct Entry {
     pub(super) used: Instant,
 }
 
+impl Entry {
+    /// It is to be replaced.
+    pub(super) fn is_old(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+}
+
 /// How busy a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct NodeLoad {
@@ -52,20 +59,17 @@ impl Lanes {
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(super) fn add(&self, entry: Entry) -> usize {
-        self.change(|list| {
-            list.push(entry);
-            list.len()
-        })
+    pub(super) fn add(&self, entry: Entry) {
+        self.change(|list| list.push(entry));
     }
 
-    /// Takes a lane out of the list: no command goes to it from now on. How many are left, and the lane if it was there.
-    pub(super) fn remove(&self, id: u64) -> (usize, Option<Entry>) {
-        self.change(|list| {
-            let at = list.iter().position(|entry| entry.id == id);
-            let removed = at.map(|at| list.remove(at));
-            (list.len(), removed)
-        })
+    pub(super) fn count(&self) -> usize {
+        self.list.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Takes a lane out of the list, if it is there: no command goes to it from now on.
+    pub(super) fn remove(&self, id: u64) -> Option<Entry> {
+        self.change(|list| list.iter().position(|entry| entry.id == id).map(|at| list.remove(at)))
     }
 
     /// All of them are to be replaced from `now` on.

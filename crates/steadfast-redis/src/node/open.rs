@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 impl Node {
-    /// Makes a lane of a connection and puts it into the list. How many there are.
-    pub(super) fn open_lane(self: &Arc<Self>, dialed: Dialed) -> usize {
+    /// Makes a lane of a connection and puts it into the list; who calls it counts them.
+    pub(super) fn open_lane(self: &Arc<Self>, dialed: Dialed) {
         let settings = self.settings();
         let (lane, driver) = Driver::new(dialed.io, settings.queue_bytes_max, settings.dial.reply_bytes_max);
         let (id, now) = (self.lanes.next_id(), Instant::now());
@@ -22,14 +22,13 @@ impl Node {
         self.counters.opened.fetch_add(1, Ordering::Relaxed);
         let ending = lane.clone();
         let entry = Entry { id, lane, peer: dialed.peer, until, answered: 0, used: now };
-        let count = self.lanes.add(entry);
+        self.lanes.add(entry);
         let node = Arc::clone(self);
         self.tasks.spawn(async move {
             let ended = driver.await;
             node.lane_ended(id, &ended, now.elapsed());
             node.counters.traffic.add(ending.traffic());
         });
-        count
     }
 
     /// Runs the connection of a lane that one caller holds; it is in no list.
@@ -42,7 +41,7 @@ impl Node {
     }
 
     pub(super) fn lane_ended(&self, id: u64, ended: &Ended, lived: Duration) {
-        let (_, removed) = self.lanes.remove(id);
+        let removed = self.lanes.remove(id);
         // One that was taken out of the list before was closed on purpose.
         if let Some(entry) = removed {
             self.counters.closed.lost.fetch_add(1, Ordering::Relaxed);
@@ -54,15 +53,20 @@ impl Node {
     }
 
     pub(super) fn retire(&self, id: u64) {
-        if let (_, Some(entry)) = self.lanes.remove(id) {
+        if let Some(entry) = self.lanes.remove(id) {
             entry.lane.retire();
             self.count_lanes();
         }
     }
 
     pub(super) fn count_lanes(&self) {
-        let lanes = self.lanes.load().lanes;
-        self.state.send_if_modified(|state| std::mem::replace(&mut state.lanes, lanes) != lanes);
+        let mut lanes = 0;
+        self.state.send_if_modified(|state| {
+            // Counted here, where one counts at a time: of two counts the later one is what stays, and it knows all that
+            // both had changed before.
+            lanes = self.lanes.count();
+            std::mem::replace(&mut state.lanes, lanes) != lanes
+        });
         if lanes == 0 {
             self.trouble.notify_one();
         }

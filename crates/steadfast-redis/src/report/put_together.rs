@@ -108,7 +108,7 @@ fn trends(samples: &[Sample]) -> Trends {
 fn limit(nodes: &[Arc<Node>]) -> Option<u32> {
     nodes
         .iter()
-        .filter_map(|node| node.guard.limiter.as_ref())
+        .filter_map(|node| node.guard.limiter())
         .map(Limiter::snapshot)
         .map(|seen| seen.limit)
         .min()

@@ -47,9 +47,9 @@ impl Finder {
     }
 
     /// How often to look without a reason.
-    const fn pace(&self) -> Duration {
+    fn pace(&self) -> Duration {
         match self {
-            Self::Sentinels(sentinels) => sentinels.poll_every,
+            Self::Sentinels(sentinels) => sentinels.poll_every(),
             Self::Roles(_) => Duration::from_secs(10),
         }
     }
@@ -113,6 +113,10 @@ impl Group {
                 return Err(unknown(need));
             }
         }
+    }
+
+    pub(super) const fn finder(&self) -> &Finder {
+        &self.finder
     }
 
     pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
