@@ -13,8 +13,8 @@ mod run;
 mod script;
 mod subscribe;
 
-pub(crate) use numbers::{check, making, sentinel_settings};
 pub use look::NodeView;
+pub(crate) use numbers::{check, making, sentinel_settings};
 pub use pipeline::Pipeline;
 pub use script::{Script, ScriptCall};
 
@@ -71,6 +71,9 @@ pub(crate) struct Inner {
     config: Mutex<Checked>,
     vitals: Arc<Vitals>,
     tasks: TaskTracker,
+    /// Calls that outlive their callers.
+    calls: TaskTracker,
+    closing: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -117,7 +120,8 @@ impl Client {
     pub(crate) fn of(parts: Parts) -> Self {
         let Parts { router, manner, making, config, vitals, tasks, stop, options } = parts;
         let (manner, links, config) = (RwLock::new(manner), Links::default(), Mutex::new(config));
-        let inner = Inner { router, manner, links, making, config, vitals, tasks, stop };
+        let (calls, closing) = (TaskTracker::new(), CancellationToken::new());
+        let inner = Inner { router, manner, links, making, config, vitals, tasks, calls, closing, stop };
         Self { inner: Arc::new(inner), options }
     }
 
@@ -202,6 +206,11 @@ impl Client {
     /// Takes no more calls, waits until what is in flight has been answered, at most until `deadline`, and ends every
     /// connection and task.
     pub async fn close(&self, deadline: Instant) {
+        // Servers that keep calls waiting are asked to stop, and what was popped for nobody is put back, while that can
+        // still be sent.
+        self.inner.closing.cancel();
+        self.inner.calls.close();
+        let _ = tokio::time::timeout_at(deadline, self.inner.calls.wait()).await;
         let nodes = self.inner.router.nodes();
         nodes.iter().for_each(|node| node.drain());
         while nodes.iter().any(|node| node.load().in_flight > 0) && Instant::now() < deadline {
@@ -274,6 +283,23 @@ impl Client {
     pub(crate) async fn route_for(&self, cmd: &Cmd, deadline: Instant) -> Result<Arc<Node>> {
         let call = self.call(cmd, &Facts::of(cmd));
         self.inner.router.route(call.need, None, deadline).await
+    }
+
+    /// Runs a call that outlives its caller; it ends before the client does, or with it.
+    pub(crate) fn spawn_call(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.inner.stop.clone();
+        self.inner.calls.spawn(async move {
+            tokio::select! {
+                biased;
+                () = work => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Cancelled when the client takes no more calls.
+    pub(crate) fn closing(&self) -> CancellationToken {
+        self.inner.closing.clone()
     }
 
     /// Runs work that outlives its caller; it ends with the client.

@@ -85,7 +85,9 @@ impl Client {
             router.note(&error);
             match step(&error, call.replay) {
                 Step::GiveUp => return Err(error),
-                Step::Elsewhere { .. } if course.redirects >= self.inner.manner().redirects_max => return Err(error),
+                Step::Elsewhere { .. } if course.redirects >= self.inner.manner().redirects_max => {
+                    return Err(error);
+                }
                 Step::Elsewhere { to, asking } => {
                     course.redirects += 1;
                     redirected = Some((router.redirected(node, &to, !asking)?, asking));

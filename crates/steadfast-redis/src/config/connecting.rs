@@ -127,11 +127,12 @@ section! {
         /// The upper bound of the first pause; the pause is drawn evenly from nothing to the bound.
         backoff_base_ms: u64 = 100, Ms 1 to 60_000, Live;
         /// What the bound grows to, doubling with each failure.
-        backoff_cap_ms: u64 = 2_000, Ms 1 to 600_000, Live;
-        /// How many dials a node may see within the window, from this process.
-        budget: u32 = 10, Count 1 to 10_000, Live;
+        backoff_cap_ms: u64 = 2_000, Ms 1 to 60_000, Live;
+        /// How many dials a node may see within the window, from this process. With `backoff_cap_ms` between any two of
+        /// them they must fill the window.
+        budget: u32 = 10, Count 1 to 1_000, Live;
         /// That window.
-        budget_window_ms: u64 = 15_000, Ms 100 to 600_000, Live;
+        budget_window_ms: u64 = 15_000, Ms 1_000 to 600_000, Live;
     }
 }
 

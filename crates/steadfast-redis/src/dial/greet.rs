@@ -106,6 +106,10 @@ pub(super) async fn greet(
                 greeting.is_cut_off = fault == Fault::MasterDown;
                 greeting.is_ill = fault.is_ill_health();
             }
+            // In another database than the one asked for, everything would be somebody else's.
+            Reply::Error(text) if at == 3 && settings.database != 0 => {
+                return Err(refused(text));
+            }
             Reply::Value(role) if at == 2 => greeting.role = Role::of(role).unwrap_or(greeting.role),
             // Some services hide the first three; a node without a cluster knows no READONLY.
             Reply::Error(text)

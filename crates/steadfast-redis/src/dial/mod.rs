@@ -66,7 +66,7 @@ pub(crate) async fn dial(settings: &DialSettings, address: &Address) -> Result<D
         .unwrap_or_else(|_| {
             let why = format!("no connection within {} ms", settings.timeout.as_millis());
             Err(Error::new(ErrorKind::Timeout, "DIAL", Outcome::NotSent, why).advise(
-                "check that the server runs, that nothing drops packets on the way, and connect_timeout",
+                "check that the server runs, that nothing drops packets on the way, and connection.connect_timeout_ms",
             ))
         })
         .map_err(|error| error.on(&address.shown()))

@@ -40,7 +40,7 @@ impl Drop for Parcel {
     fn drop(&mut self) {
         let Some(back) = self.value.as_ref().and_then(|value| put_back(&self.cmd, value)) else { return };
         let client = self.client.clone();
-        self.client.spawn(async move { client.restore(&back).await });
+        self.client.spawn_call(async move { client.restore(&back).await });
     }
 }
 
@@ -56,39 +56,41 @@ impl Client {
     /// As [`Client::execute`]. After an ambiguous one an element may have been popped and lost with the connection: use
     /// `BLMOVE` or a consumer group where that must not be.
     ///
-    /// Cancel safe: dropped, it is the same as a deadline that has come.
+    /// Cancel safe: dropped, it is the same as a deadline that has come. So is [`Client::close`].
     pub async fn blocking(&self, cmd: &Cmd, deadline: Instant) -> Result<Value> {
         let facts = Facts::of(cmd);
         if facts.changes_connection {
             let why = "it changes the state of its connection";
             return Err(Error::new(ErrorKind::Validation, "SHARED", Outcome::NotSent, why).of(facts.name));
         }
-        let cancel = CancellationToken::new();
+        let cancel = self.closing().child_token();
+        if cancel.is_cancelled() {
+            return Err(closed(Outcome::NotSent).of(facts.name));
+        }
         let _guard: DropGuard = cancel.clone().drop_guard();
         let (told, answer) = oneshot::channel();
         let (client, owned) = (self.clone(), cmd.clone());
-        self.spawn(async move {
+        self.spawn_call(async move {
             let result = client.hold(&owned, deadline, &cancel).await;
             // If nobody listens any more, the parcel comes back and is dropped here.
             let _ = told.send(result.map(|value| Parcel { value: Some(value), cmd: owned, client }));
         });
         match answer.await {
             Ok(result) => result.map(Parcel::take).map_err(|error| error.of(facts.name)),
-            Err(_) => {
-                Err(Error::new(ErrorKind::Connection, "CLOSED", Outcome::Ambiguous, "the client was closed"))
-            }
+            Err(_) => Err(closed(Outcome::Ambiguous).of(facts.name)),
         }
     }
 
     async fn hold(&self, cmd: &Cmd, deadline: Instant, cancel: &CancellationToken) -> Result<Value> {
         loop {
-            let node = self.route_for(cmd, deadline).await?;
-            let held = tokio::select! {
-                held = async {
+            let (node, held) = tokio::select! {
+                found = async {
+                    let node = self.route_for(cmd, deadline).await?;
                     node.ready(Facts::of(cmd).access != Access::Read, deadline).await?;
-                    Held::of(&node, deadline).await
-                } => held?,
-                () = cancel.cancelled() => return Err(gone()),
+                    let held = Held::of(&node, deadline).await?;
+                    Ok::<_, Error>((node, held))
+                } => found?,
+                () = cancel.cancelled() => return Err(self.gone()),
             };
             match self.wait_on(held, cmd, deadline, cancel).await {
                 // Somebody asked the server to stop waiting, or the node is the primary no more: nothing was popped.
@@ -154,6 +156,14 @@ impl Client {
         tokio::time::timeout_at(until, waiting).await.unwrap_or(Err(Lost::LateSent))
     }
 
+    /// Why a call that had not begun is not made.
+    fn gone(&self) -> Error {
+        if self.closing().is_cancelled() {
+            return closed(Outcome::NotSent);
+        }
+        Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, "its caller is gone")
+    }
+
     /// Puts back what was popped for nobody.
     async fn restore(&self, back: &Cmd) {
         let deadline = Instant::now() + PUT_BACK_WITHIN;
@@ -168,6 +178,6 @@ impl Client {
     }
 }
 
-fn gone() -> Error {
-    Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, "its caller is gone")
+fn closed(outcome: Outcome) -> Error {
+    Error::new(ErrorKind::Connection, "CLOSED", outcome, "the client was closed")
 }

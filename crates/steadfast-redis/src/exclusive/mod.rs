@@ -9,7 +9,7 @@ mod orphan;
 mod pool;
 mod watched;
 
-pub(crate) use pool::{ExclusiveLoad, Exclusives};
+pub(crate) use pool::Exclusives;
 pub use watched::{Exec, Watched};
 
 use crate::dial::{Dialed, dial};

@@ -171,8 +171,7 @@ mod tests {
     #[test]
     fn the_number_of_places_follows_the_settings() {
         let pool = Exclusives::new(3, 1);
-        let mut held: Vec<_> =
-            (0..3).map(|_| Arc::clone(&pool.room).try_acquire_owned().unwrap()).collect();
+        let mut held: Vec<_> = (0..3).map(|_| Arc::clone(&pool.room).try_acquire_owned().unwrap()).collect();
         pool.reconfigure(1, 1);
         assert_eq!(places(&pool), (1, 3, 0));
         pool.give_back(None, held.pop());

@@ -2,7 +2,7 @@
 //! retries.
 
 use super::Node;
-use crate::breaker::{BreakerConfig, CircuitBreaker, Evidence, Permit, Rejected, State};
+use crate::breaker::{BreakerConfig, CircuitBreaker, Evidence, Permit, State};
 use crate::command::Access;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::limiter::{Class, Limiter, LimiterConfig, Overloaded, Ticket as Slot};
@@ -198,20 +198,12 @@ impl Node {
             };
             let now = Instant::now();
             if !patient || now >= deadline {
-                return Err(self.rejected(&rejected));
+                return Err(self.held_back(access, &rejected));
             }
             let mut changes = breaker.subscribe();
             let again = (now + breaker.retry_after().unwrap_or(LOOK_EVERY).max(LOOK_EVERY)).min(deadline);
             let _ = tokio::time::timeout_at(again, changes.changed()).await;
         }
-    }
-
-    fn rejected(&self, rejected: &Rejected) -> Error {
-        let state = self.state.borrow();
-        let cause = state.failed.as_ref().map_or(String::new(), |failed| format!("; last: {}", failed.why()));
-        Error::new(ErrorKind::CircuitOpen, "OPEN", Outcome::NotSent, format!("{rejected}{cause}"))
-            .advise("it is asked again and again in the background; calls go on when it answers")
-            .on(&self.name)
     }
 }
 

@@ -22,7 +22,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(50);
 /// How often lanes are looked at when nothing is in flight.
 const IDLE_EVERY: Duration = Duration::from_secs(5);
 /// How often a node that refuses is asked whether it still does, on a lane it has.
-const ASK_EVERY: Duration = Duration::from_millis(100);
+pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
 /// How often a new connection is tried to a node that refuses writes: the address may lead elsewhere by now.
 const REDIAL_EVERY: Duration = Duration::from_millis(200);
 /// Writes that wanted a primary this recently keep the search going.
@@ -171,8 +171,7 @@ impl Keeper {
         self.node.counters.dials.fetch_add(1, Ordering::Relaxed);
         let (settings, renewal, address) =
             (settings.dial.clone(), settings.renewal, self.node.address.clone());
-        self.dialing
-            .start(async move { Dial { dialed: dial(&settings, &address).await, permit, renewal } });
+        self.dialing.start(async move { Dial { dialed: dial(&settings, &address).await, permit, renewal } });
     }
 
     fn dialed(&mut self, Dial { dialed, permit, renewal }: Dial) {
@@ -227,9 +226,7 @@ impl Keeper {
         if !is_ill {
             self.node.guard.probe_passed();
         }
-        for entry in old {
-            entry.lane.retire();
-        }
+        old.into_iter().for_each(|entry| self.node.lanes.retire(entry));
         left.into_iter().for_each(|id| self.node.retire(id));
     }
 

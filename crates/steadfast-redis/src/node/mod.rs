@@ -5,6 +5,7 @@
 
 mod ask;
 mod guard;
+mod held_back;
 mod keeper;
 mod lanes;
 mod lost;
@@ -12,6 +13,8 @@ mod names;
 mod open;
 mod running;
 mod sizing;
+#[cfg(test)]
+mod tests;
 mod vitals;
 
 pub(crate) use guard::{Guard, GuardConfig};

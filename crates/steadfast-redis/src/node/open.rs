@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 impl Node {
     /// Makes a lane of a connection and puts it into the list; who calls it counts them.
@@ -33,14 +34,15 @@ impl Node {
 
     /// Runs the connection of a lane that one caller holds; it is in no list.
     pub(crate) fn run_lane(&self, driver: Driver<Stream>) {
-        let name = Arc::clone(&self.name);
+        let (name, stop) = (Arc::clone(&self.name), self.client_stop.clone());
         self.tasks.spawn(async move {
-            let ended = driver.await;
+            let ended = until_stopped(driver, &stop).await;
             tracing::debug!(node = &*name, ?ended, "exclusive connection ended");
         });
     }
 
     pub(super) fn lane_ended(&self, id: u64, ended: &Ended, lived: Duration) {
+        self.lanes.forget(id);
         let removed = self.lanes.remove(id);
         // One that was taken out of the list before was closed on purpose.
         if let Some(entry) = removed {
@@ -54,7 +56,7 @@ impl Node {
 
     pub(super) fn retire(&self, id: u64) {
         if let Some(entry) = self.lanes.remove(id) {
-            entry.lane.retire();
+            self.lanes.retire(entry);
             self.count_lanes();
         }
     }
@@ -85,5 +87,14 @@ impl Node {
         }
         self.state.send_modify(|state| state.failed = Some(error));
         self.trouble.notify_one();
+    }
+}
+
+/// Runs a lane to its end, which is the client's at the latest: it is in no list by which it could be closed.
+async fn until_stopped(driver: Driver<Stream>, stop: &CancellationToken) -> Ended {
+    tokio::select! {
+        biased;
+        ended = driver => ended,
+        () = stop.cancelled() => Ended::Closed,
     }
 }

@@ -103,7 +103,8 @@ struct Wire {
     decoder: Decoder,
     input: BytesMut,
     heard: Instant,
-    /// Until then there were no heartbeats to be heard.
+    every: Duration,
+    /// Until then heartbeats were others, or none.
     quiet_until: Instant,
     beat: Instant,
     since: Instant,
@@ -186,14 +187,15 @@ impl Link {
                 return None;
             }
         };
-        let now = Instant::now();
+        let (now, every) = (Instant::now(), (self.settings.every)());
         let mut wire = Wire {
             io,
             decoder: Decoder::new(bound),
             input: BytesMut::new(),
             heard: now,
             quiet_until: now,
-            beat: now + (self.settings.every)(),
+            every,
+            beat: now + every,
             since: now,
             budget,
         };
@@ -237,6 +239,11 @@ impl Link {
                 }
             }
             let every = (self.settings.every)();
+            if every != wire.every {
+                // Silence until now is no proof by the new time.
+                let now = Instant::now();
+                (wire.every, wire.quiet_until, wire.beat) = (every, now, now + every);
+            }
             // Without heartbeats it is looked now and then whether there are to be some.
             let beat = if every.is_zero() { Instant::now() + LOOK_EVERY } else { wire.beat };
             tokio::select! {
@@ -255,14 +262,10 @@ impl Link {
                 }
                 () = &mut moved => return MOVED,
                 () = tokio::time::sleep_until(beat) => {
-                    let every = (self.settings.every)();
-                    let heard = wire.heard.max(wire.quiet_until);
                     if every.is_zero() {
-                        // Silence is no proof before the first heartbeat that comes after this.
-                        wire.quiet_until = Instant::now();
                         continue;
                     }
-                    if heard.elapsed() > every * 2 {
+                    if wire.heard.max(wire.quiet_until).elapsed() > every * 2 {
                         return "silent for two heartbeats";
                     }
                     wire.beat = Instant::now() + every;
@@ -427,7 +430,7 @@ mod tests {
         let place = Arc::new(Nowhere::default());
         let mut link = Link::new(place, settings, ordered, CancellationToken::new());
         let topics = vec![Topic::Channel("news".to_owned())];
-        let mut subscribe = |link: &mut Link| {
+        let subscribe = |link: &mut Link| {
             let (sink, subscription) = inbox(4, topics.clone(), orders.clone());
             let (done, told) = oneshot::channel();
             link.obey(LinkOrder::Subscribe { topics: topics.clone(), inbox: sink, done });
@@ -457,8 +460,7 @@ mod tests {
     async fn one_who_has_gone_unnoticed_is_found_by_the_next_message() {
         let (orders, ordered) = mpsc::channel(1);
         let settings = LinkSettings { heartbeat: Heartbeat::Ping, every: Arc::new(|| Duration::ZERO) };
-        let mut link =
-            Link::new(Arc::new(Nowhere::default()), settings, ordered, CancellationToken::new());
+        let mut link = Link::new(Arc::new(Nowhere::default()), settings, ordered, CancellationToken::new());
         let topics = vec![Topic::Channel("news".to_owned())];
         let (sink, subscription) = inbox(4, topics.clone(), orders.clone());
         let (done, _told) = oneshot::channel();
