@@ -221,7 +221,9 @@ impl fmt::Display for Error {
             (None, None) => {}
         }
         f.write_str(&inner.why)?;
-        if inner.command.is_some() {
+        // An answer came, of a size or type that is of no use: that is said already.
+        let was_answered = matches!(&*inner.code, "TYPE" | "OVERSIZED");
+        if inner.command.is_some() && !was_answered {
             write!(f, " ({})", inner.outcome.in_words())?;
         }
         if !inner.advice.is_empty() {

@@ -347,7 +347,9 @@ fn value_of(reply: Reply, facts: &Facts) -> Result<Value> {
         Reply::Push(data) => Ok(Value::Array(data)),
         Reply::Error(text) => Err(Error::from_server(&text, facts.access == Access::Script)),
         Reply::Oversized { bytes } => {
-            let why = format!("the reply has {bytes} bytes or more, beyond the bound");
+            let why = format!(
+                "it was executed, and its reply of {bytes} bytes or more is beyond connection.reply_bytes_max"
+            );
             Err(Error::new(ErrorKind::Validation, "OVERSIZED", Outcome::Ambiguous, why)
                 .advise("ask for less at a time (ranges, SCAN), or raise connection.reply_bytes_max"))
         }

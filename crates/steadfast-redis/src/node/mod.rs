@@ -109,6 +109,8 @@ pub(crate) struct NodeState {
     pub(crate) generation: u64,
     /// Why the last dial failed; none since one succeeded.
     pub(crate) failed: Option<Error>,
+    /// Why the last connection ended that was not to end; what has come after it is told by `failed` and `lanes`.
+    pub(crate) ended: Option<Error>,
     /// Its name and version, as it says.
     pub(crate) server: Arc<str>,
 }

@@ -5,7 +5,7 @@ use super::lanes::Entry;
 use crate::breaker::Evidence;
 use crate::dial::{Dialed, Stream};
 use crate::error::Error;
-use crate::lane::{Driver, Ended};
+use crate::lane::{Driver, Ended, Lost};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -49,6 +49,11 @@ impl Node {
             self.counters.closed.lost.fetch_add(1, Ordering::Relaxed);
             tracing::info!(node = &*self.name, peer = &*entry.peer, ?ended, "connection ended");
             self.dial_budget.connection_lost(lived);
+            let ended = self.explain(Lost::NotSent(ended.clone()), lived);
+            self.state.send_if_modified(|state| {
+                state.ended = Some(ended);
+                false
+            });
         }
         self.count_lanes();
         self.wake.notify_one();

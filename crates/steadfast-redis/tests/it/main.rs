@@ -1,6 +1,7 @@
 //! The client against simulated and real servers.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
+mod bad_input;
 mod blocking;
 mod cache;
 mod calls;
