@@ -133,7 +133,8 @@ impl Error {
     /// The server's answer `text` to a command, classified.
     pub(crate) fn from_server(text: &str, is_script: bool) -> Self {
         let fault = Fault::classify(text);
-        let outcome = if is_script && !fault.is_refusal() { Outcome::Ambiguous } else { Outcome::Rejected };
+        let may_have_written = is_script && !fault.refuses_script(text);
+        let outcome = if may_have_written { Outcome::Ambiguous } else { Outcome::Rejected };
         let code = text.split(' ').next().unwrap_or_default();
         let is_code = (1..=32).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
         let code = if is_code { code } else { "ERR" };
@@ -294,5 +295,17 @@ mod tests {
         assert_eq!(own.outcome(), Outcome::Ambiguous);
         let refused = Error::from_server("READONLY You can't write. script: abc, on @user_script:1.", true);
         assert_eq!(refused.outcome(), Outcome::Rejected);
+        // One command of it was refused: what stands before that was executed.
+        for text in [
+            "WRONGTYPE Operation against a key. script: abc, on @user_script:2.",
+            "ERR Error running script (call to f_1): @user_script:2: WRONGTYPE Operation against a key",
+            "NOPERM this user has no permissions script: f, on @user_function:2.",
+        ] {
+            assert_eq!(Error::from_server(text, true).outcome(), Outcome::Ambiguous, "{text}");
+            assert_eq!(Error::from_server(text, false).outcome(), Outcome::Rejected, "{text}");
+        }
+        for text in ["NOSCRIPT No matching script.", "NOPERM this user has no permissions to run 'evalsha'"] {
+            assert_eq!(Error::from_server(text, true).outcome(), Outcome::Rejected, "{text}");
+        }
     }
 }

@@ -68,7 +68,7 @@ impl Client {
             course.attempts += 1;
             let since = Instant::now();
             let sent = if asking {
-                ask(node, packed(), deadline).await
+                ask(node, packed(), pipeline, deadline).await
             } else {
                 node.send(packed(), pipeline, needs_primary, deadline).await
             };
@@ -142,17 +142,22 @@ impl Client {
     }
 }
 
-/// Sends one command behind `ASKING`, which lets a node take what belongs to a slot on its way to it.
-async fn ask(node: &Node, packed: Vec<u8>, deadline: Instant) -> Result<Answer> {
+/// Sends one command, or a transaction, behind `ASKING`, which lets a node take what belongs to a slot on its way to it.
+async fn ask(node: &Node, packed: Vec<u8>, pipeline: Option<usize>, deadline: Instant) -> Result<Answer> {
     let mut both = redis::cmd("ASKING").get_packed_command();
     both.extend(packed);
-    match node.send(both, Some(2), false, deadline).await? {
-        Answer::Many(mut replies) if replies.len() == 2 => Ok(Answer::One(replies.remove(1))),
-        other => Ok(other),
+    // Its own reply comes first.
+    match node.send(both, Some(pipeline.unwrap_or(1) + 1), false, deadline).await? {
+        Answer::Many(mut replies) if pipeline.is_none() && replies.len() == 2 => {
+            Ok(Answer::One(replies.swap_remove(1)))
+        }
+        Answer::Many(replies) => Ok(Answer::Many(replies.into_iter().skip(1).collect())),
+        Answer::One(reply) => Ok(Answer::One(reply)),
     }
 }
 
-/// The error that the whole answer is, if it is one that may pass: of a pipeline, only if every command was refused.
+/// The error that the whole answer is, if it is one that may pass: of a pipeline, only if every command was refused; of a
+/// transaction that was not executed, what was refused of it.
 fn refusal(answer: &Answer) -> Option<Error> {
     let refused = |reply: &Reply| match reply {
         Reply::Error(text) if Fault::classify(text).passes() => Some(Error::from_server(text, false)),
@@ -161,6 +166,11 @@ fn refusal(answer: &Answer) -> Option<Error> {
     match answer {
         Answer::One(reply) => refused(reply),
         Answer::Many(replies) => {
+            if let Some(Reply::Error(last)) = replies.last()
+                && Fault::classify(last) == Fault::ExecAborted
+            {
+                return replies.iter().find_map(refused);
+            }
             let first = replies.first().and_then(refused)?;
             replies.iter().all(|reply| refused(reply).is_some()).then_some(first)
         }

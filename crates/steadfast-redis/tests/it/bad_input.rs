@@ -179,6 +179,7 @@ async fn what_talks_redis_no_more() {
     let get = cmd("GET").arg("a").to_owned();
     let text = told(&client.execute(&get, in_ms(1_500)).await.unwrap_err());
     holds(&text, &["what came was no reply", "what?", "whether it was executed is not known", "check"]);
+    sim.clear_faults();
     // Accepted, greeted and hung up: who waits for a connection is told why there is none.
     let client = Client::open(&format!("{}?breaker.enabled=false", sim.url())).unwrap();
     client.ping().await.unwrap();
