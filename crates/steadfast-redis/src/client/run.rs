@@ -116,17 +116,20 @@ impl Client {
 
     /// True if a blocking command that failed so on `node` may be sent again: it was not executed.
     pub(crate) fn may_block_again(&self, node: &Arc<Node>, error: &Error) -> bool {
-        note(node, error);
-        self.inner.router.note(error);
         let passes = error.fault().is_some_and(Fault::passes);
-        matches!(error.outcome(), Outcome::Rejected if passes) || self.may_watch_again(node, error)
+        self.may_watch_again(node, error) || (error.outcome() == Outcome::Rejected && passes)
     }
 
     /// The same for `WATCH`, and all else of which nothing was sent.
     pub(crate) fn may_watch_again(&self, node: &Arc<Node>, error: &Error) -> bool {
         note(node, error);
         self.inner.router.note(error);
-        step(error, Replay::Unsafe) == Step::WhenReady
+        match step(error, Replay::Unsafe) {
+            Step::WhenReady => true,
+            // The map is told, and says so at the next look.
+            Step::Elsewhere { to, asking: false } => self.inner.router.redirected(node, &to, true).is_ok(),
+            _ => false,
+        }
     }
 
     /// Waits before the next attempt; false if there is no time for one.

@@ -9,6 +9,7 @@ use super::orphan::{put_back, server_wait_s};
 use crate::client::{Client, value_in};
 use crate::command::{Access, Facts};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::fault::Fault;
 use crate::lane::{Answer, Lost};
 use redis::{Cmd, Value};
 use std::time::Duration;
@@ -18,6 +19,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What the way to the server and back, and its timers, may add to its own wait.
 const ROUND_TRIP: Duration = Duration::from_secs(1);
+/// The pause after a refusal that passes.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// How long a server that was asked to stop waiting has for it.
 const UNBLOCK_WITHIN: Duration = Duration::from_millis(500);
 /// How long it is tried to put back what was popped for nobody.
@@ -97,7 +100,14 @@ impl Client {
                 Err(error)
                     if self.may_block_again(&node, &error)
                         && Instant::now() < deadline
-                        && !cancel.is_cancelled() => {}
+                        && !cancel.is_cancelled() =>
+                {
+                    if !matches!(error.fault(), Some(Fault::Moved(_) | Fault::Unblocked)) {
+                        // Nobody says when it passes: a slot on its way, a script that runs.
+                        let again = (Instant::now() + AGAIN_AFTER).min(deadline);
+                        let _ = tokio::time::timeout_at(again, cancel.cancelled()).await;
+                    }
+                }
                 result => {
                     self.count(&node, Facts::of(cmd).operation, None, result.as_ref().err());
                     return result;

@@ -35,20 +35,20 @@ async fn lanes_are_counted_right_whoever_counts_last() {
     let client = Client::open(&sim.url()).unwrap();
     let node = node_of(&client).await;
     let entry = node.lanes.look(Instant::now()).remove(0);
-    let tasks = TaskTracker::new();
-    for id in 1_000..1_004 {
-        let (node, mut entry) = (Arc::clone(&node), entry.clone());
-        tasks.spawn(async move {
-            for _ in 0..20_000 {
+    for round in 0..2_000 {
+        let tasks = TaskTracker::new();
+        for id in 1_000..1_004 {
+            let (node, mut entry) = (Arc::clone(&node), entry.clone());
+            tasks.spawn(async move {
                 entry.id = id;
-                node.lanes.add(entry.clone());
+                node.lanes.add(entry);
                 node.count_lanes();
                 node.lanes.remove(id);
                 node.count_lanes();
-            }
-        });
+            });
+        }
+        tasks.close();
+        tasks.wait().await;
+        assert_eq!(node.state.borrow().lanes, node.lanes.count(), "in round {round}");
     }
-    tasks.close();
-    tasks.wait().await;
-    assert_eq!(node.state.borrow().lanes, node.lanes.count());
 }
