@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// The result of anything that talks to Redis.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The longest that a server's answer is repeated, in characters.
+const TOLD_MAX: usize = 300;
+
 /// What became of a command that failed. Decides whether it may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -130,11 +133,13 @@ impl Error {
     /// The server's answer `text` to a command, classified.
     pub(crate) fn from_server(text: &str, is_script: bool) -> Self {
         let fault = Fault::classify(text);
-        let outcome = if is_script && !fault.is_refusal() { Outcome::Ambiguous } else { Outcome::Rejected };
+        let may_have_written = is_script && !fault.refuses_script(text);
+        let outcome = if may_have_written { Outcome::Ambiguous } else { Outcome::Rejected };
         let code = text.split(' ').next().unwrap_or_default();
-        let code = if code.is_empty() { "ERR" } else { code };
+        let is_code = (1..=32).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
+        let code = if is_code { code } else { "ERR" };
         let mut error =
-            Self::new(fault.kind(), code.to_owned(), outcome, format!("the server answered: {text}"))
+            Self::new(fault.kind(), code.to_owned(), outcome, format!("the server answered: {}", told(text)))
                 .advise(fault.advice());
         Arc::make_mut(&mut error.0).fault = Some(fault);
         error
@@ -217,7 +222,9 @@ impl fmt::Display for Error {
             (None, None) => {}
         }
         f.write_str(&inner.why)?;
-        if inner.command.is_some() {
+        // An answer came, of a size or type that is of no use: that is said already.
+        let was_answered = matches!(&*inner.code, "TYPE" | "OVERSIZED");
+        if inner.command.is_some() && !was_answered {
             write!(f, " ({})", inner.outcome.in_words())?;
         }
         if !inner.advice.is_empty() {
@@ -247,9 +254,27 @@ impl std::error::Error for Error {
     }
 }
 
+/// What is repeated of a server's answer. A server that does not know a command says what followed it, which may be a
+/// password; and what answers need not be a server that means well.
+fn told(text: &str) -> String {
+    let text = text.split(", with args beginning with").next().unwrap_or_default();
+    let text = text.char_indices().nth(TOLD_MAX).map_or(text, |(at, _)| &text[..at]);
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_repeats_of_a_command_is_not_repeated() {
+        let text = "ERR unknown command 'AUTH', with args beginning with: 'default' 'hunter2' ";
+        let error = Error::from_server(text, false);
+        assert!(error.to_string().contains("unknown command 'AUTH'"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        let long = Error::from_server(&format!("ERR \u{1b}[2J{}", "é".repeat(10_000)), false);
+        assert!(long.to_string().len() < 1_000 && !long.to_string().contains('\u{1b}'), "{long}");
+    }
 
     #[test]
     fn an_error_says_what_where_why_and_what_became_of_the_command() {
@@ -270,5 +295,17 @@ mod tests {
         assert_eq!(own.outcome(), Outcome::Ambiguous);
         let refused = Error::from_server("READONLY You can't write. script: abc, on @user_script:1.", true);
         assert_eq!(refused.outcome(), Outcome::Rejected);
+        // One command of it was refused: what stands before that was executed.
+        for text in [
+            "WRONGTYPE Operation against a key. script: abc, on @user_script:2.",
+            "ERR Error running script (call to f_1): @user_script:2: WRONGTYPE Operation against a key",
+            "NOPERM this user has no permissions script: f, on @user_function:2.",
+        ] {
+            assert_eq!(Error::from_server(text, true).outcome(), Outcome::Ambiguous, "{text}");
+            assert_eq!(Error::from_server(text, false).outcome(), Outcome::Rejected, "{text}");
+        }
+        for text in ["NOSCRIPT No matching script.", "NOPERM this user has no permissions to run 'evalsha'"] {
+            assert_eq!(Error::from_server(text, true).outcome(), Outcome::Rejected, "{text}");
+        }
     }
 }

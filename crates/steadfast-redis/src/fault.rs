@@ -127,6 +127,19 @@ impl Fault {
         !matches!(self, Self::Other)
     }
 
+    /// True if a script that answers `text` has written nothing. What forbids all writing (`READONLY`, `OOM`) forbids the
+    /// first of them; the server checks none of that once a script has written. What concerns one command may come
+    /// after others that wrote.
+    pub(crate) fn refuses_script(&self, text: &str) -> bool {
+        let is_of_one = matches!(
+            self,
+            Self::WrongType | Self::NoPermission | Self::CrossSlot | Self::Unknown | Self::NoScript
+        );
+        let is_within =
+            [" script: ", "user_script:", "user_function:"].iter().any(|mark| text.contains(mark));
+        self.is_refusal() && !(is_of_one && is_within)
+    }
+
     /// True if it tells of the server's health, and not only of the command. These count for the breaker.
     pub const fn is_ill_health(&self) -> bool {
         matches!(self, Self::Loading | Self::MasterDown | Self::Busy | Self::ClusterDown | Self::MaxClients)

@@ -67,6 +67,14 @@ impl Watchdog {
         Self { times, phase: Phase::Idle }
     }
 
+    /// Goes on with other times.
+    pub(crate) fn set_times(&mut self, times: WatchdogTimes) {
+        if times != self.times {
+            // A probe that is under way counts as none: what it is measured by has changed.
+            (self.times, self.phase) = (times, Phase::Idle);
+        }
+    }
+
     /// Looks at the lanes. `progress_min` raises the silence that counts, for a server whose slowest answers are slow.
     pub(crate) fn tick(&mut self, now: Duration, progress_min: Duration, lanes: &[LaneView]) -> Verdict {
         let progress = self.times.progress.max(progress_min);
@@ -94,10 +102,10 @@ impl Watchdog {
     pub(crate) fn answered(&mut self, now: Duration, round_trip: Duration) {
         if matches!(self.phase, Phase::Probing { .. }) {
             self.phase = if round_trip <= self.times.probe {
-                Phase::Grace { until: now + self.times.grace }
+                Phase::Grace { until: now.saturating_add(self.times.grace) }
             } else {
                 // It was slow and goes on now: the old connections have as long to answer as at the beginning.
-                Phase::Patient { until: now + self.times.progress }
+                self.patient(now)
             };
         }
     }
@@ -105,8 +113,12 @@ impl Watchdog {
     /// The probe could not connect, or its connection ended: that says nothing about the old ones.
     pub(crate) fn unreachable(&mut self, now: Duration) {
         if matches!(self.phase, Phase::Probing { .. }) {
-            self.phase = Phase::Patient { until: now + self.times.progress };
+            self.phase = self.patient(now);
         }
+    }
+
+    const fn patient(&self, now: Duration) -> Phase {
+        Phase::Patient { until: now.saturating_add(self.times.progress) }
     }
 
     /// True while a probe is waited for, longer than a well server needs.

@@ -149,8 +149,8 @@ impl fmt::Display for Rejected {
         }
         match (self.state, self.retry_after) {
             (State::ForcedOpen, _) => f.write_str("; reset it to let calls through"),
-            (State::Open, Some(after)) => write!(f, "; ask again in {after:?}"),
-            _ => f.write_str("; ask again shortly"),
+            (State::Open, Some(after)) => write!(f, "; the next trial call may be made in {after:?}"),
+            _ => f.write_str("; the next trial call may be made shortly"),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Course {
         }
         let operation = if is_pipeline { Operation::PIPELINE } else { call.operation };
         let ending = match (&refusal, result) {
-            (Some((fault, _)), _) => Ending::Failed(fault.kind(), outcome(fault, call)),
+            (Some((fault, text)), _) => Ending::Failed(fault.kind(), outcome(fault, text, call)),
             (None, Ok(answer)) if is_oversized(answer) => {
                 Ending::Failed(ErrorKind::Validation, Outcome::Ambiguous)
             }
@@ -115,8 +115,8 @@ fn is_oversized(answer: &Answer) -> bool {
 }
 
 /// A script that failed on its own may have written.
-fn outcome(fault: &Fault, call: &Call) -> Outcome {
-    match call.access == crate::command::Access::Script && !fault.is_refusal() {
+fn outcome(fault: &Fault, text: &str, call: &Call) -> Outcome {
+    match call.access == crate::command::Access::Script && !fault.refuses_script(text) {
         true => Outcome::Ambiguous,
         false => Outcome::Rejected,
     }

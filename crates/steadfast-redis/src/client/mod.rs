@@ -5,6 +5,7 @@ mod connect;
 mod course;
 mod decide;
 mod look;
+mod numbers;
 mod observe;
 mod pipeline;
 mod reload;
@@ -12,8 +13,8 @@ mod run;
 mod script;
 mod subscribe;
 
-pub(crate) use connect::sentinel_settings;
 pub use look::NodeView;
+pub(crate) use numbers::{check, making, sentinel_settings};
 pub use pipeline::Pipeline;
 pub use script::{Script, ScriptCall};
 
@@ -29,10 +30,9 @@ use crate::route::{Need, Router, SharedMaking};
 use crate::slot::slot;
 use crate::vitals::Vitals;
 use redis::{Cmd, FromRedisValue, Value};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use subscribe::Links;
-pub(crate) use subscribe::SubscribeSettings;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -65,15 +65,15 @@ pub struct CallOptions {
 #[derive(Debug)]
 pub(crate) struct Inner {
     router: Router,
-    pause: Backoff,
-    attempts_max: u32,
-    redirects_max: u32,
-    subscribe: SubscribeSettings,
+    manner: RwLock<Manner>,
     links: Links,
     making: SharedMaking,
     config: Mutex<Checked>,
     vitals: Arc<Vitals>,
     tasks: TaskTracker,
+    /// Calls that outlive their callers.
+    calls: TaskTracker,
+    closing: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -83,14 +83,31 @@ impl Drop for Inner {
     }
 }
 
+impl Inner {
+    /// How calls are repeated and subscriptions kept, now.
+    fn manner(&self) -> Manner {
+        *self.manner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How calls are repeated and subscriptions kept: looked at each time, so that a reload acts at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// Between a call's attempts.
+    pause: Backoff,
+    attempts_max: u32,
+    redirects_max: u32,
+    /// Time between the heartbeats of a subscribing connection; zero: none.
+    heartbeat: Duration,
+    /// Messages a subscriber may leave unread.
+    buffer_max: usize,
+}
+
 /// What a client is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) router: Router,
-    pub(crate) pause: Backoff,
-    pub(crate) attempts_max: u32,
-    pub(crate) redirects_max: u32,
-    pub(crate) subscribe: SubscribeSettings,
+    pub(crate) manner: Manner,
     pub(crate) making: SharedMaking,
     pub(crate) config: Checked,
     pub(crate) vitals: Arc<Vitals>,
@@ -101,33 +118,10 @@ pub(crate) struct Parts {
 
 impl Client {
     pub(crate) fn of(parts: Parts) -> Self {
-        let Parts {
-            router,
-            pause,
-            attempts_max,
-            redirects_max,
-            subscribe,
-            making,
-            config,
-            vitals,
-            tasks,
-            stop,
-            options,
-        } = parts;
-        let (links, config) = (Links::default(), Mutex::new(config));
-        let inner = Inner {
-            router,
-            pause,
-            attempts_max,
-            redirects_max,
-            subscribe,
-            links,
-            making,
-            config,
-            vitals,
-            tasks,
-            stop,
-        };
+        let Parts { router, manner, making, config, vitals, tasks, stop, options } = parts;
+        let (manner, links, config) = (RwLock::new(manner), Links::default(), Mutex::new(config));
+        let (calls, closing) = (TaskTracker::new(), CancellationToken::new());
+        let inner = Inner { router, manner, links, making, config, vitals, tasks, calls, closing, stop };
         Self { inner: Arc::new(inner), options }
     }
 
@@ -212,6 +206,11 @@ impl Client {
     /// Takes no more calls, waits until what is in flight has been answered, at most until `deadline`, and ends every
     /// connection and task.
     pub async fn close(&self, deadline: Instant) {
+        // Servers that keep calls waiting are asked to stop, and what was popped for nobody is put back, while that can
+        // still be sent.
+        self.inner.closing.cancel();
+        self.inner.calls.close();
+        let _ = tokio::time::timeout_at(deadline, self.inner.calls.wait()).await;
         let nodes = self.inner.router.nodes();
         nodes.iter().for_each(|node| node.drain());
         while nodes.iter().any(|node| node.load().in_flight > 0) && Instant::now() < deadline {
@@ -291,6 +290,23 @@ impl Client {
         self.inner.router.route(call.need, None, deadline).await
     }
 
+    /// Runs a call that outlives its caller; it ends before the client does, or with it.
+    pub(crate) fn spawn_call(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.inner.stop.clone();
+        self.inner.calls.spawn(async move {
+            tokio::select! {
+                biased;
+                () = work => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Cancelled when the client takes no more calls.
+    pub(crate) fn closing(&self) -> CancellationToken {
+        self.inner.closing.clone()
+    }
+
     /// Runs work that outlives its caller; it ends with the client.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.inner.tasks.spawn(work);
@@ -336,7 +352,9 @@ fn value_of(reply: Reply, facts: &Facts) -> Result<Value> {
         Reply::Push(data) => Ok(Value::Array(data)),
         Reply::Error(text) => Err(Error::from_server(&text, facts.access == Access::Script)),
         Reply::Oversized { bytes } => {
-            let why = format!("the reply has {bytes} bytes or more, beyond the bound");
+            let why = format!(
+                "it was executed, and its reply of {bytes} bytes or more is beyond connection.reply_bytes_max"
+            );
             Err(Error::new(ErrorKind::Validation, "OVERSIZED", Outcome::Ambiguous, why)
                 .advise("ask for less at a time (ranges, SCAN), or raise connection.reply_bytes_max"))
         }

@@ -1,11 +1,11 @@
 //! Other settings without a restart.
 
-use super::connect::{call_options, making};
-use super::{CallOptions, Client};
+use super::connect::{call_options, invalid, manner};
+use super::{CallOptions, Client, making};
 use crate::config::{Apply, Change, Checked, diff};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::node::Renewal;
-use crate::retry::InvalidConfig;
+use std::sync::PoisonError;
 
 impl Client {
     /// Goes on under `config`, as far as that can be done without a restart: what is looked at each time applies at once, and
@@ -15,7 +15,7 @@ impl Client {
     /// # Errors
     /// Nothing is changed if `config` changes something that needs a restart (the topology, a folder): which, is said.
     pub fn reload(&self, config: &Checked) -> Result<(Change, CallOptions)> {
-        let mut current = self.inner.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut current = self.inner.config.lock().unwrap_or_else(PoisonError::into_inner);
         let change = diff(&current, config);
         let fixed: Vec<&str> = change
             .iter()
@@ -27,24 +27,39 @@ impl Client {
             return Err(Error::new(ErrorKind::Validation, "RESTART", Outcome::NotSent, why)
                 .advise("make another client, or leave these settings as they are"));
         }
-        let making = making(config);
-        let invalid = |error: InvalidConfig| {
-            Error::new(ErrorKind::Validation, "CONFIG", Outcome::NotSent, error.to_string()).because(error)
-        };
+        // All that may be wrong with the numbers is found before anything is changed.
+        let (making, manner) = (making(config), manner(config).map_err(invalid)?);
         // Nodes that are made from here on have them from the start.
         self.inner.making.replace(making.clone());
-        for node in self.inner.router.nodes() {
-            node.guard.reconfigure(&making.guard).map_err(invalid)?;
-            node.dial_budget.reconfigure(&making.dials).map_err(invalid)?;
-            let renewal = match (change.reconnects(), change.reauthenticates()) {
-                (true, _) => Renewal::Connections,
-                (false, true) => Renewal::Login,
-                _ => Renewal::Nothing,
-            };
-            node.reconfigure(making.settings.clone(), renewal);
-        }
+        *self.inner.manner.write().unwrap_or_else(PoisonError::into_inner) = manner;
+        let renewals = (of_data(&change), of_sentinels(&change));
+        self.inner.router.reconfigure(config, &making, renewals).map_err(invalid)?;
         self.inner.vitals.reconfigure(config);
         *current = config.clone();
         Ok((change, call_options(config)))
     }
+}
+
+/// What becomes of connections to servers that hold data.
+fn of_data(change: &Change) -> Renewal {
+    let mut others = change.iter().filter(|changed| !is_of_sentinels(changed.path));
+    if others.any(|changed| changed.apply == Apply::Reconnect) {
+        Renewal::Connections
+    } else if change.reauthenticates() {
+        Renewal::Login
+    } else {
+        Renewal::Nothing
+    }
+}
+
+/// What becomes of connections to sentinels. They have a login of their own, and all else in common.
+fn of_sentinels(change: &Change) -> Renewal {
+    match change.reconnects() {
+        true => Renewal::Connections,
+        false => Renewal::Nothing,
+    }
+}
+
+fn is_of_sentinels(path: &str) -> bool {
+    path.starts_with("sentinel.")
 }

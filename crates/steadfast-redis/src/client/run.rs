@@ -68,7 +68,7 @@ impl Client {
             course.attempts += 1;
             let since = Instant::now();
             let sent = if asking {
-                ask(node, packed(), deadline).await
+                ask(node, packed(), pipeline, deadline).await
             } else {
                 node.send(packed(), pipeline, needs_primary, deadline).await
             };
@@ -85,7 +85,9 @@ impl Client {
             router.note(&error);
             match step(&error, call.replay) {
                 Step::GiveUp => return Err(error),
-                Step::Elsewhere { .. } if course.redirects >= self.inner.redirects_max => return Err(error),
+                Step::Elsewhere { .. } if course.redirects >= self.inner.manner().redirects_max => {
+                    return Err(error);
+                }
                 Step::Elsewhere { to, asking } => {
                     course.redirects += 1;
                     redirected = Some((router.redirected(node, &to, !asking)?, asking));
@@ -93,7 +95,7 @@ impl Client {
                 Step::WhenReady => {}
                 Step::AfterPause => {
                     // What was refused before it was executed may be tried as long as there is time.
-                    if error.outcome() != Outcome::Rejected && pauses >= self.inner.attempts_max {
+                    if error.outcome() != Outcome::Rejected && pauses >= self.inner.manner().attempts_max {
                         return Err(error);
                     }
                     if !node.guard.retries.try_retry() {
@@ -114,23 +116,26 @@ impl Client {
 
     /// True if a blocking command that failed so on `node` may be sent again: it was not executed.
     pub(crate) fn may_block_again(&self, node: &Arc<Node>, error: &Error) -> bool {
-        note(node, error);
-        self.inner.router.note(error);
         let passes = error.fault().is_some_and(Fault::passes);
-        matches!(error.outcome(), Outcome::Rejected if passes) || self.may_watch_again(node, error)
+        self.may_watch_again(node, error) || (error.outcome() == Outcome::Rejected && passes)
     }
 
     /// The same for `WATCH`, and all else of which nothing was sent.
     pub(crate) fn may_watch_again(&self, node: &Arc<Node>, error: &Error) -> bool {
         note(node, error);
         self.inner.router.note(error);
-        step(error, Replay::Unsafe) == Step::WhenReady
+        match step(error, Replay::Unsafe) {
+            Step::WhenReady => true,
+            // The map is told, and says so at the next look.
+            Step::Elsewhere { to, asking: false } => self.inner.router.redirected(node, &to, true).is_ok(),
+            _ => false,
+        }
     }
 
     /// Waits before the next attempt; false if there is no time for one.
     async fn pause(&self, pauses: u32, deadline: Instant) -> bool {
         let remaining = deadline.saturating_duration_since(Instant::now());
-        match self.inner.pause.next(pauses + 1, remaining, &SystemJitter) {
+        match self.inner.manner().pause.next(pauses + 1, remaining, &SystemJitter) {
             Some(pause) => {
                 tokio::time::sleep(pause).await;
                 true
@@ -140,17 +145,22 @@ impl Client {
     }
 }
 
-/// Sends one command behind `ASKING`, which lets a node take what belongs to a slot on its way to it.
-async fn ask(node: &Node, packed: Vec<u8>, deadline: Instant) -> Result<Answer> {
+/// Sends one command, or a transaction, behind `ASKING`, which lets a node take what belongs to a slot on its way to it.
+async fn ask(node: &Node, packed: Vec<u8>, pipeline: Option<usize>, deadline: Instant) -> Result<Answer> {
     let mut both = redis::cmd("ASKING").get_packed_command();
     both.extend(packed);
-    match node.send(both, Some(2), false, deadline).await? {
-        Answer::Many(mut replies) if replies.len() == 2 => Ok(Answer::One(replies.remove(1))),
-        other => Ok(other),
+    // Its own reply comes first.
+    match node.send(both, Some(pipeline.unwrap_or(1) + 1), false, deadline).await? {
+        Answer::Many(mut replies) if pipeline.is_none() && replies.len() == 2 => {
+            Ok(Answer::One(replies.swap_remove(1)))
+        }
+        Answer::Many(replies) => Ok(Answer::Many(replies.into_iter().skip(1).collect())),
+        Answer::One(reply) => Ok(Answer::One(reply)),
     }
 }
 
-/// The error that the whole answer is, if it is one that may pass: of a pipeline, only if every command was refused.
+/// The error that the whole answer is, if it is one that may pass: of a pipeline, only if every command was refused; of a
+/// transaction that was not executed, what was refused of it.
 fn refusal(answer: &Answer) -> Option<Error> {
     let refused = |reply: &Reply| match reply {
         Reply::Error(text) if Fault::classify(text).passes() => Some(Error::from_server(text, false)),
@@ -159,6 +169,11 @@ fn refusal(answer: &Answer) -> Option<Error> {
     match answer {
         Answer::One(reply) => refused(reply),
         Answer::Many(replies) => {
+            if let Some(Reply::Error(last)) = replies.last()
+                && Fault::classify(last) == Fault::ExecAborted
+            {
+                return replies.iter().find_map(refused);
+            }
             let first = replies.first().and_then(refused)?;
             replies.iter().all(|reply| refused(reply).is_some()).then_some(first)
         }

@@ -21,15 +21,6 @@ const FIND_WITHIN: Duration = Duration::from_secs(2);
 /// How long a heartbeat may take to be published.
 const BEAT_WITHIN: Duration = Duration::from_secs(1);
 
-/// How subscriptions are kept.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SubscribeSettings {
-    /// Time between heartbeats; zero: none.
-    pub(crate) heartbeat: Duration,
-    /// Messages a subscriber may leave unread.
-    pub(crate) buffer_max: usize,
-}
-
 /// The link of a client, made with its first subscription.
 #[derive(Debug, Default)]
 pub(crate) struct Links(Mutex<Option<mpsc::Sender<LinkOrder>>>);
@@ -83,7 +74,7 @@ impl Client {
             let why = "there is nothing to subscribe to";
             return Err(Error::new(ErrorKind::Validation, "EMPTY", Outcome::NotSent, why).of("SUBSCRIBE"));
         }
-        let (sink, subscription) = inbox(self.inner.subscribe.buffer_max, topics.clone(), orders.clone());
+        let (sink, subscription) = inbox(self.inner.manner().buffer_max, topics.clone(), orders.clone());
         let (done, confirmed) = oneshot::channel();
         let ordered = async {
             let order = LinkOrder::Subscribe { topics, inbox: sink, done };
@@ -102,7 +93,9 @@ impl Client {
     fn start_link(&self, slot: Option<u16>, heartbeat: Heartbeat) -> mpsc::Sender<LinkOrder> {
         let (orders, ordered) = mpsc::channel(ORDERS_MAX);
         let place = Arc::new(Primary { client: Arc::downgrade(&self.inner), slot, node: Mutex::default() });
-        let settings = LinkSettings { heartbeat, every: self.inner.subscribe.heartbeat };
+        let inner = Arc::downgrade(&self.inner);
+        let every = move || inner.upgrade().map_or(Duration::ZERO, |inner| inner.manner().heartbeat);
+        let settings = LinkSettings { heartbeat, every: Arc::new(every) };
         self.spawn(Link::new(place, settings, ordered, self.inner.stop.clone()).run());
         orders
     }
@@ -158,10 +151,13 @@ impl Where for Primary {
         let node = self.node.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Box::pin(async move {
             let Some((node, generation)) = node else { return std::future::pending().await };
-            let mut state = node.state();
-            let moved = state.wait_for(|state| state.is_demoted || state.generation != generation).await;
-            // A node that was given up is no place to listen either.
-            drop(moved);
+            let (mut state, stopping) = (node.state(), node.stopping());
+            tokio::select! {
+                // Another server, another primary, or settings under which connections have to be others.
+                _ = state.wait_for(|state| state.is_demoted || state.generation != generation) => {}
+                // A node that was given up is no place to listen either.
+                () = stopping.cancelled() => {}
+            }
         })
     }
 }

@@ -15,8 +15,9 @@ section! {
         /// How many connections there may be to a node: shared, exclusive and for messages, all together.
         connections_max: u32 = 50, Count 1 to 10_000, Live,
             also ["max_connections"], env ["REDIS_MAX_CONNECTIONS"];
-        /// How long a caller without a deadline of its own waits for a lane.
-        acquire_timeout_ms: u64 = 1_000, Ms 1 to 60_000, Live, also ["pool.acquireTimeoutMs"];
+        /// The longest that a caller waits for a place among the commands in flight, or for a connection of its own while
+        /// all are held; its deadline may end that sooner.
+        acquire_timeout_ms: u64 = 5_000, Ms 1 to 60_000, Live, also ["pool.acquireTimeoutMs"];
         /// How many callers may wait for a lane, in the order in which they came; the next one is refused.
         waiters_max: u32 = 1_000, Count 0 to 1_000_000, Live;
         /// How long a lane above `lanes_min` may be idle before it is closed.
@@ -27,9 +28,10 @@ section! {
         lifetime_ms: u64 = 1_800_000, Ms 0 to 604_800_000, Live;
         /// By how much each connection's lifetime differs, up or down, so that they do not end together.
         lifetime_jitter_percent: u32 = 10, Percent 0 to 50, Live;
-        /// How often the making of a lane is tried again for a caller that waits for it.
+        /// How often the making of a connection of its own is tried again for a caller that waits for it, if the failure
+        /// may pass. Shared lanes are dialled again for as long as it takes.
         create_retry_count: u32 = 3, Count 0 to 100, Live, also ["pool.createRetryCount"];
-        /// The pause before each such try.
+        /// The pause before each such try, besides what the dial budget asks for.
         create_retry_interval_ms: u64 = 100, Ms 1 to 60_000, Live, also ["pool.createRetryIntervalMs"];
         /// The share of lanes or connections in use from which on it is warned.
         utilisation_warn_percent: u32 = 80, Percent 1 to 100, Live;
@@ -42,7 +44,7 @@ section! {
         /// Whether it may open.
         enabled: bool = true, None, Live;
         /// The time over which results are counted.
-        window_ms: u64 = 10_000, Ms 100 to 600_000, Live,
+        window_ms: u64 = 10_000, Ms 1_000 to 100_000, Live,
             also ["breaker.monitoringPeriod", "circuitBreaker.monitoringPeriod"];
         /// How many calls the window must hold before their rates count. Hard evidence, such as a refused
         /// connection, needs none.
@@ -101,7 +103,7 @@ section! {
         /// How many retries there may be for 100 commands, over all callers of a node.
         budget_percent: u32 = 10, Percent 0 to 100, Live;
         /// How many retries there may be at once, however few the commands.
-        budget_burst: u32 = 10, Count 0 to 10_000, Live;
+        budget_burst: u32 = 10, Count 1 to 10_000, Live;
     }
 }
 

@@ -78,6 +78,7 @@ impl Config {
         check.orders();
         check.fallback();
         check.names();
+        check.numbers();
         check.problems.or(())?;
         let checked = self.topology().map(|topology| (Arc::new(self.clone()), Arc::new(topology)));
         let (config, topology) = checked.ok_or_else(|| no_host(self))?;
@@ -323,6 +324,15 @@ impl Check<'_> {
             self.problems.push(
                 problem.value(format!("{name:?}")).allowed("0 to 64 printable ASCII characters, no space"),
             );
+        }
+    }
+
+    /// Numbers that are each in range and do not fit each other: those who act on them know.
+    fn numbers(&mut self) {
+        for problem in crate::client::check(self.config) {
+            if !self.problems.iter().any(|known| known.path == problem.path) {
+                self.problems.push(problem);
+            }
         }
     }
 }

@@ -127,11 +127,12 @@ section! {
         /// The upper bound of the first pause; the pause is drawn evenly from nothing to the bound.
         backoff_base_ms: u64 = 100, Ms 1 to 60_000, Live;
         /// What the bound grows to, doubling with each failure.
-        backoff_cap_ms: u64 = 2_000, Ms 1 to 600_000, Live;
-        /// How many dials a node may see within the window, from this process.
-        budget: u32 = 10, Count 1 to 10_000, Live;
+        backoff_cap_ms: u64 = 2_000, Ms 1 to 60_000, Live;
+        /// How many dials a node may see within the window, from this process. With `backoff_cap_ms` between any two of
+        /// them they must fill the window.
+        budget: u32 = 10, Count 1 to 1_000, Live;
         /// That window.
-        budget_window_ms: u64 = 15_000, Ms 100 to 600_000, Live;
+        budget_window_ms: u64 = 15_000, Ms 1_000 to 600_000, Live;
     }
 }
 
@@ -153,7 +154,7 @@ section! {
     /// The sentinels, where the topology has them. They have a login of their own.
     Sentinel at sentinel {
         /// The name under which the sentinels know the primary.
-        master_name: Option<String> = None, None, Reconnect, also ["master_name"], env ["REDIS_MASTER_NAME"];
+        master_name: Option<String> = None, None, Restart, also ["master_name"], env ["REDIS_MASTER_NAME"];
         /// The sentinels' ACL user.
         username: Option<String> = None, None, Reconnect, also ["sentinel_username"];
         /// The sentinels' password.
@@ -199,4 +200,15 @@ pub enum LoginWith {
     },
     /// Whatever code says at every dial.
     Provider(Provider),
+}
+
+impl LoginWith {
+    /// True unless the one has a provider that the other has not.
+    pub(crate) fn is_provided_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Provider(one), Self::Provider(another)) => one == another,
+            (Self::Provider(_), _) | (_, Self::Provider(_)) => false,
+            _ => true,
+        }
+    }
 }

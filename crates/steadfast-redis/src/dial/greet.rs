@@ -48,6 +48,8 @@ impl Talk<'_> {
     async fn ask(&mut self, commands: &[Cmd]) -> Result<Vec<Reply>> {
         let asked = Instant::now();
         let packed: Vec<u8> = commands.iter().flat_map(Cmd::get_packed_command).collect();
+        let is_plain = !matches!(self.io, Stream::Tls(_));
+        let broken = |error| broken(error, is_plain);
         self.io.write_all(&packed).await.map_err(broken)?;
         self.io.flush().await.map_err(broken)?;
         let mut replies = Vec::with_capacity(commands.len());
@@ -105,6 +107,10 @@ pub(super) async fn greet(
                 greeting.is_loading = fault == Fault::Loading;
                 greeting.is_cut_off = fault == Fault::MasterDown;
                 greeting.is_ill = fault.is_ill_health();
+            }
+            // In another database than the one asked for, everything would be somebody else's.
+            Reply::Error(text) if at == 3 && settings.database != 0 => {
+                return Err(refused(text));
             }
             Reply::Value(role) if at == 2 => greeting.role = Role::of(role).unwrap_or(greeting.role),
             // Some services hide the first three; a node without a cluster knows no READONLY.
@@ -200,10 +206,14 @@ fn refused(text: &str) -> Error {
     Error::from_server(text, false).with_outcome(Outcome::NotSent)
 }
 
-fn broken(error: std::io::Error) -> Error {
+fn broken(error: std::io::Error, is_plain: bool) -> Error {
     let why = format!("the connection ended during the greeting: {error}");
+    let advice = match is_plain {
+        true => "check that a Redis listens there, and its log; if it speaks TLS, use rediss://",
+        false => "check that a Redis listens there, and its log; it may ask for a certificate of ours",
+    };
     Error::new(ErrorKind::Connection, socket::code(&error), Outcome::NotSent, why)
-        .advise("check that a Redis listens there, and its log")
+        .advise(advice)
         .because(error)
 }
 

@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::resp::Decoder;
 use bytes::BytesMut;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -61,24 +62,41 @@ pub(crate) struct Dialed {
 /// Cancel safe: a dial that is dropped closes its sockets.
 pub(crate) async fn dial(settings: &DialSettings, address: &Address) -> Result<Dialed> {
     let deadline = Instant::now() + settings.timeout;
-    let dialed = tokio::time::timeout_at(deadline, connect(settings, address)).await;
+    let stage = AtomicUsize::new(0);
+    let dialed = tokio::time::timeout_at(deadline, connect(settings, address, &stage)).await;
     dialed
         .unwrap_or_else(|_| {
-            let why = format!("no connection within {} ms", settings.timeout.as_millis());
-            Err(Error::new(ErrorKind::Timeout, "DIAL", Outcome::NotSent, why).advise(
-                "check that the server runs, that nothing drops packets on the way, and connect_timeout",
-            ))
+            let (hung, advice) = STAGES[stage.load(Ordering::Relaxed).min(STAGES.len() - 1)];
+            let why = format!("no connection within {} ms: {hung}", settings.timeout.as_millis());
+            Err(Error::new(ErrorKind::Timeout, "DIAL", Outcome::NotSent, why).advise(advice))
         })
         .map_err(|error| error.on(&address.shown()))
 }
 
-async fn connect(settings: &DialSettings, address: &Address) -> Result<Dialed> {
+/// Where a dial may hang, and what to do then.
+const STAGES: [(&str, &str); 4] = [
+    (
+        "its name was not resolved, or nobody answered",
+        "check that the server runs, that nothing drops packets on the way, and connection.connect_timeout_ms",
+    ),
+    ("the TLS handshake was not answered", "check that the port speaks TLS; if not, use redis://"),
+    ("the credentials did not come", "check the password's file, or what provides it"),
+    (
+        "what listens there took the connection and does not answer",
+        "check that it is Redis, that it is not stopped or overloaded, and if it speaks TLS, use rediss://",
+    ),
+];
+
+async fn connect(settings: &DialSettings, address: &Address, stage: &AtomicUsize) -> Result<Dialed> {
     let (socket, peer) = socket::open(&*settings.resolver, &settings.tcp, address).await?;
+    stage.store(1, Ordering::Relaxed);
     let mut io = match &settings.tls {
         Some(tls) => tls::wrap(tls, address, socket).await?,
         None => socket,
     };
+    stage.store(2, Ordering::Relaxed);
     let credentials = login::credentials(&settings.login).await?;
+    stage.store(3, Ordering::Relaxed);
     let mut talk = greet::Talk {
         io: &mut io,
         decoder: Decoder::new(settings.reply_bytes_max),

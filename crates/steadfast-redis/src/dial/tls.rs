@@ -44,7 +44,7 @@ pub(super) async fn wrap(settings: &TlsSettings, address: &Address, socket: Stre
     let stream = connector.connect(name, tcp).await.map_err(|error| {
         let why = format!("no TLS with {host}: {error}");
         Error::new(ErrorKind::Connection, "TLS", Outcome::NotSent, why)
-            .advise("check that the port speaks TLS, tls.ca_file, the certificate's names and dates, and our own certificate")
+            .advise("check that the port speaks TLS (if not, use redis://), tls.ca_file, the certificate's names and dates, and our own certificate")
             .because(error)
     })?;
     Ok(Stream::Tls(Box::new(stream)))

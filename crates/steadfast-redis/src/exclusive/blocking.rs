@@ -9,6 +9,7 @@ use super::orphan::{put_back, server_wait_s};
 use crate::client::{Client, value_in};
 use crate::command::{Access, Facts};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::fault::Fault;
 use crate::lane::{Answer, Lost};
 use redis::{Cmd, Value};
 use std::time::Duration;
@@ -18,6 +19,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What the way to the server and back, and its timers, may add to its own wait.
 const ROUND_TRIP: Duration = Duration::from_secs(1);
+/// The pause after a refusal that passes.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// How long a server that was asked to stop waiting has for it.
 const UNBLOCK_WITHIN: Duration = Duration::from_millis(500);
 /// How long it is tried to put back what was popped for nobody.
@@ -40,7 +43,7 @@ impl Drop for Parcel {
     fn drop(&mut self) {
         let Some(back) = self.value.as_ref().and_then(|value| put_back(&self.cmd, value)) else { return };
         let client = self.client.clone();
-        self.client.spawn(async move { client.restore(&back).await });
+        self.client.spawn_call(async move { client.restore(&back).await });
     }
 }
 
@@ -56,46 +59,55 @@ impl Client {
     /// As [`Client::execute`]. After an ambiguous one an element may have been popped and lost with the connection: use
     /// `BLMOVE` or a consumer group where that must not be.
     ///
-    /// Cancel safe: dropped, it is the same as a deadline that has come.
+    /// Cancel safe: dropped, it is the same as a deadline that has come. So is [`Client::close`].
     pub async fn blocking(&self, cmd: &Cmd, deadline: Instant) -> Result<Value> {
         let facts = Facts::of(cmd);
         if facts.changes_connection {
             let why = "it changes the state of its connection";
             return Err(Error::new(ErrorKind::Validation, "SHARED", Outcome::NotSent, why).of(facts.name));
         }
-        let cancel = CancellationToken::new();
+        let cancel = self.closing().child_token();
+        if cancel.is_cancelled() {
+            return Err(closed(Outcome::NotSent).of(facts.name));
+        }
         let _guard: DropGuard = cancel.clone().drop_guard();
         let (told, answer) = oneshot::channel();
         let (client, owned) = (self.clone(), cmd.clone());
-        self.spawn(async move {
+        self.spawn_call(async move {
             let result = client.hold(&owned, deadline, &cancel).await;
             // If nobody listens any more, the parcel comes back and is dropped here.
             let _ = told.send(result.map(|value| Parcel { value: Some(value), cmd: owned, client }));
         });
         match answer.await {
             Ok(result) => result.map(Parcel::take).map_err(|error| error.of(facts.name)),
-            Err(_) => {
-                Err(Error::new(ErrorKind::Connection, "CLOSED", Outcome::Ambiguous, "the client was closed"))
-            }
+            Err(_) => Err(closed(Outcome::Ambiguous).of(facts.name)),
         }
     }
 
     async fn hold(&self, cmd: &Cmd, deadline: Instant, cancel: &CancellationToken) -> Result<Value> {
         loop {
-            let node = self.route_for(cmd, deadline).await?;
-            let held = tokio::select! {
-                held = async {
+            let (node, held) = tokio::select! {
+                found = async {
+                    let node = self.route_for(cmd, deadline).await?;
                     node.ready(Facts::of(cmd).access != Access::Read, deadline).await?;
-                    Held::of(&node, deadline).await
-                } => held?,
-                () = cancel.cancelled() => return Err(gone()),
+                    let held = Held::of(&node, deadline).await?;
+                    Ok::<_, Error>((node, held))
+                } => found?,
+                () = cancel.cancelled() => return Err(self.gone()),
             };
             match self.wait_on(held, cmd, deadline, cancel).await {
                 // Somebody asked the server to stop waiting, or the node is the primary no more: nothing was popped.
                 Err(error)
                     if self.may_block_again(&node, &error)
                         && Instant::now() < deadline
-                        && !cancel.is_cancelled() => {}
+                        && !cancel.is_cancelled() =>
+                {
+                    if !matches!(error.fault(), Some(Fault::Moved(_) | Fault::Unblocked)) {
+                        // Nobody says when it passes: a slot on its way, a script that runs.
+                        let again = (Instant::now() + AGAIN_AFTER).min(deadline);
+                        let _ = tokio::time::timeout_at(again, cancel.cancelled()).await;
+                    }
+                }
                 result => {
                     self.count(&node, Facts::of(cmd).operation, None, result.as_ref().err());
                     return result;
@@ -154,6 +166,14 @@ impl Client {
         tokio::time::timeout_at(until, waiting).await.unwrap_or(Err(Lost::LateSent))
     }
 
+    /// Why a call that had not begun is not made.
+    fn gone(&self) -> Error {
+        if self.closing().is_cancelled() {
+            return closed(Outcome::NotSent);
+        }
+        Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, "its caller is gone")
+    }
+
     /// Puts back what was popped for nobody.
     async fn restore(&self, back: &Cmd) {
         let deadline = Instant::now() + PUT_BACK_WITHIN;
@@ -168,6 +188,6 @@ impl Client {
     }
 }
 
-fn gone() -> Error {
-    Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, "its caller is gone")
+fn closed(outcome: Outcome) -> Error {
+    Error::new(ErrorKind::Connection, "CLOSED", outcome, "the client was closed")
 }

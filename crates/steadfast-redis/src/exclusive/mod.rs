@@ -2,100 +2,25 @@
 //!
 //! A command that keeps its connection waiting would keep everybody else on it waiting too, and state such as `WATCH`
 //! would be everybody's. So these have connections of their own, as many as `pool.connections_max` leaves room for; who
-//! finds none free waits in line, until its deadline, and the line is bounded.
+//! finds none free waits in line, for `pool.acquire_timeout_ms` and until its deadline at most, and the line is bounded.
 
 mod blocking;
 mod orphan;
+mod pool;
 mod watched;
 
+pub(crate) use pool::Exclusives;
 pub use watched::{Exec, Watched};
 
 use crate::dial::{Dialed, dial};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::fault::Fault;
 use crate::lane::{Answer, Driver, Ended, Lane};
 use crate::node::Node;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use pool::Idle;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-
-/// A connection nobody holds, and since when.
-#[derive(Debug)]
-struct Idle {
-    lane: Lane,
-    client_id: Option<i64>,
-    generation: u64,
-    since: Instant,
-}
-
-/// One node's exclusive connections.
-#[derive(Debug)]
-pub(crate) struct Exclusives {
-    idle: Mutex<Vec<Idle>>,
-    room: Arc<Semaphore>,
-    size_max: usize,
-    waiting: AtomicUsize,
-    waiters_max: usize,
-    /// One was given back, or a dial succeeded: who waits for leave to dial looks again.
-    changed: Notify,
-}
-
-/// How many connections are held and waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct ExclusiveLoad {
-    pub(crate) held: usize,
-    pub(crate) idle: usize,
-    pub(crate) waiting: usize,
-    pub(crate) size_max: usize,
-}
-
-impl Exclusives {
-    pub(crate) fn new(size_max: usize, waiters_max: usize) -> Self {
-        Self {
-            idle: Mutex::default(),
-            room: Arc::new(Semaphore::new(size_max)),
-            size_max,
-            waiting: AtomicUsize::new(0),
-            waiters_max,
-            changed: Notify::new(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn load(&self) -> ExclusiveLoad {
-        let (size_max, idle) = (self.size_max, self.lock().len());
-        let held = size_max - self.room.available_permits().min(size_max);
-        ExclusiveLoad { held, idle, waiting: self.waiting.load(Ordering::Relaxed), size_max }
-    }
-
-    /// Closes those nobody has held for `idle`, and those of another `generation`.
-    pub(crate) fn reap(&self, idle: Duration, generation: u64) {
-        let mut list = self.lock();
-        list.retain(|one| {
-            let keep = one.lane.is_open() && one.since.elapsed() < idle && one.generation == generation;
-            if !keep {
-                one.lane.retire();
-            }
-            keep
-        });
-    }
-
-    /// The latest used that still works.
-    fn take(&self, generation: u64) -> Option<Idle> {
-        let mut list = self.lock();
-        while let Some(one) = list.pop() {
-            if one.lane.is_open() && one.generation == generation {
-                return Some(one);
-            }
-            one.lane.retire();
-        }
-        None
-    }
-}
 
 /// A connection held alone. Dropped while something is in flight it is closed; else the next one may have it.
 #[derive(Debug)]
@@ -106,7 +31,7 @@ pub(crate) struct Held {
     generation: u64,
     /// The connection's state is not what a new holder expects.
     is_dirty: bool,
-    _room: OwnedSemaphorePermit,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Held {
@@ -117,21 +42,25 @@ impl Held {
     pub(crate) async fn of(node: &Arc<Node>, deadline: Instant) -> Result<Self> {
         node.fit(deadline).await?;
         let pool = &node.exclusives;
-        let room = match Arc::clone(&pool.room).try_acquire_owned() {
-            Ok(room) => room,
+        let place = match Arc::clone(&pool.room).try_acquire_owned() {
+            Ok(place) => place,
             Err(_) => {
                 let since = Instant::now();
-                let room = wait_in_line(node, deadline).await;
-                node.counters.stood_in_line(since.elapsed(), room.is_ok());
-                room?
+                let place = wait_in_line(node, deadline).await;
+                node.counters.stood_in_line(since.elapsed(), place.is_ok());
+                place?
             }
         };
-        let got = tokio::time::timeout_at(deadline, take_or_dial(node)).await;
+        let place = Place { node, permit: Some(place) };
+        let mut last = None;
+        let got = tokio::time::timeout_at(deadline, take_or_dial(node, &mut last)).await;
         let Idle { lane, client_id, generation, .. } = got.unwrap_or_else(|_| {
             let why = "no connection of its own came about in time";
-            Err(Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, why).on(&node.name))
+            let late = Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, why);
+            Err(last.unwrap_or(late).on(&node.name))
         })?;
-        Ok(Self { node: Arc::clone(node), lane, client_id, generation, is_dirty: false, _room: room })
+        let (node, place) = (Arc::clone(node), place.keep());
+        Ok(Self { node, lane, client_id, generation, is_dirty: false, place })
     }
 
     /// Sends on it, and waits for the answer until `deadline`; after that the connection is closed.
@@ -163,70 +92,109 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.is_dirty || self.lane.in_flight() > 0 || !self.lane.is_open() {
+        let is_fit = !self.is_dirty && self.lane.in_flight() == 0 && self.lane.is_open();
+        if !is_fit {
             self.lane.kill(Ended::Closed);
-            return;
         }
         let (lane, client_id, generation) = (self.lane.clone(), self.client_id, self.generation);
-        self.node.exclusives.lock().push(Idle { lane, client_id, generation, since: Instant::now() });
-        self.node.exclusives.changed.notify_waiters();
+        let one = Idle { lane, client_id, generation, since: Instant::now() };
+        self.node.exclusives.give_back(Some(one).filter(|_| is_fit), self.place.take());
+    }
+}
+
+/// A place among those that may hold a connection, before there is one.
+struct Place<'a> {
+    node: &'a Node,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Place<'_> {
+    fn keep(mut self) -> Option<OwnedSemaphorePermit> {
+        self.permit.take()
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.permit.is_some() {
+            self.node.exclusives.give_back(None, self.permit.take());
+        }
     }
 }
 
 async fn wait_in_line(node: &Arc<Node>, deadline: Instant) -> Result<OwnedSemaphorePermit> {
     let pool = &node.exclusives;
-    let exhausted = |why: String| {
+    let exhausted = |why: String, advice: &'static str| {
         Error::new(ErrorKind::PoolExhausted, "POOL_EXHAUSTED", Outcome::NotSent, why)
-            .advise("raise pool.connections_max, or hold fewer blocking calls and transactions at a time")
+            .advise(advice)
             .on(&node.name)
     };
-    if pool.waiting.fetch_add(1, Ordering::Relaxed) >= pool.waiters_max {
-        pool.waiting.fetch_sub(1, Ordering::Relaxed);
-        return Err(exhausted(format!(
-            "all {} connections are held and {} callers wait already",
-            pool.size_max, pool.waiters_max
-        )));
-    }
-    let _counted = Counted(&pool.waiting);
-    match tokio::time::timeout_at(deadline, Arc::clone(&pool.room).acquire_owned()).await {
+    let size_max = pool.load().size_max;
+    let _in_line = pool.stand().map_err(|waiters| {
+        let why = format!("all {size_max} connections are held and {waiters} callers wait already");
+        exhausted(why, "raise pool.connections_max, or hold fewer blocking calls and transactions at a time")
+    })?;
+    let acquire = node.settings().acquire;
+    let until = deadline.min(Instant::now() + acquire);
+    match tokio::time::timeout_at(until, Arc::clone(&pool.room).acquire_owned()).await {
         Ok(Ok(room)) => Ok(room),
-        _ => Err(exhausted(format!("all {} connections were held until the deadline", pool.size_max))),
-    }
-}
-
-/// One less when dropped, also if the caller went away.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        _ if until < deadline => Err(exhausted(
+            format!("all {size_max} connections were held for {} ms", acquire.as_millis()),
+            "raise pool.connections_max or pool.acquire_timeout_ms, or hold fewer at a time",
+        )),
+        _ => Err(exhausted(
+            format!("all {size_max} connections were held until the deadline"),
+            "raise pool.connections_max, or hold fewer blocking calls and transactions at a time",
+        )),
     }
 }
 
 /// One that nobody holds, or a new one as soon as the node may be dialled: dials that are under way count until they
-/// have succeeded, so a burst of callers waits for the first of them and not for the budget's time.
-async fn take_or_dial(node: &Arc<Node>) -> Result<Idle> {
+/// have succeeded, so a burst of callers waits for the first of them and not for the budget's time. A dial that failed is
+/// made again some times; `last` keeps why it did.
+async fn take_or_dial(node: &Arc<Node>, last: &mut Option<Error>) -> Result<Idle> {
     let pool = &node.exclusives;
-    let permit = loop {
+    let mut retries = 0;
+    loop {
         // Before the look, so that what changes after it is noticed.
         let changed = pool.changed.notified();
+        // Before the settings: a connection that was dialled under older ones is known by it.
         let generation = node.state().borrow().generation;
         if let Some(idle) = pool.take(generation) {
             return Ok(idle);
         }
-        match node.dial_budget.try_dial() {
-            Ok(permit) => break permit,
-            Err(wait) => tokio::select! {
-                () = tokio::time::sleep(wait.wait) => {}
-                () = changed => {}
-            },
+        let permit = match node.dial_budget.try_dial() {
+            Ok(permit) => permit,
+            Err(wait) => {
+                tokio::select! {
+                    () = tokio::time::sleep(wait.wait) => {}
+                    () = changed => {}
+                }
+                continue;
+            }
+        };
+        let settings = node.settings();
+        match dial(&settings.dial, &node.address).await {
+            Ok(Dialed { io, greeting, .. }) => {
+                permit.succeeded();
+                pool.changed.notify_waiters();
+                let (lane, driver) = Driver::new(io, settings.queue_bytes_max, settings.dial.reply_bytes_max);
+                node.run_lane(driver);
+                let client_id = greeting.client_id;
+                return Ok(Idle { lane, client_id, generation, since: Instant::now() });
+            }
+            Err(error) => {
+                permit.failed();
+                // Who is refused or wrongly configured is so the next moment too.
+                let may_pass = matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout)
+                    || error.fault().is_some_and(|fault| fault.passes() || *fault == Fault::MaxClients);
+                if !may_pass || retries >= settings.create_retries {
+                    return Err(error);
+                }
+                *last = Some(error);
+                retries += 1;
+                tokio::time::sleep(settings.create_pause).await;
+            }
         }
-    };
-    let (generation, settings) = (node.state().borrow().generation, node.settings());
-    let Dialed { io, greeting, .. } = dial(&settings.dial, &node.address).await?;
-    permit.succeeded();
-    pool.changed.notify_waiters();
-    let (lane, driver) = Driver::new(io, settings.queue_bytes_max, settings.dial.reply_bytes_max);
-    node.run_lane(driver);
-    Ok(Idle { lane, client_id: greeting.client_id, generation, since: Instant::now() })
+    }
 }

@@ -156,11 +156,10 @@ fn put_together(hosts: &Hosts, read_from: ReadPreference, seen: &[Seen], now_ms:
     let (failed, all) = checks()
         .map(super::checks::Checks::failed_of)
         .fold((0, 0), |(failed, all), (more, of)| (failed + u64::from(more), all + u64::from(of)));
-    let checked = || checks().filter(|checks| checks.at_ms != 0);
     let check_error = || checks().find_map(|checks| checks.error.as_deref().map(str::to_owned));
     let status = HealthStatus {
         is_healthy: capabilities.is_healthy(),
-        response_time_ms: checked().map(|checks| checks.response).max().map(ms),
+        response_time_ms: checks().filter_map(|checks| checks.response).max().map(ms),
         timestamp_ms: now_ms,
         error: error.or_else(check_error),
         failure_rate: share(failed, all),
@@ -181,7 +180,7 @@ fn view(seen: &Seen) -> NodeHealthView {
         role: seen.role.as_str(),
         capabilities: reading.capabilities.clone(),
         probes: probes.into(),
-        response_time_ms: was_checked.then(|| ms(reading.checks.response)),
+        response_time_ms: reading.checks.response.map(ms),
         checked_at_ms: was_checked.then_some(reading.checks.at_ms),
     }
 }

@@ -11,8 +11,8 @@ const REMEMBERED: u32 = 100;
 /// What one active check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Check {
-    /// From the question to the last answer; until it was given up, if none came.
-    pub(super) response: Duration,
+    /// From the question to the last answer; until it was given up, if none came. `None`: nothing could be asked.
+    pub(super) response: Option<Duration>,
     /// When it was over, in milliseconds since 1970.
     pub(super) at_ms: i64,
     /// In the order of the capabilities.
@@ -23,10 +23,10 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// One that could not be made.
+    /// One that could not be made: there was nothing to ask on.
     pub(super) fn failed(error: String, at_ms: i64) -> Self {
         let (probes, error) = ([Probe::Failed; 5], Some(error.into()));
-        Self { response: Duration::ZERO, at_ms, probes, evidence: Vec::new(), error }
+        Self { response: None, at_ms, probes, evidence: Vec::new(), error }
     }
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Checks {
     count: u32,
     pub(crate) failures_in_a_row: u32,
     pub(crate) successes_in_a_row: u32,
-    pub(crate) response: Duration,
+    pub(crate) response: Option<Duration>,
     /// In milliseconds since 1970; 0 before the first.
     pub(crate) at_ms: i64,
     pub(crate) error: Option<Arc<str>>,
@@ -70,7 +70,7 @@ mod tests {
 
     fn check(failed: bool) -> Check {
         let error = failed.then(|| "no answer".into());
-        Check { response: Duration::ZERO, at_ms: 1, probes: [Probe::Off; 5], evidence: Vec::new(), error }
+        Check { response: None, at_ms: 1, probes: [Probe::Off; 5], evidence: Vec::new(), error }
     }
 
     proptest! {

@@ -68,6 +68,7 @@ impl Plan {
         response: Duration,
         at_ms: i64,
     ) -> (Check, Option<Role>) {
+        let response = Some(response);
         let mut check = Check { response, at_ms, probes: [Probe::Off; 5], evidence: Vec::new(), error: None };
         let replies = match answer {
             Ok(Answer::Many(replies)) => replies.as_slice(),
@@ -119,7 +120,7 @@ impl Plan {
                 _ => Probe::Off,
             },
             _ => {
-                check.evidence.push(self.good(capability, check.response));
+                check.evidence.push(self.good(capability, check.response.unwrap_or_default()));
                 Probe::Passed
             }
         };

@@ -10,7 +10,8 @@ use serde::Serialize;
 pub struct HealthStatus {
     /// True if no capability is down.
     pub is_healthy: bool,
-    /// How long the last check took, in milliseconds; `None` before the first.
+    /// How long the last check took, until it failed if it did, in milliseconds; `None` if nothing could be asked yet, or
+    /// not any more: there is no connection.
     pub response_time_ms: Option<f64>,
     /// When this was put together, in milliseconds since 1970.
     pub timestamp_ms: i64,
@@ -36,7 +37,7 @@ pub struct HealthSummary {
     pub status: &'static str,
     /// What is wrong, if something is.
     pub error: Option<String>,
-    /// How long the last check took, in milliseconds.
+    /// As in [`HealthStatus`].
     pub response_time_ms: Option<f64>,
     /// When this was put together, in milliseconds since 1970.
     pub timestamp_ms: i64,
@@ -68,7 +69,7 @@ pub struct NodeHealthView {
     pub capabilities: Capabilities,
     /// What the last active check could find out of each.
     pub probes: Probes,
-    /// How long it took, in milliseconds; `None` before the first.
+    /// How long it took, in milliseconds; `None` before the first, and if there was nothing to ask on.
     pub response_time_ms: Option<f64>,
     /// When it was, in milliseconds since 1970; `None` before the first.
     pub checked_at_ms: Option<i64>,

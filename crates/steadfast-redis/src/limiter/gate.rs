@@ -63,23 +63,40 @@ impl Limiter {
     /// # Errors
     /// [`Shed::LineFull`] if too many wait already, [`Shed::DeadlinePassed`] if the wait was too long.
     pub async fn acquire(&self, class: Class, deadline: Instant) -> Result<Ticket, Overloaded> {
-        match self.enter_or_wait(class, deadline)? {
+        self.acquire_within(class, deadline, Duration::MAX).await
+    }
+
+    /// The same, waiting no longer than `longest` either.
+    pub(crate) async fn acquire_within(
+        &self,
+        class: Class,
+        deadline: Instant,
+        longest: Duration,
+    ) -> Result<Ticket, Overloaded> {
+        match self.enter_or_wait(class, deadline, longest)? {
             Entry::In(ticket) => Ok(ticket),
-            Entry::Waits(waiting) => waiting.wait(deadline).await,
+            Entry::Waits(waiting, until) => waiting.wait(until).await,
         }
     }
 
-    fn enter_or_wait(&self, class: Class, deadline: Instant) -> Result<Entry<'_>, Overloaded> {
+    fn enter_or_wait(
+        &self,
+        class: Class,
+        deadline: Instant,
+        longest: Duration,
+    ) -> Result<Entry<'_>, Overloaded> {
         let mut core = self.shared.core();
         let now_ms = self.shared.now_ms_for(&core);
         if core.enter(class, now_ms) {
             return Ok(Entry::In(self.ticket(class)));
         }
-        match core.stand_in_line(class, deadline, Instant::now(), oneshot::channel) {
+        let now = Instant::now();
+        let until = now.checked_add(longest).map_or(deadline, |longest| longest.min(deadline));
+        match core.stand_in_line(class, until, now, oneshot::channel) {
             Ok((id, told)) => {
                 let waiting = Waiting::new(&self.shared, class, id, told);
                 Shared::turn(&self.shared, core, now_ms);
-                Ok(Entry::Waits(waiting))
+                Ok(Entry::Waits(waiting, until))
             }
             Err(reason) => Err(refusal(&mut core, class, reason, now_ms)),
         }
@@ -122,7 +139,7 @@ impl Limiter {
 
 enum Entry<'a> {
     In(Ticket),
-    Waits(Waiting<'a>),
+    Waits(Waiting<'a>, Instant),
 }
 
 impl Shared {

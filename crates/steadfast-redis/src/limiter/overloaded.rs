@@ -48,7 +48,7 @@ impl fmt::Display for Overloaded {
         let what = match reason {
             Shed::NoSlot => "no slot is free",
             Shed::LineFull => "no slot is free and the line is full",
-            Shed::DeadlinePassed => "no slot came free before the deadline",
+            Shed::DeadlinePassed => "no slot came free in time",
         };
         write!(
             f,

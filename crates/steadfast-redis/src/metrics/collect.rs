@@ -58,7 +58,7 @@ fn connections(meter: &NodeMeter, node: Option<&Node>) {
 fn load(name: &Arc<str>, node: &Node) {
     let name = || name.to_string();
     metrics::gauge!("steadfast_redis_utilisation_ratio", "node" => name()).set(node.utilisation());
-    let Some(limiter) = &node.guard.limiter else { return };
+    let Some(limiter) = node.guard.limiter() else { return };
     let snapshot = limiter.snapshot();
     metrics::gauge!("steadfast_redis_limit_count", "node" => name()).set(f64::from(snapshot.limit));
     for class in snapshot.classes {

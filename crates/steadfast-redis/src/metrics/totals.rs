@@ -106,7 +106,7 @@ impl Registry {
             if let Some(node) = meter.node() {
                 let trips = node.guard.by_kind().map(|(_, breaker)| breaker.snapshot().trips);
                 totals.trips += trips.iter().sum::<u64>();
-                let limiter = node.guard.limiter.as_ref().map(Limiter::snapshot);
+                let limiter = node.guard.limiter().map(Limiter::snapshot);
                 totals.shed += limiter.map_or(0, |seen| seen.classes.iter().map(|class| class.shed).sum());
             }
         }

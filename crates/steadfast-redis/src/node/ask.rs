@@ -72,10 +72,14 @@ pub(super) async fn changed(rotated: &mut Option<watch::Receiver<u64>>) {
 /// server may learn of them a little later.
 pub(super) async fn authenticate(node: Arc<Node>) {
     let settings = node.settings();
-    let current = match credentials(&settings.dial.login).await {
-        Ok(Some(current)) => current,
-        Ok(None) => return,
-        Err(error) => {
+    let current = match tokio::time::timeout(settings.dial.timeout, credentials(&settings.dial.login)).await {
+        Ok(Ok(Some(current))) => current,
+        Ok(Ok(None)) => return,
+        Err(_) => {
+            tracing::warn!(node = &*node.name, "new credentials did not come in time");
+            return;
+        }
+        Ok(Err(error)) => {
             tracing::warn!(node = &*node.name, %error, "new credentials could not be read");
             return;
         }

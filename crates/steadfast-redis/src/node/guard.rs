@@ -2,12 +2,13 @@
 //! retries.
 
 use super::Node;
-use crate::breaker::{BreakerConfig, CircuitBreaker, Evidence, Permit, Rejected, State};
+use crate::breaker::{BreakerConfig, CircuitBreaker, Evidence, Permit, State};
 use crate::command::Access;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::limiter::{Class, Limiter, LimiterConfig, Overloaded, Ticket as Slot};
 use crate::retry::{InvalidConfig, RetryBudget, RetryBudgetConfig, SystemJitter};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use steadfast_clock::SharedClock;
 use tokio::time::Instant;
@@ -24,8 +25,17 @@ pub(crate) struct Guard {
     write: CircuitBreaker,
     script: CircuitBreaker,
     pub(crate) retries: RetryBudget,
-    /// None: everything may be in flight at once, as far as the queue's bytes allow.
-    pub(crate) limiter: Option<Limiter>,
+    limiter: Limiter,
+    switches: Arc<Switches>,
+}
+
+/// What is looked at for each command, and may change at any time.
+#[derive(Debug)]
+struct Switches {
+    /// Without the limiter everything may be in flight at once, as far as the queue's bytes allow.
+    limits: AtomicBool,
+    /// The longest that a command waits for a place, in milliseconds.
+    acquire_ms: AtomicU64,
 }
 
 /// The numbers of a [`Guard`].
@@ -35,7 +45,16 @@ pub(crate) struct GuardConfig {
     pub(crate) breaker_enabled: bool,
     pub(crate) breaker: BreakerConfig,
     pub(crate) retries: RetryBudgetConfig,
-    pub(crate) limiter: Option<LimiterConfig>,
+    pub(crate) limiter_enabled: bool,
+    pub(crate) limiter: LimiterConfig,
+    /// The longest that a command waits for a place among those in flight.
+    pub(crate) acquire: Duration,
+}
+
+impl GuardConfig {
+    fn acquire_ms(&self) -> u64 {
+        u64::try_from(self.acquire.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Guard {
@@ -54,11 +73,20 @@ impl Guard {
             write: breaker("write")?,
             script: breaker("script")?,
             retries: RetryBudget::new(config.retries, Arc::clone(clock))?,
-            limiter: config.limiter.map(|config| Limiter::new(config, Arc::clone(clock))).transpose()?,
+            limiter: Limiter::new(config.limiter, Arc::clone(clock))?,
+            switches: Arc::new(Switches {
+                limits: AtomicBool::new(config.limiter_enabled),
+                acquire_ms: AtomicU64::new(config.acquire_ms()),
+            }),
         })
     }
 
-    /// Goes on under other numbers. Whether there is a limiter at all is decided at the start.
+    /// The limiter, if it is switched on.
+    pub(crate) fn limiter(&self) -> Option<&Limiter> {
+        self.switches.limits.load(Ordering::Relaxed).then_some(&self.limiter)
+    }
+
+    /// Goes on under other numbers.
     pub(crate) fn reconfigure(&self, config: &GuardConfig) -> Result<(), InvalidConfig> {
         for breaker in self.all() {
             breaker.reconfigure(config.breaker)?;
@@ -69,10 +97,10 @@ impl Guard {
             }
         }
         self.retries.reconfigure(config.retries)?;
-        match (&self.limiter, config.limiter) {
-            (Some(limiter), Some(config)) => limiter.reconfigure(config),
-            _ => Ok(()),
-        }
+        self.limiter.reconfigure(config.limiter)?;
+        self.switches.acquire_ms.store(config.acquire_ms(), Ordering::Relaxed);
+        self.switches.limits.store(config.limiter_enabled, Ordering::Relaxed);
+        Ok(())
     }
 
     pub(crate) const fn breaker(&self, access: Access) -> &CircuitBreaker {
@@ -141,9 +169,13 @@ impl Node {
         if !patient && self.guard.breaker(access).state() == State::Open {
             drop(self.admitted(access, false, deadline).await?);
         }
-        let slot = match &self.guard.limiter {
+        let slot = match self.guard.limiter() {
             None => None,
-            Some(limiter) => Some(limiter.acquire(class, deadline).await.map_err(|error| self.shed(error))?),
+            Some(limiter) => {
+                let longest = Duration::from_millis(self.guard.switches.acquire_ms.load(Ordering::Relaxed));
+                let slot = limiter.acquire_within(class, deadline, longest).await;
+                Some(slot.map_err(|error| self.shed(error))?)
+            }
         };
         let permit = self.admitted(access, patient, deadline).await?;
         Ok(Leave { permit, slot })
@@ -151,7 +183,7 @@ impl Node {
 
     fn shed(&self, overloaded: Overloaded) -> Error {
         Error::new(ErrorKind::PoolExhausted, "OVERLOADED", Outcome::NotSent, overloaded.to_string())
-            .advise("send less at a time, give calls that matter a higher priority, or raise limiter.in_flight_max")
+            .advise("send less at a time, give calls that matter a higher priority, or raise limiter.in_flight_max; pool.acquire_timeout_ms is how long a call waits at most")
             .because(overloaded)
             .on(&self.name)
     }
@@ -166,20 +198,12 @@ impl Node {
             };
             let now = Instant::now();
             if !patient || now >= deadline {
-                return Err(self.rejected(&rejected));
+                return Err(self.held_back(access, &rejected));
             }
             let mut changes = breaker.subscribe();
             let again = (now + breaker.retry_after().unwrap_or(LOOK_EVERY).max(LOOK_EVERY)).min(deadline);
             let _ = tokio::time::timeout_at(again, changes.changed()).await;
         }
-    }
-
-    fn rejected(&self, rejected: &Rejected) -> Error {
-        let state = self.state.borrow();
-        let cause = state.failed.as_ref().map_or(String::new(), |failed| format!("; last: {}", failed.why()));
-        Error::new(ErrorKind::CircuitOpen, "OPEN", Outcome::NotSent, format!("{rejected}{cause}"))
-            .advise("it is asked again and again in the background; calls go on when it answers")
-            .on(&self.name)
     }
 }
 

@@ -22,7 +22,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(50);
 /// How often lanes are looked at when nothing is in flight.
 const IDLE_EVERY: Duration = Duration::from_secs(5);
 /// How often a node that refuses is asked whether it still does, on a lane it has.
-const ASK_EVERY: Duration = Duration::from_millis(100);
+pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
 /// How often a new connection is tried to a node that refuses writes: the address may lead elsewhere by now.
 const REDIAL_EVERY: Duration = Duration::from_millis(200);
 /// Writes that wanted a primary this recently keep the search going.
@@ -30,20 +30,36 @@ const WANTED_FOR: Duration = Duration::from_secs(2);
 /// How long such a question may take.
 const ASK_WITHIN: Duration = Duration::from_millis(300);
 
+/// A dial that is over.
+pub(super) struct Dial {
+    dialed: Result<Dialed>,
+    /// None: it was to find out whether the address leads to a primary by now.
+    permit: Option<DialPermit>,
+    /// Of the settings it was made with.
+    renewal: u64,
+}
+
 pub(super) struct Keeper {
     pub(super) node: Arc<Node>,
     watchdog: Watchdog,
-    pub(super) dialing: Running<(Result<Dialed>, Option<DialPermit>)>,
+    pub(super) dialing: Running<Dial>,
     dial_since: Instant,
     /// Not before this, by the dial budget.
     dial_at: Option<Instant>,
-    probing: Running<Result<Dialed>>,
+    /// With the renewal of the settings it was dialled with.
+    probing: Running<(Result<Dialed>, u64)>,
     /// The probe's connection: takes the place of the one it proves dead.
     spare: Option<Dialed>,
     asking: Running<Option<Said>>,
     authenticating: Running<()>,
     ask_at: Instant,
     redial_at: Instant,
+    /// When idle and aged connections are looked for next.
+    reap_at: Instant,
+    /// Of the settings and the state under which they were looked for last.
+    reaped: (u64, u64),
+    /// An aged lane is left: it waits for the one that takes its place.
+    is_replacing: bool,
     pub(super) names: Names,
 }
 
@@ -62,19 +78,28 @@ pub(super) async fn run(node: Arc<Node>) {
         authenticating: Running::default(),
         ask_at: now,
         redial_at: now,
+        reap_at: now,
+        reaped: (0, 0),
+        is_replacing: false,
         names: Names::new(now),
     };
     let stop = keeper.node.stop.clone();
-    let mut rotated = changes(&keeper.node.settings().dial.login);
+    let mut login = keeper.node.settings().dial.login.clone();
+    let mut rotated = changes(&login);
     while !stop.is_cancelled() {
         let next = keeper.look();
+        let current = keeper.node.settings();
+        if !login.is_provided_as(&current.dial.login) {
+            login = current.dial.login.clone();
+            rotated = changes(&login);
+        }
         let node = Arc::clone(&keeper.node);
         tokio::select! {
             () = stop.cancelled() => {}
             () = node.wake.notified() => {}
             () = tokio::time::sleep_until(next) => {}
-            (dialed, permit) = keeper.dialing.done() => keeper.dialed(dialed, permit),
-            probed = keeper.probing.done() => keeper.probed(probed),
+            dial = keeper.dialing.done() => keeper.dialed(dial),
+            (probed, renewal) = keeper.probing.done() => keeper.probed(probed, renewal),
             said = keeper.asking.done() => keeper.answered(said),
             () = node.log_in.notified() => keeper.authenticating.start(authenticate(node.clone())),
             () = changed(&mut rotated) => keeper.authenticating.start(authenticate(node.clone())),
@@ -83,7 +108,8 @@ pub(super) async fn run(node: Arc<Node>) {
         }
     }
     keeper.node.lanes.kill_all();
-    keeper.node.state.send_modify(|state| state.lanes = 0);
+    keeper.node.exclusives.close();
+    keeper.node.count_lanes();
 }
 
 impl Keeper {
@@ -91,14 +117,17 @@ impl Keeper {
     fn look(&mut self) -> Instant {
         let now = Instant::now();
         let settings = self.node.settings();
+        // It is asked for again below if it is still wanted; kept, it would be due for ever.
+        self.dial_at = None;
         let entries = self.node.lanes.look(now);
-        self.watch(&entries, now);
-        self.replace(&entries, &settings, now);
+        self.watch(&entries, &settings, now);
         let state = self.node.state.borrow().clone();
-        self.node.exclusives.reap(settings.idle, state.generation);
+        self.reap(&entries, &state, &settings, now);
         self.heal(&state, &settings, now);
+        self.names.hasten(now + settings.resolve_every);
         self.look_up(&entries, &settings, now);
-        if self.wants_lane(&entries, &settings) || (self.names.leaves() && !self.dialing.is_running()) {
+        if self.wants_lane(&entries, &state, &settings) || (self.names.leaves() && !self.dialing.is_running())
+        {
             self.start_dial(&settings, now);
         }
         let busy = entries.iter().any(|entry| entry.lane.in_flight() > 0);
@@ -113,16 +142,18 @@ impl Keeper {
         } else {
             IDLE_EVERY
         };
-        let pause = (now + pause).min(self.names.due());
+        let pause = (now + pause).min(self.names.due()).min(self.reap_at);
         self.dial_at.map_or(pause, |at| at.min(pause))
     }
 
-    fn wants_lane(&self, entries: &[Entry], settings: &NodeSettings) -> bool {
+    fn wants_lane(&self, entries: &[Entry], state: &NodeState, settings: &NodeSettings) -> bool {
         if self.dialing.is_running() || self.node.is_draining.load(Ordering::Relaxed) {
             return false;
         }
         let open = entries.len();
-        open < settings.lanes_min.max(1) || (open < settings.lanes_max && super::sizing::wants_more(entries))
+        // Where the last dial failed, another shows when that is over: nothing else would.
+        let is_worth_a_dial = || state.failed.is_some() || super::sizing::wants_more(entries);
+        open < settings.lanes_min.max(1) || (open < settings.lanes_max && is_worth_a_dial())
     }
 
     fn start_dial(&mut self, settings: &NodeSettings, now: Instant) {
@@ -138,16 +169,21 @@ impl Keeper {
     fn dial(&mut self, settings: &NodeSettings, permit: Option<DialPermit>, now: Instant) {
         self.dial_since = now;
         self.node.counters.dials.fetch_add(1, Ordering::Relaxed);
-        let (settings, address) = (settings.dial.clone(), self.node.address.clone());
-        self.dialing.start(async move { (dial(&settings, &address).await, permit) });
+        let (settings, renewal, address) =
+            (settings.dial.clone(), settings.renewal, self.node.address.clone());
+        self.dialing.start(async move { Dial { dialed: dial(&settings, &address).await, permit, renewal } });
     }
 
-    fn dialed(&mut self, dialed: Result<Dialed>, permit: Option<DialPermit>) {
+    fn dialed(&mut self, Dial { dialed, permit, renewal }: Dial) {
+        let is_trial = permit.is_none();
         match dialed {
             Ok(dialed) => {
                 permit.into_iter().for_each(DialPermit::succeeded);
                 self.node.counters.dialled(self.dial_since.elapsed(), true);
-                self.adopt(dialed);
+                let leads_to_the_same = is_trial && dialed.greeting.role != Role::Primary;
+                if self.is_current(renewal) && !(leads_to_the_same && self.node.lanes.count() > 0) {
+                    self.adopt(dialed);
+                }
             }
             Err(error) => {
                 permit.into_iter().for_each(DialPermit::failed);
@@ -158,11 +194,16 @@ impl Keeper {
         }
     }
 
+    /// False if the settings it was dialled with are not those of connections any more.
+    fn is_current(&self, renewal: u64) -> bool {
+        renewal == self.node.settings().renewal
+    }
+
     /// Makes a lane of a new connection. If it shows that the address leads to a primary now, where the others lead to
     /// a replica, those are retired.
     fn adopt(&mut self, dialed: Dialed) {
         let found = dialed.greeting.role;
-        let (before, before_lanes) = (self.node.state.borrow().role, self.node.lanes.load().lanes);
+        let (before, before_lanes) = (self.node.state.borrow().role, self.node.lanes.count());
         let turned = before == Role::Replica && found == Role::Primary;
         let left = self.names.take(&dialed.peer);
         let old = if turned { self.node.lanes.take() } else { Vec::new() };
@@ -171,25 +212,26 @@ impl Keeper {
             format!("{} {}", dialed.greeting.server, dialed.greeting.version).trim().into();
         // After an outage, not after a connection that was replaced at once.
         let is_return = before_lanes == 0 && self.node.guard.is_open();
-        if let Some(limiter) = self.node.guard.limiter.as_ref().filter(|_| is_return) {
+        if let Some(limiter) = self.node.guard.limiter().filter(|_| is_return) {
             limiter.slow_start();
         }
-        let lanes = self.node.open_lane(dialed);
+        self.node.open_lane(dialed);
         self.node.state.send_modify(|state| {
-            (state.lanes, state.role, state.is_loading, state.failed) = (lanes, found, is_loading, None);
+            // Counted here, as in `count_lanes`: it may be gone again.
+            state.lanes = self.node.lanes.count();
+            (state.role, state.is_loading, state.failed) = (found, is_loading, None);
             state.generation += u64::from(turned || !left.is_empty());
             (state.server, state.is_cut_off) = (server, is_cut_off);
         });
         if !is_ill {
             self.node.guard.probe_passed();
         }
-        for entry in old {
-            entry.lane.retire();
-        }
+        old.into_iter().for_each(|entry| self.node.lanes.retire(entry));
         left.into_iter().for_each(|id| self.node.retire(id));
     }
 
-    fn watch(&mut self, entries: &[Entry], now: Instant) {
+    fn watch(&mut self, entries: &[Entry], settings: &NodeSettings, now: Instant) {
+        self.watchdog.set_times(settings.watchdog);
         let views: Vec<LaneView> =
             entries.iter().map(|entry| LaneView { id: entry.id, silent: entry.lane.load().silent }).collect();
         let since = now.duration_since(self.node.started);
@@ -199,8 +241,9 @@ impl Keeper {
             Verdict::Well => {}
             Verdict::Probe => {
                 self.node.counters.probes.fetch_add(1, Ordering::Relaxed);
-                let (settings, address) = (self.node.settings(), self.node.address.clone());
-                self.probing.start(async move { dial(&settings.dial, &address).await });
+                let (settings, renewal, address) =
+                    (settings.dial.clone(), settings.renewal, self.node.address.clone());
+                self.probing.start(async move { (dial(&settings, &address).await, renewal) });
             }
             Verdict::Dead(ids) => self.bury(&ids),
         }
@@ -214,7 +257,7 @@ impl Keeper {
         }
     }
 
-    fn probed(&mut self, probed: Result<Dialed>) {
+    fn probed(&mut self, probed: Result<Dialed>, renewal: u64) {
         let since = self.node.started.elapsed();
         match probed {
             Ok(dialed) => {
@@ -222,7 +265,7 @@ impl Keeper {
                 if !dialed.greeting.is_ill {
                     self.node.guard.probe_passed();
                 }
-                self.spare = Some(dialed);
+                self.spare = Some(dialed).filter(|_| self.is_current(renewal));
             }
             Err(error) => {
                 tracing::warn!(node = &*self.node.name, %error, "a silent connection could not be told from a slow server");
@@ -234,7 +277,7 @@ impl Keeper {
     /// Closes connections that were proved dead; the probe's takes their place.
     fn bury(&mut self, ids: &[u64]) {
         for id in ids {
-            if let (_, Some(entry)) = self.node.lanes.remove(*id) {
+            if let Some(entry) = self.node.lanes.remove(*id) {
                 tracing::warn!(
                     node = &*self.node.name,
                     peer = &*entry.peer,
@@ -250,27 +293,42 @@ impl Keeper {
         }
     }
 
-    /// Retires lanes that are old, or not used and more than are needed, and the probe's connection if it was for nothing.
-    fn replace(&mut self, entries: &[Entry], settings: &NodeSettings, now: Instant) {
-        let mut spare_lanes = entries.len().saturating_sub(settings.lanes_min.max(1));
-        for entry in entries {
-            let is_old = entry.until.is_some_and(|until| now >= until);
-            let is_idle = spare_lanes > 0 && now.duration_since(entry.used) >= settings.idle;
-            if is_old || is_idle {
-                spare_lanes = spare_lanes.saturating_sub(1);
-                // The one that takes its place is dialled first, if it is the last.
-                if entries.len() == 1 && !self.dialing.is_running() {
-                    self.start_dial(settings, now);
-                } else if entries.len() > 1 {
-                    let closed = &self.node.counters.closed;
-                    let count = if is_old { &closed.aged } else { &closed.idle };
-                    count.fetch_add(1, Ordering::Relaxed);
-                    self.node.retire(entry.id);
-                }
-            }
-        }
+    /// Closes what is idle or aged, if it is time to look for that; and the probe's connection, if it was for nothing.
+    fn reap(&mut self, entries: &[Entry], state: &NodeState, settings: &NodeSettings, now: Instant) {
         if entries.iter().all(|entry| entry.lane.load().silent < settings.watchdog.progress) {
             self.spare = None;
+        }
+        let reaped = (settings.renewal, state.generation);
+        self.reap_at = self.reap_at.min(now + settings.reap_every);
+        if now < self.reap_at && !self.is_replacing && reaped == self.reaped {
+            return;
+        }
+        (self.reap_at, self.reaped) = (now + settings.reap_every, reaped);
+        self.node.exclusives.reap(settings.idle, state.generation);
+        let spare = entries.len().saturating_sub(settings.lanes_min.max(1));
+        self.is_replacing = entries.iter().any(|entry| entry.is_old(now));
+        if self.is_replacing {
+            self.replace_one(entries, spare, settings, now);
+        } else {
+            let idle = entries.iter().filter(|entry| now.duration_since(entry.used) >= settings.idle);
+            for entry in idle.take(spare) {
+                self.node.counters.closed.idle.fetch_add(1, Ordering::Relaxed);
+                self.node.retire(entry.id);
+            }
+        }
+    }
+
+    /// Retires one aged lane, if another has taken its place; else that is dialled first. So a server that lets nobody in
+    /// any more costs no connection that it had let in.
+    fn replace_one(&mut self, entries: &[Entry], spare: usize, settings: &NodeSettings, now: Instant) {
+        let is_replaced = spare > 0 && entries.iter().any(|entry| !entry.is_old(now));
+        match entries.iter().find(|entry| entry.is_old(now)) {
+            Some(old) if is_replaced => {
+                self.node.counters.closed.aged.fetch_add(1, Ordering::Relaxed);
+                self.node.retire(old.id);
+            }
+            _ if !self.dialing.is_running() => self.start_dial(settings, now),
+            _ => {}
         }
     }
 

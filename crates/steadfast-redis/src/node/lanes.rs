@@ -2,7 +2,7 @@
 
 use crate::lane::{Ended, Lane};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -20,6 +20,13 @@ pub(super) struct Entry {
     pub(super) used: Instant,
 }
 
+impl Entry {
+    /// It is to be replaced.
+    pub(super) fn is_old(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+}
+
 /// How busy a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct NodeLoad {
@@ -34,6 +41,8 @@ pub(crate) struct NodeLoad {
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     list: RwLock<Vec<Entry>>,
+    /// Taken out of the list, and not ended yet: their servers may never answer what they have.
+    retired: Mutex<Vec<Entry>>,
     last_id: AtomicU64,
 }
 
@@ -52,20 +61,34 @@ impl Lanes {
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(super) fn add(&self, entry: Entry) -> usize {
-        self.change(|list| {
-            list.push(entry);
-            list.len()
-        })
+    pub(super) fn add(&self, entry: Entry) {
+        self.change(|list| list.push(entry));
     }
 
-    /// Takes a lane out of the list: no command goes to it from now on. How many are left, and the lane if it was there.
-    pub(super) fn remove(&self, id: u64) -> (usize, Option<Entry>) {
-        self.change(|list| {
-            let at = list.iter().position(|entry| entry.id == id);
-            let removed = at.map(|at| list.remove(at));
-            (list.len(), removed)
-        })
+    pub(super) fn count(&self) -> usize {
+        self.list.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Takes a lane out of the list, if it is there: no command goes to it from now on.
+    pub(super) fn remove(&self, id: u64) -> Option<Entry> {
+        self.change(|list| list.iter().position(|entry| entry.id == id).map(|at| list.remove(at)))
+    }
+
+    /// Lets one that was taken out answer what it has.
+    pub(super) fn retire(&self, entry: Entry) {
+        let lane = entry.lane.clone();
+        // First, so that it is there to be forgotten when it ends.
+        self.retired().push(entry);
+        lane.retire();
+    }
+
+    /// It has ended.
+    pub(super) fn forget(&self, id: u64) {
+        self.retired().retain(|entry| entry.id != id);
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All of them are to be replaced from `now` on.
@@ -118,7 +141,8 @@ impl Lanes {
     }
 
     pub(super) fn kill_all(&self) {
-        for entry in self.take() {
+        let retired = std::mem::take(&mut *self.retired());
+        for entry in self.take().into_iter().chain(retired) {
             entry.lane.kill(Ended::Closed);
         }
     }

@@ -28,7 +28,9 @@ impl Node {
         let error = Error::new(ErrorKind::Connection, code, outcome, why).on(&self.name);
         match ended {
             Ended::Io(cause) => error.because(cause),
-            Ended::Protocol(cause) => error.because(cause),
+            Ended::Protocol(cause) => error.because(cause).advise(
+                "check that it is Redis, and what is between: a proxy that changes replies is none to be used",
+            ),
             _ => error,
         }
     }
@@ -62,8 +64,14 @@ impl Node {
             }
             _ => {
                 let Some(failed) = &state.failed else {
-                    let why = "no connection came about in time";
-                    return Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, why).on(&self.name);
+                    let before = state
+                        .ended
+                        .as_ref()
+                        .map_or(String::new(), |ended| format!("; before: {}", ended.why()));
+                    let why = format!("no connection came about in time: the dial is not over{before}");
+                    return Error::new(ErrorKind::Timeout, "DEADLINE", Outcome::NotSent, why)
+                        .advise("check host, port and scheme (rediss:// is for TLS), and that the server answers; or give the call as long as connection.connect_timeout_ms")
+                        .on(&self.name);
                 };
                 let error = Error::new(
                     failed.kind(),

@@ -5,6 +5,7 @@
 
 mod ask;
 mod guard;
+mod held_back;
 mod keeper;
 mod lanes;
 mod lost;
@@ -12,6 +13,8 @@ mod names;
 mod open;
 mod running;
 mod sizing;
+#[cfg(test)]
+mod tests;
 mod vitals;
 
 pub(crate) use guard::{Guard, GuardConfig};
@@ -24,8 +27,9 @@ use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::exclusive::Exclusives;
 use crate::lane::{Answer, Refused};
 use crate::metrics::NodeMeter;
-use crate::retry::DialBudget;
+use crate::retry::{DialBudget, InvalidConfig};
 use crate::role::Role;
+use crate::route::Making;
 use crate::vitals::NodeVitals;
 use crate::watchdog::WatchdogTimes;
 use lanes::Lanes;
@@ -44,6 +48,13 @@ pub(crate) struct NodeSettings {
     pub(crate) watchdog: WatchdogTimes,
     pub(crate) lanes_min: usize,
     pub(crate) lanes_max: usize,
+    /// The longest that a caller stands in line for a connection of its own.
+    pub(crate) acquire: Duration,
+    /// How often a dial for such a caller is made again, and the pause before.
+    pub(crate) create_retries: u32,
+    pub(crate) create_pause: Duration,
+    /// How often idle and aged connections are looked for.
+    pub(crate) reap_every: Duration,
     /// A lane above the minimum that has not been used for this long is closed.
     pub(crate) idle: Duration,
     /// How often the node's name is resolved while it has connections.
@@ -62,6 +73,9 @@ pub(crate) struct NodeSettings {
     pub(crate) is_only_choice: bool,
     /// It is no sentinel.
     pub(crate) serves_data: bool,
+    /// Counts the times that connections had to be others for the settings' sake: a dial that began before is for
+    /// nothing. Kept by the node.
+    pub(crate) renewal: u64,
 }
 
 /// What becomes of connections when settings change.
@@ -90,10 +104,13 @@ pub(crate) struct NodeState {
     pub(crate) is_slow: bool,
     /// It is no primary any more as far as the route is concerned: what needs one is sent back at once.
     pub(crate) is_demoted: bool,
-    /// Counts the times that all lanes were replaced because the server behind the address became another.
+    /// Counts the times that all connections were to be replaced: the server behind the address became another, or the
+    /// settings did.
     pub(crate) generation: u64,
     /// Why the last dial failed; none since one succeeded.
     pub(crate) failed: Option<Error>,
+    /// Why the last connection ended that was not to end; what has come after it is told by `failed` and `lanes`.
+    pub(crate) ended: Option<Error>,
     /// Its name and version, as it says.
     pub(crate) server: Arc<str>,
 }
@@ -204,13 +221,30 @@ impl Node {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Goes on as `making` says.
+    pub(crate) fn take(&self, making: &Making, renewal: Renewal) -> std::result::Result<(), InvalidConfig> {
+        self.guard.reconfigure(&making.guard)?;
+        self.dial_budget.reconfigure(&making.dials)?;
+        self.reconfigure(making.settings.clone(), renewal);
+        Ok(())
+    }
+
     /// Takes other settings: at once for what is looked at each time, and by `renewal` for connections that are there.
-    pub(crate) fn reconfigure(&self, settings: NodeSettings, renewal: Renewal) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    fn reconfigure(&self, mut settings: NodeSettings, renewal: Renewal) {
+        self.exclusives.reconfigure(settings.exclusives_max, settings.waiters_max);
+        {
+            let mut current = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+            settings.renewal = current.renewal + u64::from(renewal == Renewal::Connections);
+            *current = Arc::new(settings);
+        }
         match renewal {
             Renewal::Nothing => {}
             Renewal::Login => self.log_in.notify_one(),
-            Renewal::Connections => self.lanes.expire(Instant::now()),
+            Renewal::Connections => {
+                self.lanes.expire(Instant::now());
+                // Those that one caller holds each, and those that listen, go by this.
+                self.state.send_modify(|state| state.generation += 1);
+            }
         }
         self.wake.notify_one();
     }
@@ -237,8 +271,7 @@ impl Node {
         loop {
             self.ready(needs_primary, deadline).await?;
             let Some(lane) = self.lanes.least_loaded() else {
-                // The last one went this moment; whoever took it is about to say so.
-                tokio::task::yield_now().await;
+                self.in_a_moment(deadline).await?;
                 continue;
             };
             match lane.offer(packed, pipeline) {
@@ -257,11 +290,19 @@ impl Node {
                 Err(Refused::Full) => return Err(self.full()),
                 Err(Refused::Closed(back)) => {
                     packed = back;
-                    // Its end is noticed by the task that runs it; until then it is still in the list.
-                    tokio::task::yield_now().await;
+                    self.in_a_moment(deadline).await?;
                 }
             }
         }
+    }
+
+    /// A lane has ended that is still counted: whoever runs it, or took it out of the list, is about to say so.
+    async fn in_a_moment(&self, deadline: Instant) -> Result<()> {
+        if Instant::now() >= deadline {
+            return Err(self.obstructed("CONNECTING", &self.state.borrow()));
+        }
+        tokio::task::yield_now().await;
+        Ok(())
     }
 
     /// Returns when a command could be sent.

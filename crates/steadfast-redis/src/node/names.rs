@@ -38,6 +38,11 @@ impl Names {
         self.due
     }
 
+    /// It is resolved at least so often from now on.
+    pub(super) fn hasten(&mut self, by: Instant) {
+        self.due = self.due.min(by);
+    }
+
     /// True if a connection is wanted in place of those that lead to the old address.
     pub(super) const fn leaves(&self) -> bool {
         !self.leaving.is_empty()

@@ -5,15 +5,16 @@ use super::lanes::Entry;
 use crate::breaker::Evidence;
 use crate::dial::{Dialed, Stream};
 use crate::error::Error;
-use crate::lane::{Driver, Ended};
+use crate::lane::{Driver, Ended, Lost};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 impl Node {
-    /// Makes a lane of a connection and puts it into the list. How many there are.
-    pub(super) fn open_lane(self: &Arc<Self>, dialed: Dialed) -> usize {
+    /// Makes a lane of a connection and puts it into the list; who calls it counts them.
+    pub(super) fn open_lane(self: &Arc<Self>, dialed: Dialed) {
         let settings = self.settings();
         let (lane, driver) = Driver::new(dialed.io, settings.queue_bytes_max, settings.dial.reply_bytes_max);
         let (id, now) = (self.lanes.next_id(), Instant::now());
@@ -22,47 +23,57 @@ impl Node {
         self.counters.opened.fetch_add(1, Ordering::Relaxed);
         let ending = lane.clone();
         let entry = Entry { id, lane, peer: dialed.peer, until, answered: 0, used: now };
-        let count = self.lanes.add(entry);
+        self.lanes.add(entry);
         let node = Arc::clone(self);
         self.tasks.spawn(async move {
             let ended = driver.await;
             node.lane_ended(id, &ended, now.elapsed());
             node.counters.traffic.add(ending.traffic());
         });
-        count
     }
 
     /// Runs the connection of a lane that one caller holds; it is in no list.
     pub(crate) fn run_lane(&self, driver: Driver<Stream>) {
-        let name = Arc::clone(&self.name);
+        let (name, stop) = (Arc::clone(&self.name), self.client_stop.clone());
         self.tasks.spawn(async move {
-            let ended = driver.await;
+            let ended = until_stopped(driver, &stop).await;
             tracing::debug!(node = &*name, ?ended, "exclusive connection ended");
         });
     }
 
     pub(super) fn lane_ended(&self, id: u64, ended: &Ended, lived: Duration) {
-        let (_, removed) = self.lanes.remove(id);
+        self.lanes.forget(id);
+        let removed = self.lanes.remove(id);
         // One that was taken out of the list before was closed on purpose.
         if let Some(entry) = removed {
             self.counters.closed.lost.fetch_add(1, Ordering::Relaxed);
             tracing::info!(node = &*self.name, peer = &*entry.peer, ?ended, "connection ended");
             self.dial_budget.connection_lost(lived);
+            let ended = self.explain(Lost::NotSent(ended.clone()), lived);
+            self.state.send_if_modified(|state| {
+                state.ended = Some(ended);
+                false
+            });
         }
         self.count_lanes();
         self.wake.notify_one();
     }
 
     pub(super) fn retire(&self, id: u64) {
-        if let (_, Some(entry)) = self.lanes.remove(id) {
-            entry.lane.retire();
+        if let Some(entry) = self.lanes.remove(id) {
+            self.lanes.retire(entry);
             self.count_lanes();
         }
     }
 
     pub(super) fn count_lanes(&self) {
-        let lanes = self.lanes.load().lanes;
-        self.state.send_if_modified(|state| std::mem::replace(&mut state.lanes, lanes) != lanes);
+        let mut lanes = 0;
+        self.state.send_if_modified(|state| {
+            // Counted here, where one counts at a time: of two counts the later one is what stays, and it knows all that
+            // both had changed before.
+            lanes = self.lanes.count();
+            std::mem::replace(&mut state.lanes, lanes) != lanes
+        });
         if lanes == 0 {
             self.trouble.notify_one();
         }
@@ -81,5 +92,14 @@ impl Node {
         }
         self.state.send_modify(|state| state.failed = Some(error));
         self.trouble.notify_one();
+    }
+}
+
+/// Runs a lane to its end, which is the client's at the latest: it is in no list by which it could be closed.
+async fn until_stopped(driver: Driver<Stream>, stop: &CancellationToken) -> Ended {
+    tokio::select! {
+        biased;
+        ended = driver => ended,
+        () = stop.cancelled() => Ended::Closed,
     }
 }

@@ -25,7 +25,7 @@ impl Node {
 
     /// Calls that wait for the limiter's leave.
     pub(crate) fn waiting(&self) -> usize {
-        let snapshot = self.guard.limiter.as_ref().map(crate::limiter::Limiter::snapshot);
+        let snapshot = self.guard.limiter().map(crate::limiter::Limiter::snapshot);
         snapshot.map_or(0, |limiter| limiter.classes.iter().map(|class| class.waiting as usize).sum())
     }
 

@@ -88,6 +88,11 @@ impl Inbox {
         self.shared.strong_count() > 0
     }
 
+    /// True if both lead to the same subscriber.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Weak::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Puts a message in; the oldest goes if it is full, and the gap is told.
     pub(super) fn deliver(&self, message: Message) {
         let Some(shared) = self.shared.upgrade() else { return };

@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 /// The pause after a connection that did not come about, beside what the dial budget asks for.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
+/// How often it is looked whether there are to be heartbeats, while there are none.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Why we leave a connection ourselves.
 const MOVED: &str = "the server is another now";
 const UNUSED: &str = "nobody listens";
@@ -50,11 +53,18 @@ impl std::fmt::Debug for Heartbeat {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct LinkSettings {
     pub(crate) heartbeat: Heartbeat,
-    /// Time between heartbeats; silence for twice as long replaces the connection. Zero: no heartbeat.
-    pub(crate) every: Duration,
+    /// Says the time between heartbeats, which may change; silence for twice as long replaces the connection. Zero: no
+    /// heartbeat.
+    pub(crate) every: Arc<dyn Fn() -> Duration + Send + Sync>,
+}
+
+impl std::fmt::Debug for LinkSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinkSettings").field("heartbeat", &self.heartbeat).finish_non_exhaustive()
+    }
 }
 
 /// What a link is told.
@@ -73,9 +83,19 @@ pub(crate) struct Link {
     settings: LinkSettings,
     orders: mpsc::Receiver<LinkOrder>,
     readers: BTreeMap<Topic, Vec<Inbox>>,
-    /// Who waits for confirmation of what.
-    unconfirmed: Vec<(Vec<Topic>, oneshot::Sender<Result<()>>)>,
+    unconfirmed: Vec<Unconfirmed>,
+    /// A message came for somebody who has gone.
+    has_unread: bool,
     stop: CancellationToken,
+}
+
+/// One who waits for confirmation.
+#[derive(Debug)]
+struct Unconfirmed {
+    missing: Vec<Topic>,
+    topics: Vec<Topic>,
+    inbox: Inbox,
+    done: oneshot::Sender<Result<()>>,
 }
 
 struct Wire {
@@ -83,6 +103,9 @@ struct Wire {
     decoder: Decoder,
     input: BytesMut,
     heard: Instant,
+    every: Duration,
+    /// Until then heartbeats were others, or none.
+    quiet_until: Instant,
     beat: Instant,
     since: Instant,
     budget: DialBudget,
@@ -95,7 +118,8 @@ impl Link {
         orders: mpsc::Receiver<LinkOrder>,
         stop: CancellationToken,
     ) -> Self {
-        Self { place, settings, orders, readers: BTreeMap::new(), unconfirmed: Vec::new(), stop }
+        let (readers, unconfirmed) = (BTreeMap::new(), Vec::new());
+        Self { place, settings, orders, readers, unconfirmed, has_unread: false, stop }
     }
 
     /// Keeps the connection as long as somebody subscribes, until the client is closed.
@@ -121,6 +145,10 @@ impl Link {
             let Some(mut wire) = self.connect().await else {
                 // What fails at once fails again at once: without a pause nothing else would run, the end neither.
                 tokio::time::sleep(AGAIN_AFTER).await;
+                // Who has gone meanwhile is not connected for.
+                while let Ok(order) = self.orders.try_recv() {
+                    self.obey(order);
+                }
                 continue;
             };
             if was_connected {
@@ -159,13 +187,15 @@ impl Link {
                 return None;
             }
         };
-        let now = Instant::now();
+        let (now, every) = (Instant::now(), (self.settings.every)());
         let mut wire = Wire {
             io,
             decoder: Decoder::new(bound),
             input: BytesMut::new(),
             heard: now,
-            beat: now + self.settings.every,
+            quiet_until: now,
+            every,
+            beat: now + every,
             since: now,
             budget,
         };
@@ -174,8 +204,7 @@ impl Link {
         if let Heartbeat::Message { channel, .. } = &self.settings.heartbeat {
             packed.extend(Topic::Channel(channel.clone()).command(true).get_packed_command());
         }
-        wire.io.write_all(&packed).await.ok()?;
-        wire.io.flush().await.ok()?;
+        write(&mut wire, &packed).await.ok()?;
         Some(wire)
     }
 
@@ -199,7 +228,24 @@ impl Link {
                     Err(_) => return "what came was no message",
                 }
             }
-            let beats = !self.settings.every.is_zero();
+            if std::mem::take(&mut self.has_unread) {
+                let gone = self.readers.keys().cloned().collect();
+                let packed = self.obey(LinkOrder::Sweep(gone));
+                if self.readers.is_empty() {
+                    return UNUSED;
+                }
+                if write(wire, &packed).await.is_err() {
+                    return "cannot write";
+                }
+            }
+            let every = (self.settings.every)();
+            if every != wire.every {
+                // Silence until now is no proof by the new time.
+                let now = Instant::now();
+                (wire.every, wire.quiet_until, wire.beat) = (every, now, now + every);
+            }
+            // Without heartbeats it is looked now and then whether there are to be some.
+            let beat = if every.is_zero() { Instant::now() + LOOK_EVERY } else { wire.beat };
             tokio::select! {
                 read = wire.io.read_buf(&mut wire.input) => match read {
                     Ok(0) | Err(_) => return "closed by the server",
@@ -215,11 +261,14 @@ impl Link {
                     }
                 }
                 () = &mut moved => return MOVED,
-                () = tokio::time::sleep_until(wire.beat), if beats => {
-                    if wire.heard.elapsed() > self.settings.every * 2 {
+                () = tokio::time::sleep_until(beat) => {
+                    if every.is_zero() {
+                        continue;
+                    }
+                    if wire.heard.max(wire.quiet_until).elapsed() > every * 2 {
                         return "silent for two heartbeats";
                     }
-                    wire.beat = Instant::now() + self.settings.every;
+                    wire.beat = Instant::now() + every;
                     if !self.send_beat(wire).await {
                         return "cannot write";
                     }
@@ -242,11 +291,11 @@ impl Link {
         match incoming {
             Incoming::Message(topic, message) => self.deliver(&topic, message),
             Incoming::Subscribed(topic) => {
-                for (missing, _) in &mut self.unconfirmed {
-                    missing.retain(|waited| *waited != topic);
+                for one in &mut self.unconfirmed {
+                    one.missing.retain(|waited| *waited != topic);
                 }
-                for (_, done) in self.unconfirmed.extract_if(.., |(missing, _)| missing.is_empty()) {
-                    let _ = done.send(Ok(()));
+                for one in self.unconfirmed.extract_if(.., |one| one.missing.is_empty()) {
+                    let _ = one.done.send(Ok(()));
                 }
             }
             Incoming::Refused(text) => self.refuse_all(&Error::from_server(&text, false)),
@@ -254,8 +303,10 @@ impl Link {
         }
     }
 
-    fn deliver(&self, topic: &Topic, message: Message) {
+    fn deliver(&mut self, topic: &Topic, message: Message) {
         let Some(inboxes) = self.readers.get(topic) else { return };
+        // Its order to be swept out may have found no room.
+        self.has_unread |= inboxes.iter().any(|inbox| !inbox.is_open());
         if let [only] = inboxes.as_slice() {
             only.deliver(message);
             return;
@@ -275,9 +326,10 @@ impl Link {
                     packed.extend(topic.command(true).get_packed_command());
                     self.readers.entry(topic.clone()).or_default().push(inbox.clone());
                 }
-                self.unconfirmed.push((topics, done));
+                self.unconfirmed.push(Unconfirmed { missing: topics.clone(), topics, inbox, done });
             }
             LinkOrder::Sweep(topics) => {
+                self.unconfirmed.retain(|one| one.inbox.is_open());
                 for topic in topics {
                     let Some(inboxes) = self.readers.get_mut(&topic) else { continue };
                     inboxes.retain(Inbox::is_open);
@@ -293,11 +345,12 @@ impl Link {
 
     /// Tells those who wait for confirmation that they will not get it; they are no subscribers then.
     fn refuse_all(&mut self, error: &Error) {
-        for (topics, done) in self.unconfirmed.drain(..) {
+        for Unconfirmed { topics, inbox, done, .. } in self.unconfirmed.drain(..) {
             let _ = done.send(Err(error.clone().with_outcome(Outcome::Rejected)));
             for topic in topics {
                 if let Some(inboxes) = self.readers.get_mut(&topic) {
-                    inboxes.pop();
+                    // This one and no other: one that waited too long may have been swept out before.
+                    inboxes.retain(|other| !other.is(&inbox));
                     if inboxes.is_empty() {
                         self.readers.remove(&topic);
                     }
@@ -349,7 +402,7 @@ mod tests {
     async fn a_place_that_fails_at_once_is_asked_again_after_a_pause_and_the_link_can_be_ended() {
         let (orders, ordered) = mpsc::channel(4);
         let stop = CancellationToken::new();
-        let settings = LinkSettings { heartbeat: Heartbeat::Ping, every: Duration::ZERO };
+        let settings = LinkSettings { heartbeat: Heartbeat::Ping, every: Arc::new(|| Duration::ZERO) };
         let place = Arc::new(Nowhere::default());
         let link = Link::new(Arc::clone(&place) as Arc<dyn Where>, settings, ordered, stop.clone());
         let topics = vec![Topic::Channel("news".to_owned())];
@@ -366,5 +419,60 @@ mod tests {
         assert!(place.0.load(Ordering::Relaxed) >= 1);
         stop.cancel();
         link.await;
+    }
+
+    /// One who waited too long for its confirmation and has gone must not take another's place along: the other would
+    /// listen for ever and hear nothing.
+    #[tokio::test]
+    async fn a_refusal_of_one_who_has_gone_leaves_the_others_their_subscriptions() {
+        let (orders, ordered) = mpsc::channel(8);
+        let settings = LinkSettings { heartbeat: Heartbeat::Ping, every: Arc::new(|| Duration::ZERO) };
+        let place = Arc::new(Nowhere::default());
+        let mut link = Link::new(place, settings, ordered, CancellationToken::new());
+        let topics = vec![Topic::Channel("news".to_owned())];
+        let subscribe = |link: &mut Link| {
+            let (sink, subscription) = inbox(4, topics.clone(), orders.clone());
+            let (done, told) = oneshot::channel();
+            link.obey(LinkOrder::Subscribe { topics: topics.clone(), inbox: sink, done });
+            (subscription, told)
+        };
+        let (mut stays, mut told) = subscribe(&mut link);
+        link.take(Incoming::Subscribed(topics[0].clone()));
+        assert!(told.try_recv().unwrap().is_ok());
+        let (goes, _told) = subscribe(&mut link);
+        drop(goes);
+        // Swept out, or not yet: the refusal comes to it alone.
+        for is_swept in [false, true] {
+            if is_swept {
+                link.obey(LinkOrder::Sweep(topics.clone()));
+            }
+            link.refuse_all(&Error::new(ErrorKind::Connection, "CLOSED", Outcome::NotSent, "nowhere"));
+            link.deliver(&topics[0], message());
+            assert!(matches!(stays.next().await, Some(crate::pubsub::Event::Message(_))), "{is_swept}");
+            link.unconfirmed.clear();
+            let (goes, _told) = subscribe(&mut link);
+            drop(goes);
+        }
+    }
+
+    /// Its order to be swept out is lost when the queue of orders is full.
+    #[tokio::test]
+    async fn one_who_has_gone_unnoticed_is_found_by_the_next_message() {
+        let (orders, ordered) = mpsc::channel(1);
+        let settings = LinkSettings { heartbeat: Heartbeat::Ping, every: Arc::new(|| Duration::ZERO) };
+        let mut link = Link::new(Arc::new(Nowhere::default()), settings, ordered, CancellationToken::new());
+        let topics = vec![Topic::Channel("news".to_owned())];
+        let (sink, subscription) = inbox(4, topics.clone(), orders.clone());
+        let (done, _told) = oneshot::channel();
+        link.obey(LinkOrder::Subscribe { topics: topics.clone(), inbox: sink, done });
+        orders.try_send(LinkOrder::Sweep(Vec::new())).unwrap();
+        drop(subscription);
+        assert!(!link.has_unread);
+        link.deliver(&topics[0], message());
+        assert!(link.has_unread, "it is swept out before the next read");
+    }
+
+    fn message() -> Message {
+        Message { channel: "news".to_owned(), pattern: None, payload: Vec::new() }
     }
 }

@@ -6,6 +6,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+/// How often it is looked whose bucket is full again, while there is no room for more keys.
+const SWEEP_EVERY_US: u64 = 100_000;
+
 /// How much is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -55,11 +58,13 @@ pub(super) struct Ruling {
 pub(super) struct Local {
     arrivals: HashMap<String, u64>,
     keys_max: usize,
+    /// When it is looked next whose bucket is full again.
+    sweep_at_us: u64,
 }
 
 impl Local {
     pub(super) fn new(keys_max: usize) -> Self {
-        Self { arrivals: HashMap::new(), keys_max: keys_max.max(1) }
+        Self { arrivals: HashMap::new(), keys_max: keys_max.max(1), sweep_at_us: 0 }
     }
 
     /// Decides on `count` requests. A key that is not known is refused while there is no room to know it: else whoever
@@ -94,7 +99,9 @@ impl Local {
     }
 
     fn has_room(&mut self, now_us: u64) -> bool {
-        if self.arrivals.len() >= self.keys_max {
+        // Now and then: whoever invents keys must not make every call look at all that are known.
+        if self.arrivals.len() >= self.keys_max && now_us >= self.sweep_at_us {
+            self.sweep_at_us = now_us.saturating_add(SWEEP_EVERY_US);
             // Whose bucket is full again is as good as unknown.
             self.arrivals.retain(|_, arrival| *arrival > now_us);
         }
@@ -130,6 +137,16 @@ mod tests {
             local.decide("c", TEN, 1, 300_000).allowed,
             "there is room when others' buckets are full again"
         );
+    }
+
+    /// While there is no room, most of those who invent keys are refused without a look at all that are known.
+    #[test]
+    fn what_is_known_is_swept_now_and_then() {
+        let mut local = Local::new(2);
+        assert!(local.decide("a", TEN, 1, 0).allowed && local.decide("b", TEN, 10, 0).allowed);
+        assert!(!local.decide("c", TEN, 1, 10_000).allowed, "swept, and none was to go");
+        assert!(!local.decide("c", TEN, 1, 105_000).allowed, "a could go, and it is not looked yet");
+        assert!(local.decide("c", TEN, 1, 110_000).allowed);
     }
 
     #[test]

@@ -106,12 +106,7 @@ fn trends(samples: &[Sample]) -> Trends {
 }
 
 fn limit(nodes: &[Arc<Node>]) -> Option<u32> {
-    nodes
-        .iter()
-        .filter_map(|node| node.guard.limiter.as_ref())
-        .map(Limiter::snapshot)
-        .map(|seen| seen.limit)
-        .min()
+    nodes.iter().filter_map(|node| node.guard.limiter()).map(Limiter::snapshot).map(|seen| seen.limit).min()
 }
 
 fn tripped(metrics: &RedisMetrics) -> Vec<Tripped> {

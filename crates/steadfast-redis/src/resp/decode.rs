@@ -147,6 +147,9 @@ impl Decoder {
         }
         let Some(end) = line::end(bytes, self.searched) else {
             self.searched = bytes.len().saturating_sub(1);
+            if is_foreign(bytes) {
+                return Err(ProtocolError::NotAReply(shown(bytes)));
+            }
             return if bytes.len() > LINE_MAX { Err(self.long_line(bytes)) } else { Ok(Step::Wait) };
         };
         self.searched = 0;
@@ -156,12 +159,7 @@ impl Decoder {
     }
 
     fn long_line(&self, bytes: &BytesMut) -> ProtocolError {
-        match bytes.first() {
-            Some(b'+' | b'-' | b':' | b'$' | b'*' | b'(' | b',' | b'%' | b'~' | b'>' | b'|') => {
-                ProtocolError::Line
-            }
-            _ => ProtocolError::NotAReply(shown(bytes)),
-        }
+        if begins_reply(bytes) { ProtocolError::Line } else { ProtocolError::NotAReply(shown(bytes)) }
     }
 
     fn take_line(&mut self, line: &[u8]) -> Result<Step, ProtocolError> {
@@ -342,6 +340,17 @@ fn nested_error(text: &str) -> Value {
 
 fn number(digits: &[u8]) -> Result<i64, ProtocolError> {
     line::number(digits).ok_or_else(|| ProtocolError::Number(shown(digits)))
+}
+
+fn begins_reply(bytes: &[u8]) -> bool {
+    const KINDS: &[u8] = b"+-:$*_,#!=(%~>|.";
+    bytes.first().is_some_and(|first| KINDS.contains(first))
+}
+
+/// True if these are no reply and no text either: whoever talks so need not come to the end of a line. TLS and databases do.
+fn is_foreign(bytes: &[u8]) -> bool {
+    let is_text = |byte: &u8| !byte.is_ascii_control() || matches!(byte, b'\r' | b'\n' | b'\t');
+    !bytes.is_empty() && !begins_reply(bytes) && !bytes.iter().all(is_text)
 }
 
 /// The start of `bytes` for a message: short, printable.

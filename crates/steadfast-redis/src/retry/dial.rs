@@ -50,6 +50,8 @@ pub struct DialView {
     pub failures: u32,
     /// When the next dial may be made, in milliseconds of the monotonic clock handed in. May be past.
     pub next_ms: u64,
+    /// The same as a span from now; zero if it may be made at once.
+    pub wait: Duration,
 }
 
 impl DialBudget {
@@ -92,7 +94,9 @@ impl DialBudget {
     pub fn view(&self) -> DialView {
         let now_ms = self.0.clock.mono_ms();
         let pace = self.0.pace();
-        DialView { recent: pace.charged(now_ms), failures: pace.failures(), next_ms: pace.next_ms() }
+        let next_ms = pace.next_ms();
+        let wait = Duration::from_millis(next_ms.saturating_sub(now_ms));
+        DialView { recent: pace.charged(now_ms), failures: pace.failures(), next_ms, wait }
     }
 
     /// Goes on under other numbers; what was spent stays spent.

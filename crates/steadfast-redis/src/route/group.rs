@@ -47,9 +47,9 @@ impl Finder {
     }
 
     /// How often to look without a reason.
-    const fn pace(&self) -> Duration {
+    fn pace(&self) -> Duration {
         match self {
-            Self::Sentinels(sentinels) => sentinels.poll_every,
+            Self::Sentinels(sentinels) => sentinels.poll_every(),
             Self::Roles(_) => Duration::from_secs(10),
         }
     }
@@ -78,7 +78,12 @@ impl Group {
     /// A group, and the task that keeps it.
     pub(super) fn start(maker: NodeMaker, finder: Finder) -> Arc<Self> {
         let search = Arc::clone(&maker.trouble);
-        let (known, nodes) = (watch::Sender::default(), Mutex::default());
+        // The same nodes as the finder's: two for one server would dial it twice, and only one would be reloaded.
+        let nodes = match &finder {
+            Finder::Roles(roles) => roles.nodes().map(|node| (node.address.clone(), node)).collect(),
+            Finder::Sentinels(_) => BTreeMap::new(),
+        };
+        let (known, nodes) = (watch::Sender::default(), Mutex::new(nodes));
         let group = Arc::new(Self { maker, finder, known, nodes, search });
         group.maker.tasks.spawn(Arc::clone(&group).keep());
         group
@@ -113,6 +118,10 @@ impl Group {
                 return Err(unknown(need));
             }
         }
+    }
+
+    pub(super) const fn finder(&self) -> &Finder {
+        &self.finder
     }
 
     pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
@@ -197,6 +206,9 @@ impl Group {
 
     /// Closes nodes that belong to the group no more. A former primary stays until its calls have been answered.
     fn forget_others(&self, now: &Known) {
+        if matches!(self.finder, Finder::Roles(_)) {
+            return;
+        }
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         nodes.retain(|address, node| {
             let belongs = now.primary.iter().chain(&now.replicas).any(|member| member.address == *address);

@@ -13,11 +13,11 @@ pub(crate) use group::Group;
 use crate::config::{Address, Checked, ReadPreference, Topology};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::{Fault, Redirect};
-use crate::node::{Guard, GuardConfig, Node, NodeSettings};
-use crate::retry::{DialBudget, DialConfig, SystemJitter};
+use crate::node::{Guard, GuardConfig, Node, NodeSettings, Renewal};
+use crate::retry::{DialBudget, DialConfig, InvalidConfig, SystemJitter};
 use crate::time::TokioClock;
 use crate::vitals::Vitals;
-use cluster::ClusterSettings;
+use cluster::{ClusterSettings, Refresh};
 use group::Finder;
 use roles::Roles;
 use sentinels::Sentinels;
@@ -118,13 +118,32 @@ impl Router {
             Topology::Cluster { seeds, .. } => {
                 let settings = ClusterSettings {
                     seeds: seeds.clone(),
-                    refresh_min: Duration::from_millis(config.cluster.refresh_min_ms),
-                    refresh_every: Duration::from_millis(config.cluster.refresh_interval_ms),
                     nodes_file: config.connection.nodes_file.clone(),
                 };
-                Ok(Self::Cluster(Cluster::start(maker.clone(), settings)))
+                Ok(Self::Cluster(Cluster::start(maker.clone(), settings, refresh(config))))
             }
         }
+    }
+
+    /// Goes on as `config` says, as far as the topology stays the same; `of_data` and `of_sentinels` say what becomes of
+    /// connections.
+    pub(crate) fn reconfigure(
+        &self,
+        config: &Checked,
+        making: &Making,
+        (of_data, of_sentinels): (Renewal, Renewal),
+    ) -> Result<(), InvalidConfig> {
+        match (self, config.topology()) {
+            (Self::Group(group), Topology::Sentinel { login, .. }) => {
+                if let Finder::Sentinels(sentinels) = group.finder() {
+                    let every = Duration::from_millis(config.sentinel.poll_interval_ms);
+                    sentinels.reconfigure(making.clone(), login, every, of_sentinels)?;
+                }
+            }
+            (Self::Cluster(cluster), _) => cluster.set_refresh(refresh(config)),
+            _ => {}
+        }
+        self.nodes().iter().try_for_each(|node| node.take(making, of_data))
     }
 
     /// The node for a command, if that is known by `deadline`; another than `shut`, if another will do.
@@ -195,5 +214,13 @@ impl Router {
             Self::Group(group) => group.nodes(),
             Self::Cluster(cluster) => cluster.nodes(),
         }
+    }
+}
+
+/// How often a cluster's map is read.
+fn refresh(config: &Checked) -> Refresh {
+    Refresh {
+        least: Duration::from_millis(config.cluster.refresh_min_ms),
+        every: Duration::from_millis(config.cluster.refresh_interval_ms),
     }
 }

@@ -21,6 +21,10 @@ impl Roles {
         Ok(Self { nodes: addresses.map(|address| maker.make(address.clone())).collect::<Result<_>>()? })
     }
 
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Arc<Node>> {
+        self.nodes.iter().cloned()
+    }
+
     /// Asks all. If several say that they are primary, the first in the list is taken, and it is said.
     pub(super) async fn find(&self) -> Found {
         let roles = join_all(self.nodes.iter().map(|node| async move {

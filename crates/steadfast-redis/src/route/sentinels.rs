@@ -2,21 +2,22 @@
 
 use super::fields::{fields, list, text};
 use super::group::Found;
-use super::{NodeMaker, SharedMaking};
+use super::{Making, NodeMaker, SharedMaking};
 use crate::client::sentinel_settings;
 use crate::config::{Address, SentinelLogin};
 use crate::dial::DialSettings;
 use crate::error::Result;
 use crate::lane::Answer;
-use crate::node::Node;
+use crate::node::{Node, Renewal};
 use crate::pubsub::{Event, Heartbeat, Link, LinkOrder, LinkSettings, Topic, Where, inbox};
 use crate::resp::Reply;
-use crate::retry::DialBudget;
+use crate::retry::{DialBudget, InvalidConfig};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use redis::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -47,7 +48,7 @@ struct Claim {
 pub(super) struct Sentinels {
     maker: NodeMaker,
     name: String,
-    pub(super) poll_every: Duration,
+    poll_ms: AtomicU64,
     nodes: Mutex<BTreeMap<Address, Arc<Node>>>,
 }
 
@@ -59,12 +60,31 @@ impl Sentinels {
         login: &SentinelLogin,
         poll_every: Duration,
     ) -> Result<Self> {
-        let mut making = maker.making.get();
-        making.settings = sentinel_settings(&making.settings, login);
+        let making = of_sentinels(maker.making.get(), login);
         let maker = NodeMaker { making: SharedMaking::new(making), ..maker.clone() };
         let nodes =
             seeds.iter().map(|seed| Ok((seed.clone(), maker.make(seed.clone())?))).collect::<Result<_>>()?;
-        Ok(Self { maker, name: name.to_owned(), poll_every, nodes: Mutex::new(nodes) })
+        let poll_ms = AtomicU64::new(whole_ms(poll_every));
+        Ok(Self { maker, name: name.to_owned(), poll_ms, nodes: Mutex::new(nodes) })
+    }
+
+    /// How often they are asked without a reason.
+    pub(super) fn poll_every(&self) -> Duration {
+        Duration::from_millis(self.poll_ms.load(Ordering::Relaxed))
+    }
+
+    /// Goes on with other settings; `making` is what other nodes are made of.
+    pub(super) fn reconfigure(
+        &self,
+        making: Making,
+        login: &SentinelLogin,
+        poll_every: Duration,
+        renewal: Renewal,
+    ) -> std::result::Result<(), InvalidConfig> {
+        self.poll_ms.store(whole_ms(poll_every), Ordering::Relaxed);
+        let making = of_sentinels(making, login);
+        self.maker.making.replace(making.clone());
+        self.nodes().iter().try_for_each(|node| node.take(&making, renewal))
     }
 
     /// Asks all of them.
@@ -137,7 +157,7 @@ impl Sentinels {
     pub(super) fn listen(&self, maker: &NodeMaker, search: &Arc<Notify>) {
         for node in self.nodes().into_iter().take(LISTENED_MAX) {
             let place = Arc::new(At(Arc::clone(&node)));
-            let settings = LinkSettings { heartbeat: Heartbeat::Ping, every: HEARTBEAT };
+            let settings = LinkSettings { heartbeat: Heartbeat::Ping, every: Arc::new(|| HEARTBEAT) };
             let (orders, ordered) = mpsc::channel(4);
             maker.tasks.spawn(Link::new(place, settings, ordered, maker.stop.clone()).run());
             let (stop, search) = (maker.stop.clone(), Arc::clone(search));
@@ -161,6 +181,16 @@ impl Sentinels {
     }
 }
 
+/// What sentinels are made of.
+fn of_sentinels(mut making: Making, login: &SentinelLogin) -> Making {
+    making.settings = sentinel_settings(&making.settings, login);
+    making
+}
+
+fn whole_ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A sentinel that is listened to.
 #[derive(Debug)]
 struct At(Arc<Node>);
@@ -173,7 +203,11 @@ impl Where for At {
     }
 
     fn moved(&self) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
+        let mut state = self.0.state();
+        Box::pin(async move {
+            let generation = state.borrow_and_update().generation;
+            let _ = state.wait_for(|state| state.generation != generation).await;
+        })
     }
 }
 

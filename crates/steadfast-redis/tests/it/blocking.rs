@@ -4,6 +4,7 @@ use crate::{pair, soon};
 use std::collections::HashSet;
 use std::time::Duration;
 use steadfast_redis::{Client, ErrorKind, FromRedisValue, Outcome, cmd};
+use steadfast_testkit::lab::sim::{SimCluster, slot_of};
 use steadfast_testkit::{Dice, wait_for};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -143,4 +144,27 @@ async fn who_finds_no_connection_waits_in_line_until_the_deadline() {
     };
     let (first, second, ()) = tokio::join!(hold(5_000), hold(5_000), full);
     assert!(first.is_ok() && second.is_ok());
+}
+
+/// Calls with connections of their own learn from a redirection too: they do not ask the old node again and again.
+#[tokio::test]
+async fn in_a_cluster_they_follow_their_slot() {
+    let cluster = SimCluster::start(2, 0).await.unwrap();
+    let url = format!("redis-cluster://{}?cluster.refresh_interval_ms=3600000", cluster.nodes[0].addr());
+    let client = Client::open(&format!("{url}&cluster.refresh_min_ms=60000")).unwrap();
+    for key in ["list", "watched"] {
+        client.lpush(key, "first").await.unwrap();
+        let from = cluster.node_for_key(key).unwrap();
+        cluster.move_slot(slot_of(key), 1 - from);
+        let old = &cluster.nodes[from];
+        old.forget_counts();
+        if key == "list" {
+            let popped = client.blocking(cmd("BLPOP").arg(key).arg(1), soon()).await.unwrap();
+            assert_ne!(popped, steadfast_redis::Value::Nil);
+            assert_eq!(old.received("BLPOP"), 1);
+        } else {
+            drop(client.watch(&[key], soon()).await.unwrap());
+            assert_eq!(old.received("WATCH"), 1);
+        }
+    }
 }

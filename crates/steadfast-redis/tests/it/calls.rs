@@ -3,7 +3,9 @@
 use crate::{pair, soon};
 use std::time::Duration;
 use steadfast_redis::{Client, ErrorKind, Outcome, Pipeline, Script, cmd};
-use steadfast_testkit::redis::Server;
+use steadfast_testkit::lab::sim::slot_of;
+use steadfast_testkit::redis::{Cluster, Server};
+use steadfast_testkit::wait_for;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -142,4 +144,58 @@ async fn a_url_that_cannot_work_says_everything_that_is_wrong() {
     assert_eq!(error.kind(), ErrorKind::Validation);
     let text = error.to_string();
     assert!(text.contains("port") && text.contains("nosuch") && !text.contains("secret"), "{text}");
+}
+
+/// A transaction that a replica refuses was not executed: it waits for the primary as a command does.
+#[tokio::test]
+async fn a_transaction_waits_for_a_primary() {
+    let (server, client) = pair().await;
+    client.set("n", 0).await.unwrap();
+    server.expect(&["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
+    let mut atomic = Pipeline::new();
+    atomic.atomic().cmd("INCR").arg("n").cmd("INCR").arg("n");
+    let promoted = async {
+        let waited = || async { client.nodes()[0].role == steadfast_redis::role::Role::Replica };
+        assert!(wait_for(Duration::from_secs(5), waited).await);
+        server.expect(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    };
+    let (done, ()) = tokio::join!(client.pipeline(&atomic, soon()), promoted);
+    assert_eq!(done.unwrap().len(), 2);
+    assert_eq!(client.get::<i64>("n").await.unwrap(), 2);
+}
+
+/// In a cluster it follows its slot, also while that is on its way; others on the same connection get their own answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_follows_its_slot() {
+    let cluster = Cluster::start().await.unwrap();
+    let first = cluster.nodes[0].addr();
+    let url = format!("redis-cluster://{first}?cluster.refresh_interval_ms=3600000");
+    let client = Client::open(&url).unwrap().within(Duration::from_secs(5));
+    let (key, slot) = ("n", slot_of("n"));
+    client.set(key, 0).await.unwrap();
+    let from = cluster.node_for_key(key).await.unwrap();
+    let to = (0..3).find(|node| *node != from).unwrap();
+    let mut other = String::new();
+    for at in 0.. {
+        other = format!("k{at}");
+        if cluster.node_for_key(&other).await.unwrap() == to {
+            break;
+        }
+    }
+    client.set(&other, "other").await.unwrap();
+    let mut atomic = Pipeline::new();
+    atomic.atomic().cmd("INCR").arg(key).cmd("INCR").arg(key);
+    let with_others = || async {
+        let read = || client.get::<String>(&other);
+        let (done, one, two) = tokio::join!(client.pipeline(&atomic, soon()), read(), read());
+        assert_eq!((one.unwrap().as_str(), two.unwrap().as_str()), ("other", "other"));
+        done.unwrap()
+    };
+    let migration = cluster.migration(slot, to).await.unwrap();
+    migration.begin().await.unwrap();
+    migration.move_these(&[key]).await.unwrap();
+    assert_eq!(with_others().await.len(), 2, "asked");
+    migration.finish().await.unwrap();
+    assert_eq!(with_others().await.len(), 2, "moved");
+    assert_eq!(client.get::<i64>(key).await.unwrap(), 4);
 }

@@ -7,7 +7,7 @@ use steadfast_redis::cmd;
 use steadfast_redis::health::{Capability, Probe};
 use steadfast_testkit::lab::sim::{Action, Condition, Dial, End, Fault, Role, Sim, errors};
 use steadfast_testkit::redis::{Reply, Server};
-use steadfast_testkit::wait_for;
+use steadfast_testkit::{wait_for, wait_for_some};
 use tokio_util::task::TaskTracker;
 
 /// `PING` is answered, and only the probe, or a call, shows what is wrong.
@@ -220,9 +220,23 @@ async fn views_are_told_to_programs() -> anyhow::Result<()> {
 }
 
 /// Whoever looks at health looks at every node's state, while that state changes all the time: nobody may wait for
-/// somebody who waits for him. Broken, this test hangs until its own time is over.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn looking_at_health_while_everything_changes_locks_nobody_out() -> anyhow::Result<()> {
+/// somebody who waits for him. Should all threads of the runtime be locked out, so would a deadline within it: this one is
+/// kept outside.
+#[test]
+fn looking_at_health_while_everything_changes_locks_nobody_out() {
+    let (told, done) = std::sync::mpsc::sync_channel(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    runtime.spawn(async move { drop(told.send(many_look_while_states_change().await)) });
+    let done = done.recv_timeout(SOON * 6);
+    runtime.shutdown_background();
+    match done {
+        Ok(done) => done.expect("no failure"),
+        Err(_) => panic!("somebody was locked out"),
+    }
+}
+
+async fn many_look_while_states_change() -> anyhow::Result<()> {
     let sim = Sim::start().await?;
     let client = client(&sim.url(), |config| {
         config.health.interval_ms = 1_000;
@@ -232,28 +246,96 @@ async fn looking_at_health_while_everything_changes_locks_nobody_out() -> anyhow
     client.ping().await?;
     let stop = Arc::new(AtomicBool::new(false));
     let tasks = TaskTracker::new();
-    for _ in 0..3 {
+    for _ in 0..4 {
         let (client, stop) = (client.clone(), Arc::clone(&stop));
         tasks.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
                 let _ = (client.health().now(), client.pool(), client.metrics().total_operations);
+                let _ = (client.nodes().len(), client.is_available(), client.health().connection_state());
                 tokio::task::yield_now().await;
             }
         });
     }
-    let changes = async {
-        for round in 0..200 {
-            let role = if round % 2 == 0 { Role::replica_of(sim.addr()) } else { Role::primary() };
-            sim.set_role(role);
-            let _ = client.execute(&set("a"), in_ms(20)).await;
-            sim.all_connections(End::Close);
-            let _ = client.execute(&get("a"), in_ms(200)).await;
-        }
-    };
-    let done = tokio::time::timeout(SOON * 6, changes).await;
+    for round in 0..60 {
+        let role = if round % 2 == 0 { Role::replica_of(sim.addr()) } else { Role::primary() };
+        sim.set_role(role);
+        let _ = client.execute(&set("a"), in_ms(20)).await;
+        sim.all_connections(End::Close);
+        let _ = client.execute(&get("a"), in_ms(200)).await;
+    }
     stop.store(true, Ordering::Relaxed);
     tasks.close();
-    assert!(done.is_ok(), "somebody was locked out");
     tokio::time::timeout(SOON, tasks.wait()).await?;
+    Ok(())
+}
+
+/// Nothing can be asked where there is no connection: that takes no time at all, and not 0 ms.
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_has_no_response_time() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |_| {})?;
+    let status = || client.health().status();
+    assert!(wait_for(SOON, || async { status().response_time_ms.is_some() }).await);
+    sim.dial(Dial::Refuse).await;
+    sim.all_connections(End::Close);
+    assert!(wait_for(SOON, || async { status().consecutive_failures > 0 }).await);
+    let health = client.health().now();
+    assert_eq!((health.status.response_time_ms, health.nodes[0].response_time_ms), (None, None));
+    assert!(health.nodes[0].checked_at_ms.is_some());
+    let json = serde_json::to_value(&health)?;
+    assert!(json["status"]["response_time_ms"].is_null() && !json["status"]["is_healthy"].as_bool().unwrap());
+    assert!(json["status"]["error"].as_str().is_some_and(|error| error.contains("refused")), "{json}");
+    // All of what a health status is to hold.
+    for field in [
+        "is_healthy",
+        "response_time_ms",
+        "timestamp_ms",
+        "error",
+        "failure_rate",
+        "success_rate",
+        "consecutive_failures",
+        "consecutive_successes",
+    ] {
+        assert!(json["status"].get(field).is_some(), "{field}");
+    }
+    Ok(())
+}
+
+/// What opened it, when the server is asked next, what to do.
+#[tokio::test]
+async fn an_open_circuit_says_what_opened_it_and_what_comes_next() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |config| config.breaker.open_min_ms = 30_000)?;
+    client.ping().await?;
+    sim.dial(Dial::Refuse).await;
+    sim.all_connections(End::Close);
+    let open = wait_for_some(SOON, || async {
+        client.execute(&get("a"), in_ms(100)).await.err().filter(|error| error.code() == "OPEN")
+    });
+    let text = open.await.expect("it opens").to_string();
+    for words in [
+        "GET on ",
+        "the circuit for reads is open: the connection was refused",
+        "; last: cannot connect to",
+        "a connection is ",
+        "calls go on by themselves",
+        "check that the server runs there",
+    ] {
+        assert!(text.contains(words), "{words:?} is missing: {text}");
+    }
+    assert!(!text.contains("trial") && !text.contains("ask again"), "{text}");
+    // It hangs: there are connections, and it is asked on them.
+    sim.dial(Dial::Accept).await;
+    becomes(&client, Capability::Reads, "up", "").await;
+    sim.dial(Dial::Hang).await;
+    sim.all_connections(End::Stall);
+    let open = wait_for_some(SOON, || async {
+        client.execute(&get("a"), in_ms(100)).await.err().filter(|error| error.code() == "OPEN")
+    });
+    let text = open.await.expect("it opens").to_string();
+    assert!(
+        text.contains("the circuit for reads is open: ") && text.contains("is asked every 100 ms"),
+        "{text}"
+    );
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The client against simulated and real servers.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
+mod bad_input;
 mod blocking;
 mod cache;
 mod cache_back;
@@ -11,8 +12,10 @@ mod failover;
 mod health;
 mod locks;
 mod metrics;
+mod pool;
 mod rate_limits;
 mod readme;
+mod reload;
 mod report;
 mod security;
 mod server;

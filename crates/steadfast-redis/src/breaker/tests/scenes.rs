@@ -47,7 +47,10 @@ fn proof_opens_an_idle_breaker_at_once() {
     let rejected = rig.rejected();
     assert_eq!((rejected.state, rejected.cause), (State::Open, Some(Cause::Evidence)));
     assert_eq!(rejected.retry_after, Some(ms(250)));
-    assert_eq!(rejected.to_string(), "the circuit is open (it was found not to answer); ask again in 250ms");
+    assert_eq!(
+        rejected.to_string(),
+        "the circuit is open (it was found not to answer); the next trial call may be made in 250ms"
+    );
     assert!(!rig.breaker.trip(Evidence::ConnectRefused), "open already");
 }
 

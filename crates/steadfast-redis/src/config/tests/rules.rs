@@ -157,3 +157,33 @@ fn every_setting_is_compared() {
         assert!(new.to_string() != old.to_string());
     }
 }
+
+/// Whatever is accepted here can be made a client of: no other part finds fault with numbers that are each in range.
+#[test]
+fn the_ranges_are_those_of_the_parts_they_are_for() {
+    for setting in settings().filter(|setting| setting.range.is_some()) {
+        let (min, max) = setting.range.unwrap();
+        for number in [min, max] {
+            let Err(problems) = config(&format!("redis://a?{}={number}", setting.path)).validate() else {
+                continue;
+            };
+            for problem in problems.iter() {
+                // What it may not be together with another is said by a rule, and names that other.
+                assert!(problem.what.contains('`'), "{} = {number}: {problem}", setting.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn dials_that_cannot_fill_their_window_are_refused_with_all_else() {
+    let url =
+        "redis://a?dial.budget=3&dial.backoff_cap_ms=2000&dial.budget_window_ms=15000&pool.lanes_min=99";
+    let problems = config(url).validate().unwrap_err().to_string();
+    assert!(problems.contains("pool.lanes_min = 99"), "{problems}");
+    assert!(problems.contains("dial.budget_window_ms: is 15s"), "{problems}");
+    assert!(problems.contains("raise `dial.budget` or `dial.backoff_cap_ms`"), "{problems}");
+    config("redis://a?dial.budget=8&dial.backoff_cap_ms=2000&dial.budget_window_ms=15000")
+        .validate()
+        .unwrap();
+}

@@ -16,12 +16,14 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use view::Shard;
 
+/// How long the disk has for the nodes last known.
+const KEEP_WITHIN: Duration = Duration::from_secs(1);
 /// How many nodes are asked what the cluster looks like.
 const ASKED: usize = 5;
 /// How long one may take.
@@ -35,12 +37,17 @@ const TROUBLE_EVERY: Duration = Duration::from_millis(150);
 #[derive(Debug, Clone)]
 pub(super) struct ClusterSettings {
     pub(super) seeds: Vec<Address>,
-    /// The shortest time between two readings asked for by redirections.
-    pub(super) refresh_min: Duration,
-    /// How often it is read without a reason.
-    pub(super) refresh_every: Duration,
     /// Where the nodes last known are kept.
     pub(super) nodes_file: Option<PathBuf>,
+}
+
+/// How often it is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refresh {
+    /// The shortest time between two readings asked for by redirections.
+    pub(super) least: Duration,
+    /// How often it is read without a reason.
+    pub(super) every: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +62,7 @@ struct Map {
 pub(crate) struct Cluster {
     maker: NodeMaker,
     settings: ClusterSettings,
+    refresh: RwLock<Refresh>,
     map: watch::Sender<Arc<Map>>,
     nodes: Mutex<BTreeMap<Address, Arc<Node>>>,
     /// A redirection was seen: read the map, but not too often.
@@ -65,10 +73,11 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// A cluster, and the task that keeps its map.
-    pub(super) fn start(maker: NodeMaker, settings: ClusterSettings) -> Arc<Self> {
+    pub(super) fn start(maker: NodeMaker, settings: ClusterSettings, refresh: Refresh) -> Arc<Self> {
         let trouble = Arc::clone(&maker.trouble);
         let (map, nodes, stale) = (watch::Sender::default(), Mutex::default(), Notify::new());
-        let cluster = Arc::new(Self { maker, settings, map, nodes, stale, trouble });
+        let refresh = RwLock::new(refresh);
+        let cluster = Arc::new(Self { maker, settings, refresh, map, nodes, stale, trouble });
         cluster.maker.tasks.spawn(Arc::clone(&cluster).keep());
         cluster
     }
@@ -135,6 +144,16 @@ impl Cluster {
         self.map.borrow().shards.iter().map(|(primary, _)| Arc::clone(primary)).collect()
     }
 
+    /// Goes on at another pace.
+    pub(super) fn set_refresh(&self, refresh: Refresh) {
+        *self.refresh.write().unwrap_or_else(PoisonError::into_inner) = refresh;
+        self.stale.notify_one();
+    }
+
+    fn refresh(&self) -> Refresh {
+        *self.refresh.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A node says that it, or all, cannot do what the map promises: the map is read soon.
     pub(super) fn look(&self) {
         self.trouble.notify_one();
@@ -142,7 +161,8 @@ impl Cluster {
 
     async fn keep(self: Arc<Self>) {
         let stop = self.maker.stop.clone();
-        let mut extra = seeds::load(self.settings.nodes_file.as_deref()).await;
+        let loading = seeds::load(self.settings.nodes_file.as_deref());
+        let mut extra = tokio::time::timeout(KEEP_WITHIN, loading).await.unwrap_or_default();
         while !stop.is_cancelled() {
             let read = self.read(&extra).await;
             if read {
@@ -150,14 +170,14 @@ impl Cluster {
             }
             let read_at = Instant::now();
             let works = read && self.primaries().iter().all(|node| node.is_well());
-            let mut due = read_at + if works { self.settings.refresh_every } else { TROUBLE_EVERY };
+            let mut due = read_at + if works { self.refresh().every } else { TROUBLE_EVERY };
             while Instant::now() < due && !stop.is_cancelled() {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep_until(due) => {}
                     () = self.trouble.notified() => due = due.min(read_at + TROUBLE_EVERY),
                     // Whatever the number of redirections: each is followed, and the map read once.
-                    () = self.stale.notified() => due = due.min(read_at + self.settings.refresh_min),
+                    () = self.stale.notified() => due = due.min(read_at + self.refresh().least),
                 }
             }
         }
@@ -178,13 +198,18 @@ impl Cluster {
             return false;
         }
         self.take(&shards);
-        seeds::keep(self.settings.nodes_file.as_deref(), &shards).await;
+        // A disk that hangs must not keep the map from being read.
+        let kept = seeds::keep(self.settings.nodes_file.as_deref(), &shards);
+        if tokio::time::timeout(KEEP_WITHIN, kept).await.is_err() {
+            tracing::warn!("the nodes last known were not kept in time");
+        }
         true
     }
 
     fn take(&self, shards: &[Shard]) {
         let mut map = Map { slots: vec![None; usize::from(SLOTS)], shards: Vec::new() };
-        for (place, shard) in (0..).zip(shards) {
+        for shard in shards {
+            let place = u16::try_from(map.shards.len()).ok();
             let Ok(primary) = self.node(&shard.primary) else { continue };
             let replicas = shard.replicas.iter().filter_map(|address| self.node(address).ok()).collect();
             map.shards.push((primary, replicas));
@@ -192,7 +217,7 @@ impl Cluster {
                 primary.vitals.health.serves(*slot);
             }
             for (first, last) in &shard.slots {
-                map.slots[usize::from(*first)..=usize::from(*last)].fill(Some(place));
+                map.slots[usize::from(*first)..=usize::from(*last)].fill(place);
             }
         }
         let is_primary = |node: &Arc<Node>| map.shards.iter().any(|(primary, _)| Arc::ptr_eq(primary, node));
