@@ -83,7 +83,7 @@ fn health_is_told_while_the_state_changes_and_nobody_is_locked_out() {
         }
         tasks.close();
         tasks.wait().await;
-        drop(told.send(()));
+        let _ = told.send(());
     });
     let done = done.recv_timeout(Duration::from_secs(30));
     runtime.shutdown_background();

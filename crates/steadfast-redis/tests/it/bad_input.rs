@@ -60,7 +60,6 @@ fn told(error: &Error) -> String {
 
 /// `words` must all be in the message.
 fn holds(text: &str, words: &[&str]) {
-    println!("* {text}");
     for word in words {
         assert!(text.contains(word), "{word:?} is not in: {text}");
     }
