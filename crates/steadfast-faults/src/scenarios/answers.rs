@@ -4,6 +4,7 @@ use super::{in_ms, incr, seconds, unprobed};
 use crate::scenario::{On, Outcome, Scenario, Seen};
 use anyhow::{Context, ensure};
 use futures::FutureExt;
+use steadfast_redis::breaker::State;
 use steadfast_redis::{Client, Cmd, Outcome as Sent, cmd};
 use steadfast_testkit::lab::proxy::{Proxy, Shape};
 use steadfast_testkit::lab::sim::{Action, Fault, Sim};
@@ -101,13 +102,19 @@ async fn calls(server: &Server, name: &str) -> anyhow::Result<u64> {
     Ok(calls.context("a commandstat without calls")?.parse()?)
 }
 
-/// Waits until all circuits are closed: one that opened because of the command before would hold up the next.
+/// Waits until all circuits are closed, with calls for them to find out: one that opened because of the command before
+/// would refuse the next.
 async fn recovered(client: &Client) -> anyhow::Result<()> {
     let script = cmd("EVAL").arg("return 1").arg(0).to_owned();
     let closed = wait_for(seconds(5), || async {
         client.execute(&super::get(1), in_ms(500)).await.is_ok()
             && client.execute(&super::set(1), in_ms(500)).await.is_ok()
             && client.execute(&script, in_ms(500)).await.is_ok()
+            && client.nodes().iter().all(|node| {
+                [&node.reads, &node.writes, &node.scripts]
+                    .iter()
+                    .all(|circuit| circuit.state == State::Closed)
+            })
     });
     ensure!(closed.await, "the client does not recover");
     Ok(())

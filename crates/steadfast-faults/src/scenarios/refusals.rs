@@ -69,9 +69,10 @@ async fn loading() -> Outcome {
     let since = Instant::now();
     let back = wait_for(seconds(5), || async { load.tally().good >= 8 }).await;
     let took = since.elapsed();
-    let bad = during.bad + load.stop().await.bad;
-    let holds = back && bad == 0 && took <= LOADED_WITHIN && refused <= 8;
-    Ok(Seen::new(holds, "waited", format!("{} after its end, {refused} refused, {bad} failed", shown(took))))
+    let after = load.stop().await;
+    let holds = back && during.bad + after.bad == 0 && took <= LOADED_WITHIN && refused <= 8;
+    let failures = format!("failed: {}, then {}", during.failures(), after.failures());
+    Ok(Seen::new(holds, "waited", format!("{} after its end, {refused} refused; {failures}", shown(took))))
 }
 
 async fn loading_real() -> Outcome {

@@ -7,7 +7,7 @@ use crate::command::Replay;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::fault::Fault;
 use crate::lane::Answer;
-use crate::node::Node;
+use crate::node::{Node, Patience};
 use crate::resp::Reply;
 use crate::retry::SystemJitter;
 use std::sync::Arc;
@@ -57,22 +57,29 @@ impl Client {
             };
             let node = &*course.node.insert(node);
             node.guard.retries.record_call();
-            let leave = match node.leave(call.access, call.class, course.attempts > 0, deadline).await {
-                // Another may answer what this one is not asked for now.
-                Err(error) if error.kind() == ErrorKind::CircuitOpen && shut.is_none() && !needs_primary => {
+            // Another may answer what this one is not asked for now.
+            let another = shut.is_none() && !needs_primary;
+            let patience = match course.attempts {
+                0 if another => Patience::None,
+                0 => Patience::Verdict,
+                _ => Patience::Deadline,
+            };
+            let leave = match node.leave(call.access, call.class, patience, deadline).await {
+                Err(error) if error.kind() == ErrorKind::CircuitOpen && another => {
                     shut = Some(Arc::clone(node));
                     continue;
                 }
                 leave => leave?,
             };
             course.attempts += 1;
-            let since = Instant::now();
+            let (since, mut taken) = (Instant::now(), None);
             let sent = if asking {
                 ask(node, packed(), pipeline, deadline).await
             } else {
-                node.send(packed(), pipeline, needs_primary, deadline).await
+                node.send_noting(packed(), pipeline, needs_primary, deadline, &mut taken).await
             };
-            leave.report(&sent, sent.as_ref().is_ok_and(is_ill), since.elapsed());
+            let elapsed = taken.unwrap_or(since).elapsed();
+            leave.report(&sent, sent.as_ref().is_ok_and(is_ill), elapsed);
             let error = match sent {
                 Ok(answer) => match refusal(&answer) {
                     None => return Ok(answer),
@@ -81,7 +88,7 @@ impl Client {
                 Err(error) => error,
             };
             note(node, &error);
-            node.vitals.health.note_silence(call.access, &error, since.elapsed());
+            node.vitals.health.note_silence(call.access, &error, elapsed);
             router.note(&error);
             match step(&error, call.replay) {
                 Step::GiveUp => return Err(error),

@@ -15,8 +15,22 @@ use tokio::time::Instant;
 
 /// A caller that gave a call less time than this and did not get it done says more of itself than of the server.
 const TIMEOUT_TELLS_FROM: Duration = Duration::from_millis(50);
-/// How often a caller that waits for an open breaker looks again, at least.
+/// How often a caller that waits for a breaker looks again, at least.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a new call waits for the verdict of trial calls. They are made when the server has just answered a probe, and
+/// come back at once or not at all.
+const VERDICT_WITHIN: Duration = Duration::from_millis(250);
+
+/// How long a command waits for its breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Not at all: another node may do.
+    None,
+    /// For the verdict of trial calls, a moment; not while the circuit is open.
+    Verdict,
+    /// Until its deadline: it has been tried before.
+    Deadline,
+}
 
 /// A breaker for each kind of command: a server that refuses writes still answers reads.
 #[derive(Debug, Clone)]
@@ -152,8 +166,7 @@ pub(crate) struct Leave<'a> {
 }
 
 impl Node {
-    /// Leave to send one command: a place among those in flight, then the breaker's word. With `patient` the breaker is
-    /// waited for until `deadline`: the command has been tried before.
+    /// Leave to send one command: a place among those in flight, then the breaker's word.
     ///
     /// # Errors
     /// There is no place, or the circuit is open: nothing was sent.
@@ -161,13 +174,13 @@ impl Node {
         &self,
         access: Access,
         class: Class,
-        patient: bool,
+        patience: Patience,
         deadline: Instant,
     ) -> Result<Leave<'_>> {
         self.fit(deadline).await?;
         // Open at the start is told at once, however many wait for a place.
-        if !patient && self.guard.breaker(access).state() == State::Open {
-            drop(self.admitted(access, false, deadline).await?);
+        if patience != Patience::Deadline && self.guard.breaker(access).state() == State::Open {
+            drop(self.admitted(access, Patience::None, deadline).await?);
         }
         let slot = match self.guard.limiter() {
             None => None,
@@ -177,7 +190,7 @@ impl Node {
                 Some(slot.map_err(|error| self.shed(error))?)
             }
         };
-        let permit = self.admitted(access, patient, deadline).await?;
+        let permit = self.admitted(access, patience, deadline).await?;
         Ok(Leave { permit, slot })
     }
 
@@ -188,21 +201,32 @@ impl Node {
             .on(&self.name)
     }
 
-    /// Leave to send one command. With `patient` it is waited for until `deadline`: the command has been tried before.
-    async fn admitted(&self, access: Access, patient: bool, deadline: Instant) -> Result<Permit<'_>> {
+    /// The breaker's word.
+    async fn admitted(&self, access: Access, patience: Patience, deadline: Instant) -> Result<Permit<'_>> {
         let breaker = self.guard.breaker(access);
+        let mut verdict_by = None;
         loop {
             let rejected = match breaker.try_acquire() {
                 Ok(permit) => return Ok(permit),
                 Err(rejected) => rejected,
             };
             let now = Instant::now();
-            if !patient || now >= deadline {
+            let until = match patience {
+                Patience::Deadline => deadline,
+                Patience::Verdict if breaker.state() == State::HalfOpen => {
+                    *verdict_by.get_or_insert(deadline.min(now + VERDICT_WITHIN))
+                }
+                Patience::Verdict | Patience::None => return Err(self.held_back(access, &rejected)),
+            };
+            if now >= until {
                 return Err(self.held_back(access, &rejected));
             }
             let mut changes = breaker.subscribe();
-            let again = (now + breaker.retry_after().unwrap_or(LOOK_EVERY).max(LOOK_EVERY)).min(deadline);
-            let _ = tokio::time::timeout_at(again, changes.changed()).await;
+            let look = match patience {
+                Patience::Deadline => breaker.retry_after().unwrap_or(LOOK_EVERY).max(LOOK_EVERY),
+                _ => LOOK_EVERY,
+            };
+            let _ = tokio::time::timeout_at((now + look).min(until), changes.changed()).await;
         }
     }
 }

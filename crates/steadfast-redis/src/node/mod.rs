@@ -17,7 +17,7 @@ mod sizing;
 mod tests;
 mod vitals;
 
-pub(crate) use guard::{Guard, GuardConfig};
+pub(crate) use guard::{Guard, GuardConfig, Patience};
 pub(crate) use lanes::NodeLoad;
 pub(crate) use running::Running;
 
@@ -263,10 +263,23 @@ impl Node {
     /// Cancel safe: what was not sent is not sent later.
     pub(crate) async fn send(
         &self,
+        packed: Vec<u8>,
+        pipeline: Option<usize>,
+        needs_primary: bool,
+        deadline: Instant,
+    ) -> Result<Answer> {
+        self.send_noting(packed, pipeline, needs_primary, deadline, &mut None).await
+    }
+
+    /// The same, and notes when a connection took it. What came before was no time of the server's: how well that does
+    /// must not be judged by it.
+    pub(crate) async fn send_noting(
+        &self,
         mut packed: Vec<u8>,
         pipeline: Option<usize>,
         needs_primary: bool,
         deadline: Instant,
+        taken: &mut Option<Instant>,
     ) -> Result<Answer> {
         loop {
             self.ready(needs_primary, deadline).await?;
@@ -277,7 +290,7 @@ impl Node {
             match lane.offer(packed, pipeline) {
                 Ok(ticket) => {
                     self.watch_over();
-                    let sent = Instant::now();
+                    let sent = *taken.insert(Instant::now());
                     let answer = ticket.wait(deadline).await;
                     return match answer {
                         Ok(answer) => {

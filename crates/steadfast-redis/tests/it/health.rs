@@ -3,8 +3,10 @@
 use crate::support::{SOON, becomes, client, get, in_ms, set};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use steadfast_redis::cmd;
+use std::time::Duration;
+use steadfast_redis::breaker::State;
 use steadfast_redis::health::{Capability, Probe};
+use steadfast_redis::{Outcome, cmd};
 use steadfast_testkit::lab::sim::{Action, Condition, Dial, End, Fault, Role, Sim, errors};
 use steadfast_testkit::redis::{Reply, Server};
 use steadfast_testkit::{wait_for, wait_for_some};
@@ -337,5 +339,32 @@ async fn an_open_circuit_says_what_opened_it_and_what_comes_next() -> anyhow::Re
         text.contains("the circuit for reads is open: ") && text.contains("is asked every 100 ms"),
         "{text}"
     );
+    Ok(())
+}
+
+/// One connection that breaks with many calls on it opens the circuit, and is connected to again at once: whoever calls
+/// amid the trial calls that follow waits for their verdict, and is not refused.
+#[tokio::test]
+async fn who_calls_amid_trial_calls_waits_for_their_verdict() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    // Without the limiter all ask the breaker in the same moment.
+    let client = client(&sim.url(), |config| config.limiter.enabled = false)?;
+    client.ping().await?;
+    sim.fault(Fault::on("INCR").then(Action::DelayBefore(Duration::from_secs(30))));
+    let incr = cmd("INCR").arg("count").to_owned();
+    let lost = futures::future::join_all((0..20).map(|_| client.execute(&incr, in_ms(5_000))));
+    let cut = async {
+        let under_way = || async { client.nodes()[0].in_flight == 20 && sim.received("INCR") == 1 };
+        assert!(wait_for(SOON, under_way).await);
+        sim.clear_faults();
+        sim.all_connections(End::Reset);
+    };
+    let (lost, ()) = futures::join!(lost, cut);
+    assert!(lost.iter().all(|one| one.as_ref().is_err_and(|error| error.outcome() == Outcome::Ambiguous)));
+    assert!(wait_for(SOON, || async { client.nodes()[0].writes.state == State::HalfOpen }).await);
+    let set = set("key");
+    let all = futures::future::join_all((0..50).map(|_| client.execute(&set, in_ms(5_000)))).await;
+    let refused: Vec<_> = all.into_iter().filter_map(Result::err).collect();
+    assert!(refused.is_empty(), "{} of 50, {}", refused.len(), refused[0]);
     Ok(())
 }
