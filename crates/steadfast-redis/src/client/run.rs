@@ -101,15 +101,7 @@ impl Client {
                 }
                 Step::WhenReady => {}
                 Step::AfterPause => {
-                    // What was refused before it was executed may be tried as long as there is time.
-                    if error.outcome() != Outcome::Rejected && pauses >= self.inner.manner().attempts_max {
-                        return Err(error);
-                    }
-                    if !node.guard.retries.try_retry() {
-                        node.counters.retries_refused.fetch_add(1, Ordering::Relaxed);
-                        return Err(error);
-                    }
-                    if !self.pause(pauses, deadline).await {
+                    if !self.may_pause(node, &error, pauses, deadline).await {
                         return Err(error);
                     }
                     pauses += 1;
@@ -137,6 +129,20 @@ impl Client {
             Step::Elsewhere { to, asking: false } => self.inner.router.redirected(node, &to, true).is_ok(),
             _ => false,
         }
+    }
+
+    /// Waits before the next attempt; false if there is to be none: too many were made, by this call or by all of a node, or
+    /// there is no time for one.
+    async fn may_pause(&self, node: &Node, error: &Error, pauses: u32, deadline: Instant) -> bool {
+        // What was refused before it was executed may be tried as long as there is time.
+        if error.outcome() != Outcome::Rejected && pauses >= self.inner.manner().attempts_max {
+            return false;
+        }
+        if !node.guard.retries.try_retry() {
+            node.counters.retries_refused.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        self.pause(pauses, deadline).await
     }
 
     /// Waits before the next attempt; false if there is no time for one.

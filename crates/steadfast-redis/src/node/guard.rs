@@ -178,8 +178,11 @@ impl Node {
         deadline: Instant,
     ) -> Result<Leave<'_>> {
         self.fit(deadline).await?;
+        // A server that reads its data from disk is waited for: it says itself that it will be well.
+        let circuit = self.guard.breaker(access).state();
+        let waits = circuit != State::Closed && patience != Patience::None && self.state.borrow().is_loading;
         // Open at the start is told at once, however many wait for a place.
-        if patience != Patience::Deadline && self.guard.breaker(access).state() == State::Open {
+        if circuit == State::Open && !waits && patience != Patience::Deadline {
             drop(self.admitted(access, Patience::None, deadline).await?);
         }
         let slot = match self.guard.limiter() {
@@ -190,6 +193,9 @@ impl Node {
                 Some(slot.map_err(|error| self.shed(error))?)
             }
         };
+        if waits {
+            self.ready(false, deadline).await?;
+        }
         let permit = self.admitted(access, patience, deadline).await?;
         Ok(Leave { permit, slot })
     }

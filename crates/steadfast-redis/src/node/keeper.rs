@@ -216,6 +216,10 @@ impl Keeper {
             limiter.slow_start();
         }
         self.node.open_lane(dialed);
+        // First: who waits for the state asks the breaker next.
+        if !is_ill {
+            self.node.guard.probe_passed();
+        }
         self.node.state.send_modify(|state| {
             // Counted here, as in `count_lanes`: it may be gone again.
             state.lanes = self.node.lanes.count();
@@ -223,9 +227,6 @@ impl Keeper {
             state.generation += u64::from(turned || !left.is_empty());
             (state.server, state.is_cut_off) = (server, is_cut_off);
         });
-        if !is_ill {
-            self.node.guard.probe_passed();
-        }
         old.into_iter().for_each(|entry| self.node.lanes.retire(entry));
         left.into_iter().for_each(|id| self.node.retire(id));
     }

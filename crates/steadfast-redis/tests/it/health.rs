@@ -368,3 +368,29 @@ async fn who_calls_amid_trial_calls_waits_for_their_verdict() -> anyhow::Result<
     assert!(refused.is_empty(), "{} of 50, {}", refused.len(), refused[0]);
     Ok(())
 }
+
+/// The circuit was opened while nothing listened; what listens now reads its data and says so.
+#[tokio::test]
+async fn a_server_that_loads_is_waited_for_though_its_circuit_is_open() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |_| {})?;
+    client.ping().await?;
+    sim.dial(Dial::Refuse).await;
+    sim.all_connections(End::Reset);
+    let circuit = || client.nodes()[0].writes.state;
+    assert!(wait_for(SOON, || async { circuit() == State::Open }).await);
+    sim.set_condition(Condition::Loading);
+    sim.dial(Dial::Accept).await;
+    assert!(wait_for(SOON, || async { client.nodes()[0].is_loading }).await);
+    assert!(wait_for(SOON, || async { circuit() == State::Open }).await);
+    let set = set("key");
+    let calls = futures::future::join_all((0..20).map(|_| client.execute(&set, in_ms(5_000))));
+    let loaded = async {
+        assert!(wait_for(SOON, || async { client.pool().in_flight + client.pool().waiting > 0 }).await);
+        sim.clear_condition(Condition::Loading);
+    };
+    let (calls, ()) = futures::join!(calls, loaded);
+    let refused: Vec<_> = calls.into_iter().filter_map(Result::err).collect();
+    assert!(refused.is_empty(), "{} of 20, {}", refused.len(), refused[0]);
+    Ok(())
+}
