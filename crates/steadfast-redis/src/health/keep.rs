@@ -87,9 +87,10 @@ impl Keep {
         let (is_connected, was) = (state.lanes > 0, self.seen.lanes > 0);
         if is_connected != was {
             self.node.counters.connected(is_connected, client.clock.now_ms());
+            // Its end counts as a check that fails; and what stands there after it may be another server.
+            self.check_at = Instant::now();
             if is_connected {
-                // What stands there now may be another server.
-                (self.check_at, self.look_at) = (Instant::now(), Instant::now());
+                self.look_at = Instant::now();
             }
         }
         if state.generation != self.seen.generation {

@@ -394,3 +394,18 @@ async fn a_server_that_loads_is_waited_for_though_its_circuit_is_open() -> anyho
     assert!(refused.is_empty(), "{} of 20, {}", refused.len(), refused[0]);
     Ok(())
 }
+
+#[tokio::test]
+async fn each_second_without_a_connection_is_a_failed_check() -> anyhow::Result<()> {
+    let sim = Sim::start().await?;
+    let client = client(&sim.url(), |config| config.health.interval_ms = 3_600_000)?;
+    let status = || client.health().status();
+    assert!(wait_for(SOON, || async { status().consecutive_successes > 0 }).await);
+    sim.dial(Dial::Refuse).await;
+    sim.all_connections(End::Reset);
+    assert!(wait_for(SOON, || async { status().consecutive_failures >= 2 }).await, "{:?}", status());
+    assert!(status().failure_rate > 0.0 && status().response_time_ms.is_none());
+    sim.dial(Dial::Accept).await;
+    assert!(wait_for(SOON, || async { status().consecutive_successes > 0 }).await, "{:?}", status());
+    Ok(())
+}
