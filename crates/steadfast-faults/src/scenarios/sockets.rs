@@ -91,6 +91,10 @@ async fn not_handed_over() -> Outcome {
     let sim = Sim::start().await?;
     let client = unprobed(&sim.url(), 5_000)?;
     client.ping().await?;
+    // The client has looked at the server's settings: from here on what is in flight is the callers'.
+    let alone =
+        || async { sim.received("INFO") > 0 && client.nodes().iter().all(|node| node.in_flight == 0) };
+    ensure!(wait_for(seconds(5), alone).await, "the client does not come to rest");
     // The server is busy with this and reads no further: the socket fills up, and what follows waits in the queue.
     sim.fault(Fault::on("GET").then(Action::DelayBefore(Duration::from_secs(30))));
     let first = get(0);

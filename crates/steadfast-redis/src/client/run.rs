@@ -60,7 +60,7 @@ impl Client {
             // Another may answer what this one is not asked for now.
             let another = shut.is_none() && !needs_primary;
             let patience = match course.attempts {
-                0 if another => Patience::None,
+                _ if another => Patience::None,
                 0 => Patience::Verdict,
                 _ => Patience::Deadline,
             };
